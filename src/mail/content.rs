@@ -1,0 +1,276 @@
+//! The octets of a message: in memory while small, in an unlinked file beyond a limit, in a
+//! log segment once durable. All of them share one budget for the box.
+//!
+//! In: octets as they arrive. Out: [`Content`], cheap to clone, read whole or from an offset.
+//! Fails with [`ContentError::OverBudget`] (the peer reads `452`) or an I/O error; a file
+//! never outlives the process because it has no name.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+/// Why octets could not be held.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The box holds as much unfinished mail as it may.
+    #[error("the budget for mail in reception is used up")]
+    OverBudget,
+    /// The unlinked file failed.
+    #[error("content file: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Octets that may be held at once by all sessions together.
+#[derive(Debug)]
+pub struct Budget {
+    limit_octets: u64,
+    used_octets: AtomicU64,
+}
+
+impl Budget {
+    /// A budget of so many octets.
+    pub fn new(limit_octets: u64) -> Arc<Budget> {
+        Arc::new(Budget { limit_octets, used_octets: AtomicU64::new(0) })
+    }
+
+    /// Octets in use now.
+    pub fn used_octets(&self) -> u64 {
+        self.used_octets.load(Ordering::Relaxed)
+    }
+
+    /// Takes octets out of the budget until the reservation is dropped.
+    pub fn reserve(self: &Arc<Budget>, octets: u64) -> Option<Reservation> {
+        let mut reservation = Reservation { budget: Arc::clone(self), octets: 0 };
+        reservation.grow(octets).then_some(reservation)
+    }
+}
+
+/// A part of a [`Budget`], given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    octets: u64,
+}
+
+impl Reservation {
+    /// Takes more; false, and nothing taken, when the budget does not have it.
+    pub fn grow(&mut self, octets: u64) -> bool {
+        let limit = self.budget.limit_octets;
+        let more = |used: u64| used.checked_add(octets).filter(|sum| *sum <= limit);
+        let taken =
+            self.budget.used_octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if taken {
+            self.octets += octets;
+        }
+        taken
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.used_octets.fetch_sub(self.octets, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Memory(Bytes),
+    File { file: Arc<File>, offset: u64 },
+}
+
+/// The octets of a message. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Content {
+    body: Body,
+    len: u64,
+    /// Held, never read: gives the octets back when the last clone is dropped.
+    _reservation: Option<Arc<Reservation>>,
+}
+
+impl Content {
+    /// Content that is already in memory and outside the budget.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Content {
+        let bytes = bytes.into();
+        Content { len: bytes.len() as u64, body: Body::Memory(bytes), _reservation: None }
+    }
+
+    /// Content that lies in a file, a log segment for example, from `offset` for `len` octets.
+    pub fn in_file(file: Arc<File>, offset: u64, len: u64) -> Content {
+        Content { body: Body::File { file, offset }, len, _reservation: None }
+    }
+
+    /// Length in octets.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The octets, when they are in memory.
+    pub fn in_memory(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Memory(bytes) => Some(bytes),
+            Body::File { .. } => None,
+        }
+    }
+
+    /// Reads from `offset` into `buffer`; returns how many octets, 0 at the end. Blocks on
+    /// the disk when the content lies in a file.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = self.len.saturating_sub(offset);
+        let wanted = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+        let Some(window) = buffer.get_mut(..wanted) else { return Ok(0) };
+        match &self.body {
+            Body::File { file, offset: start } => file.read_at(window, start + offset),
+            Body::Memory(bytes) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX);
+                let source = bytes.get(from..from.saturating_add(wanted)).unwrap_or_default();
+                window.copy_from_slice(source);
+                Ok(source.len())
+            }
+        }
+    }
+
+    /// The whole content: shared when it is in memory, read otherwise. Blocks on the disk.
+    pub fn read_all(&self) -> std::io::Result<Bytes> {
+        if let Body::Memory(bytes) = &self.body {
+            return Ok(bytes.clone());
+        }
+        let mut whole = vec![0u8; usize::try_from(self.len).map_err(std::io::Error::other)?];
+        let mut filled = 0usize;
+        while let Some(window) = whole.get_mut(filled..).filter(|window| !window.is_empty()) {
+            match self.read_at(filled as u64, window)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                octets => filled += octets,
+            }
+        }
+        Ok(whole.into())
+    }
+}
+
+/// Takes octets in and decides where they live.
+#[derive(Debug)]
+pub struct ContentWriter {
+    memory: Vec<u8>,
+    file: Option<File>,
+    len: u64,
+    memory_limit_octets: usize,
+    reservation: Reservation,
+    spill_dir: Arc<Path>,
+}
+
+impl ContentWriter {
+    /// An empty writer that spills into an unlinked file in `spill_dir` once it holds more
+    /// than `memory_limit_octets`.
+    pub fn new(
+        budget: &Arc<Budget>,
+        memory_limit_octets: usize,
+        spill_dir: Arc<Path>,
+    ) -> Result<ContentWriter, ContentError> {
+        let reservation = budget.reserve(0).ok_or(ContentError::OverBudget)?;
+        let memory = Vec::new();
+        Ok(ContentWriter { memory, file: None, len: 0, memory_limit_octets, reservation, spill_dir })
+    }
+
+    /// Octets taken so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was taken yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the next `push` of so many octets writes to the disk and so may block.
+    pub fn will_block(&self, octets: usize) -> bool {
+        self.file.is_some() || self.memory.len() + octets > self.memory_limit_octets
+    }
+
+    /// Appends octets.
+    pub fn push(&mut self, octets: &[u8]) -> Result<(), ContentError> {
+        if !self.reservation.grow(octets.len() as u64) {
+            return Err(ContentError::OverBudget);
+        }
+        if self.file.is_none() && self.will_block(octets.len()) {
+            let mut file = unlinked_file(&self.spill_dir)?;
+            file.write_all(&self.memory)?;
+            self.memory = Vec::new();
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(octets)?,
+            None => self.memory.extend_from_slice(octets),
+        }
+        self.len += octets.len() as u64;
+        Ok(())
+    }
+
+    /// The finished content, which keeps its part of the budget until the last clone is gone.
+    pub fn finish(self) -> Content {
+        let body = match self.file {
+            Some(file) => Body::File { file: Arc::new(file), offset: 0 },
+            None => Body::Memory(self.memory.into()),
+        };
+        Content { body, len: self.len, _reservation: Some(Arc::new(self.reservation)) }
+    }
+}
+
+/// A file without a name, which the kernel removes with its last descriptor.
+fn unlinked_file(dir: &Path) -> std::io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_TMPFILE.bits();
+    std::fs::OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(flags).open(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(budget: &Arc<Budget>, dir: &Path) -> ContentWriter {
+        ContentWriter::new(budget, 8, Arc::from(dir)).unwrap()
+    }
+
+    #[test]
+    fn small_content_stays_in_memory_and_large_content_spills() {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = Budget::new(100);
+        for text in ["", "small", "exactly8", "more than eight octets"] {
+            let mut writer = writer(&budget, dir.path());
+            for chunk in text.as_bytes().chunks(3) {
+                writer.push(chunk).unwrap();
+            }
+            let content = writer.finish();
+            assert_eq!(content.in_memory().is_some(), text.len() <= 8);
+            assert_eq!(content.read_all().unwrap(), text.as_bytes());
+            let mut tail = [0u8; 4];
+            let read = content.read_at(3, &mut tail).unwrap();
+            assert_eq!(&tail[..read], text.as_bytes().get(3..).unwrap_or_default().get(..4).unwrap_or(text.as_bytes().get(3..).unwrap_or_default()));
+        }
+        assert_eq!(budget.used_octets(), 0);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_budget_is_kept_and_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = Budget::new(10);
+        let mut first = writer(&budget, dir.path());
+        first.push(b"1234567").unwrap();
+        let mut second = writer(&budget, dir.path());
+        assert!(matches!(second.push(b"1234"), Err(ContentError::OverBudget)));
+        let kept = first.finish();
+        let clone = kept.clone();
+        drop(kept);
+        assert!(matches!(second.push(b"1234"), Err(ContentError::OverBudget)));
+        drop(clone);
+        second.push(b"1234").unwrap();
+    }
+}

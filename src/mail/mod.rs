@@ -1,0 +1,25 @@
+//! The vocabulary of the house: what a mail is, who it is from and for, what was found in it
+//! and what became of it. Every other room speaks in these terms and this room imports none.
+//!
+//! Invariant: a [`Mail<S>`] only moves forward. Each stage type `S` has a private constructor
+//! in the room that mints it and wraps the stage before, so that the compiler refuses to
+//! answer `250` for what is not durable, deliver what was not judged, or judge what was not
+//! scanned.
+
+mod address;
+mod content;
+mod envelope;
+mod facts;
+mod id;
+mod reply;
+mod stage;
+mod verdict;
+
+pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
+pub use content::{Budget, Content, ContentError, ContentWriter, Reservation};
+pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
+pub use facts::{Facts, Role, Summary, TlsFacts};
+pub use id::MailId;
+pub use reply::{EnhancedCode, Reply};
+pub use stage::{Durable, Mail, Receipt};
+pub use verdict::{Class, Disposition, Finding, Order, Verdict};

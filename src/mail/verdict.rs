@@ -1,0 +1,157 @@
+//! What analysis found and what policy made of it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Reply;
+
+/// The kind of trouble that a finding speaks of; policy may act on it whatever the score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Unsolicited bulk mail.
+    Spam,
+    /// An attempt to obtain credentials or money by pretence.
+    Phish,
+    /// Advance-fee, prize, investment, extortion and the like.
+    Scam,
+    /// A virus, or what a virus scanner calls one.
+    Malware,
+    /// Words that a workplace does not want.
+    Profanity,
+    /// Two readers could see two different messages.
+    Ambiguous,
+    /// What could not be looked into: encrypted, broken, too large, or the scanner failed.
+    Unscannable,
+    /// A rule of the organisation.
+    Policy,
+    /// Speaks of the message without accusing it.
+    Notice,
+}
+
+impl Class {
+    /// Every class, in the order in which the worst of a message is chosen.
+    pub const ALL: [Class; 9] = [
+        Class::Malware,
+        Class::Phish,
+        Class::Scam,
+        Class::Ambiguous,
+        Class::Unscannable,
+        Class::Policy,
+        Class::Spam,
+        Class::Profanity,
+        Class::Notice,
+    ];
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Class::Spam => "spam",
+            Class::Phish => "phish",
+            Class::Scam => "scam",
+            Class::Malware => "malware",
+            Class::Profanity => "profanity",
+            Class::Ambiguous => "ambiguous",
+            Class::Unscannable => "unscannable",
+            Class::Policy => "policy",
+            Class::Notice => "notice",
+        })
+    }
+}
+
+/// One thing that a stage of analysis saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// A noun in upper snake case: `SPF_FAIL`, `MACRO_AUTO_OPEN`.
+    pub name: Cow<'static, str>,
+    /// What it speaks of.
+    pub class: Class,
+    /// Added to the message's score; negative for signs of good mail.
+    pub score: f32,
+    /// For the administrator: where and what, in plain words; at most a few hundred octets.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A finding with a fixed name.
+    pub fn new(name: &'static str, class: Class, score: f32, detail: impl Into<String>) -> Finding {
+        Finding { name: Cow::Borrowed(name), class, score, detail: detail.into() }
+    }
+}
+
+/// What a message is, once for all recipients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    Clean,
+    /// Its score or a class makes it spam, phishing or scam.
+    Spam,
+    /// It carries malware.
+    Malicious,
+    /// It can be read in more than one way.
+    Ambiguous,
+    /// It could not be looked into.
+    Unscannable,
+    /// A rule of the organisation forbids it.
+    Policy,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Verdict::Clean => "clean",
+            Verdict::Spam => "spam",
+            Verdict::Malicious => "malicious",
+            Verdict::Ambiguous => "ambiguous",
+            Verdict::Unscannable => "unscannable",
+            Verdict::Policy => "policy",
+        })
+    }
+}
+
+/// What is to become of one recipient's copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disposition {
+    /// Passed on.
+    Deliver,
+    /// Kept from the recipient, in a named area, until released or expired.
+    Quarantine {
+        /// Which area.
+        area: String,
+    },
+    /// Refused with this 5xx reply. Only when every recipient's copy is rejected does the
+    /// sender see it; otherwise the copy is quarantined and journalled.
+    Reject {
+        /// What the peer reads.
+        reply: Reply,
+    },
+    /// Refused for now with this 4xx reply, the whole message together.
+    Defer {
+        /// What the peer reads.
+        reply: Reply,
+    },
+    /// Accepted but not scanned yet: never delivered before it is.
+    HoldUnscanned,
+    /// Accepted and dropped, journalled.
+    Discard,
+}
+
+/// A change to the copies that go out; several accumulate in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Puts the text and a space before the Subject, unless it already begins with it.
+    TagSubject(String),
+    /// Adds a header field above all others.
+    AddHeader {
+        /// Field name.
+        name: String,
+        /// Field body on one line; folded when written.
+        value: String,
+    },
+    /// Removes every header field of this name.
+    RemoveHeader(String),
+}
