@@ -3,4 +3,40 @@
 //! connection → session → content → analysis → judgement → commit → reply → execution →
 //! delivery. The modules are rooms; each imports only rooms that stand above it here.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod mail;
+
+pub mod config;
+
+pub mod telemetry;
+
+pub mod log;
+
+pub mod store;
+
+pub mod smtp;
+
+pub mod message;
+
+pub mod net;
+
+pub mod journal;
+
+pub mod session;
+
+pub mod analysis;
+
+pub mod policy;
+
+pub mod spool;
+
+pub mod quarantine;
+
+pub mod delivery;
+
+pub mod action;
+
+pub mod admin;
+
+pub mod cli;

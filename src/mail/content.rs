@@ -62,8 +62,11 @@ impl Reservation {
     pub fn grow(&mut self, octets: u64) -> bool {
         let limit = self.budget.limit_octets;
         let more = |used: u64| used.checked_add(octets).filter(|sum| *sum <= limit);
-        let taken =
-            self.budget.used_octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        let taken = self
+            .budget
+            .used_octets
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok();
         if taken {
             self.octets += octets;
         }
@@ -177,7 +180,14 @@ impl ContentWriter {
     ) -> Result<ContentWriter, ContentError> {
         let reservation = budget.reserve(0).ok_or(ContentError::OverBudget)?;
         let memory = Vec::new();
-        Ok(ContentWriter { memory, file: None, len: 0, memory_limit_octets, reservation, spill_dir })
+        Ok(ContentWriter {
+            memory,
+            file: None,
+            len: 0,
+            memory_limit_octets,
+            reservation,
+            spill_dir,
+        })
     }
 
     /// Octets taken so far.
@@ -252,7 +262,14 @@ mod tests {
             assert_eq!(content.read_all().unwrap(), text.as_bytes());
             let mut tail = [0u8; 4];
             let read = content.read_at(3, &mut tail).unwrap();
-            assert_eq!(&tail[..read], text.as_bytes().get(3..).unwrap_or_default().get(..4).unwrap_or(text.as_bytes().get(3..).unwrap_or_default()));
+            assert_eq!(
+                &tail[..read],
+                text.as_bytes()
+                    .get(3..)
+                    .unwrap_or_default()
+                    .get(..4)
+                    .unwrap_or(text.as_bytes().get(3..).unwrap_or_default())
+            );
         }
         assert_eq!(budget.used_octets(), 0);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for text in ["", "0", "ZZZZZZZZZZZZZZZZZZZZ", "0000000000000000000U", "000000000000000000000"] {
+        for text in
+            ["", "0", "ZZZZZZZZZZZZZZZZZZZZ", "0000000000000000000U", "000000000000000000000"]
+        {
             assert_eq!(text.parse::<MailId>(), Err(NotAMailId), "{text}");
         }
         assert_eq!("0".repeat(20).parse::<MailId>(), Ok(MailId::from_octets([0; 12])));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reply;
+use super::{Reply, Summary};
 
 /// The kind of trouble that a finding speaks of; policy may act on it whatever the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,4 +154,21 @@ pub enum Order {
     },
     /// Removes every header field of this name.
     RemoveHeader(String),
+}
+
+/// All that analysis and policy said of a mail: what the log keeps beside the content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What the message is.
+    pub verdict: Verdict,
+    /// Sum of the findings' scores.
+    pub score: f32,
+    /// Why.
+    pub findings: Vec<Finding>,
+    /// For lists and tracking.
+    pub summary: Summary,
+    /// One a recipient, in the envelope's order.
+    pub dispositions: Vec<Disposition>,
+    /// Changes to what goes out.
+    pub orders: Vec<Order>,
 }

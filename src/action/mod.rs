@@ -1,0 +1,1 @@
+//! executes orders, idempotently; mints Mail<Disposed>.

@@ -1,0 +1,1 @@
+//! the local control socket and API.

@@ -1,0 +1,5 @@
+//! Looks into a mail, one file per stage; mints `Mail<Scanned>`. No stage decides.
+
+mod stage;
+
+pub use stage::Scanned;

@@ -1,0 +1,114 @@
+//! Configuration: TOML text → typed, cross-checked [`Config`]. What cannot be said is an error
+//! with line, column and the nearest known name; the running box keeps what it has.
+//!
+//! In: a file. Out: [`Config`], immutable; a reload makes a new one. Relative paths are meant
+//! from the folder of the file. Every section is optional but `system`.
+
+mod check;
+mod error;
+mod limits;
+mod next_hop;
+mod sections;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use error::{ConfigError, Place};
+pub use limits::Limits;
+pub use next_hop::{NextHop, NextHopError, SmtpHost};
+pub use sections::{
+    Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
+    Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,
+    PolicyTerms, Portal, ProtectedDomain, Quarantine, RecipientCheck, SpoolSettings, System,
+    Telemetry, TelemetryTarget, Tls,
+};
+
+/// Everything the box is told. Field names are the names in the file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who the box is.
+    pub system: System,
+    /// Where it takes mail.
+    #[serde(default)]
+    pub listen: Vec<Listen>,
+    /// Whose mail it protects.
+    #[serde(default)]
+    pub domain: Vec<ProtectedDomain>,
+    /// Its certificate.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Whom it asks for names.
+    #[serde(default)]
+    pub dns: Dns,
+    /// How mail goes out.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// How much is too much.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The virus scanner; absent means none.
+    pub antivirus: Option<Antivirus>,
+    /// Content patterns.
+    #[serde(default)]
+    pub content: ContentRules,
+    /// What becomes of what was found.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The durable log of mail in transit.
+    #[serde(default)]
+    pub spool: SpoolSettings,
+    /// The record of what happened.
+    #[serde(default)]
+    pub journal: Journal,
+    /// What is kept from its recipients.
+    #[serde(default)]
+    pub quarantine: Quarantine,
+    /// Where events go.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+    /// The administrator's address.
+    pub admin: Option<Admin>,
+    /// The site for outside recipients.
+    pub portal: Option<Portal>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let unreadable = |error| ConfigError::Unreadable { file: file.to_owned(), error };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let full = file.canonicalize().map_err(unreadable)?;
+        let folder = full.parent().unwrap_or(Path::new("/"));
+        Config::parse(&text, file, folder)
+    }
+
+    /// Checks a text; `file` names it in errors, relative paths are meant from `folder`.
+    pub fn parse(text: &str, file: &Path, folder: &Path) -> Result<Config, ConfigError> {
+        let mut config: Config =
+            toml::from_str(text).map_err(|error| error::from_toml(&error, text, file))?;
+        config.resolve_paths(folder);
+        check::check(&config).map_err(|wrong| error::from_check(wrong, text, file))?;
+        Ok(config)
+    }
+
+    /// The protected domain that an address belongs to.
+    pub fn protected(&self, domain: &crate::mail::Domain) -> Option<&ProtectedDomain> {
+        self.domain.iter().find(|protected| protected.name == *domain)
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
+        resolve(&mut self.system.data_dir);
+        self.tls.certificate.iter_mut().for_each(resolve);
+        self.tls.key.iter_mut().for_each(resolve);
+        self.content.dirs.iter_mut().for_each(resolve);
+        for hop in self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop) {
+            hop.resolve_path(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

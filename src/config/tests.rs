@@ -1,0 +1,102 @@
+use std::path::Path;
+
+use super::*;
+
+const LEAST: &str = "[system]\nhostname = \"mx.example.org\"\ndata_dir = \"data\"\npostmaster = \"postmaster@example.org\"\n";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("postern.toml"), Path::new("/etc/postern"))
+}
+
+#[test]
+fn the_least_configuration_has_sane_defaults() {
+    let config = parse(LEAST).unwrap();
+    assert_eq!(config.system.data_dir, Path::new("/etc/postern/data"));
+    assert!(config.limits.is_exempt("127.0.0.9".parse().unwrap()));
+    assert!(!config.limits.is_exempt("192.0.2.1".parse().unwrap()));
+}
+
+#[test]
+fn the_example_of_the_manual_is_accepted() {
+    let text = r#"
+[system]
+hostname = "mx.example.org"
+data_dir = "/data/postern"
+postmaster = "postmaster@example.org"
+[[listen]]
+role = "inbound"
+address = "0.0.0.0:25"
+[[listen]]
+role = "outbound"
+address = "10.0.0.1:25"
+networks = ["10.0.0.0/8"]
+[[listen]]
+role = "submission"
+address = "0.0.0.0:587"
+tls = "starttls"
+[[domain]]
+name = "example.org"
+next_hop = ["smtp://10.0.0.5:25"]
+recipients = "any"
+[tls]
+certificate = "mx.pem"
+key = "mx.key"
+[dns]
+servers = ["127.0.0.1:53"]
+[delivery]
+smart_host = "smtp://10.0.0.9"
+[limits]
+exempt = ["127.0.0.0/8", "::1/128"]
+[antivirus]
+clamd = "unix:/run/clamav/clamd.ctl"
+on_failure = "defer"
+[policy.inbound]
+quarantine = 7.5
+classes = { malware = "reject", phish = "quarantine" }
+[[policy.domain]]
+name = "example.org"
+terms = { tag_subject = "[SPAM]" }
+[admin]
+address = "10.0.0.1:8443"
+[portal]
+address = "0.0.0.0:443"
+url = "https://secure.example.org"
+"#;
+    let config = parse(text).unwrap();
+    assert_eq!(config.listen.len(), 3);
+    assert_eq!(config.tls.key.as_deref(), Some(Path::new("/etc/postern/mx.key")));
+}
+
+#[test]
+fn errors_name_line_column_and_the_nearest_name() {
+    let table = [
+        (format!("{LEAST}hostnme = 1\n"), "5:1", "did you mean `hostname`?"),
+        (format!("{LEAST}[limts]\n"), "5:2", "did you mean `limits`?"),
+        (format!("{LEAST}[limits]\nrecipient = 5\n"), "6:1", "did you mean `recipients`?"),
+        (format!("{LEAST}[limits]\nrecipients = 5\n"), "6:1", "at least 100"),
+        (format!("{LEAST}[limits]\nrecipients = \"x\"\n"), "6:14", "invalid type"),
+        (
+            format!("{LEAST}[[listen]]\nrole = \"inbund\"\naddress = \"0.0.0.0:25\"\n"),
+            "6:8",
+            "did you mean `inbound`?",
+        ),
+        (
+            format!("{LEAST}[[listen]]\nrole = \"outbound\"\naddress = \"0.0.0.0:25\"\n"),
+            "7:12",
+            "open relay",
+        ),
+        (
+            format!("{LEAST}[[domain]]\nname = \"x.test\"\nnext_hop = [\"smtp:x\"]\n"),
+            "7:12",
+            "not a next hop",
+        ),
+        (format!("{LEAST}[tls]\nkey = \"a\"\n"), "5:1", "go together"),
+        ("[system\n".to_owned(), "1:8", ""),
+        (String::new(), "1:1", "missing field `system`"),
+    ];
+    for (text, place, what) in table {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("postern.toml:{place}: ")), "{error}");
+        assert!(error.contains(what), "{error}");
+    }
+}

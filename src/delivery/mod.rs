@@ -1,0 +1,1 @@
+//! routing, schedule, SMTP/LMTP/Maildir, reports.

@@ -1,0 +1,1 @@
+//! every transition of every mail; tracking.

@@ -1,0 +1,1 @@
+//! durable segment log: group commit, replay, compaction.

@@ -1,0 +1,1 @@
+//! what a message contains, and edits to its header.

@@ -1,0 +1,1 @@
+//! listeners, TLS, resolver, connection limits, PROXY protocol.

@@ -1,0 +1,1 @@
+//! mail kept from its recipients.

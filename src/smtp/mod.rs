@@ -1,0 +1,1 @@
+//! sans-IO protocol: commands, server and client machines, end of data, BDAT.

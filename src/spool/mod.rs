@@ -1,0 +1,1 @@
+//! commit, recovery, queue views; mints Mail<Spooled>.

@@ -1,0 +1,1 @@
+//! tracing to journald or the terminal, metrics.
