@@ -1,1 +1,5 @@
-//! sans-IO protocol: commands, server and client machines, end of data, BDAT.
+//! Sans-IO protocol (RFC 5321 and its extensions): no sockets, no clocks, no async.
+
+pub mod client;
+pub mod command;
+pub mod server;
