@@ -11,6 +11,8 @@ pub struct Scanned {
     pub findings: Vec<Finding>,
     /// For lists and tracking.
     pub summary: Summary,
+    /// A scanner that must see the mail before delivery has not seen it.
+    pub unscanned: bool,
 }
 
 impl Scanned {
@@ -18,8 +20,9 @@ impl Scanned {
         received: Received,
         findings: Vec<Finding>,
         summary: Summary,
+        unscanned: bool,
     ) -> Scanned {
-        Scanned { received, findings, summary }
+        Scanned { received, findings, summary, unscanned }
     }
 
     /// The stage before.
