@@ -99,7 +99,7 @@ fn moody_sink(seed: u64) -> Sink {
             let mut random = random.lock().unwrap();
             match moment {
                 Moment::Connect if random.once_in(50) => Act::Say("421 4.3.2 not now"),
-                Moment::Mail(_) if random.once_in(200) => Act::Cut,
+                Moment::Mail if random.once_in(200) => Act::Cut,
                 Moment::Rcpt(_) if random.once_in(60) => Act::Say("450 4.2.0 later"),
                 Moment::Data if random.once_in(200) => Act::Cut,
                 Moment::End(..) if random.once_in(100) => Act::Cut,

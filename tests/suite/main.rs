@@ -23,6 +23,7 @@ mod disk_full;
 mod fallback;
 mod hostile;
 mod internationalized;
+mod lanes;
 mod large;
 mod lists;
 mod mail_exchangers;

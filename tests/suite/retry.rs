@@ -15,7 +15,7 @@ fn a_4xx_is_tried_again_until_it_is_taken() {
                 let here = match moment {
                     Moment::Connect => "connect",
                     Moment::Greeting => "greeting",
-                    Moment::Mail(_) => "mail",
+                    Moment::Mail => "mail",
                     Moment::Rcpt(_) => "rcpt",
                     Moment::Data => "data",
                     Moment::End(..) => "end",
@@ -76,7 +76,7 @@ fn a_connection_that_breaks_is_tried_again() {
         .script(move |number, moment| {
             let cut_here = match moment {
                 Moment::Connect => number == 1,
-                Moment::Mail(_) => number == 2,
+                Moment::Mail => number == 2,
                 Moment::Data => number == 3,
                 Moment::End(..) => number == 4,
                 _ => false,

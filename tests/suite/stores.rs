@@ -5,7 +5,7 @@ use super::harness::{Act, Moment, Setup, Sink, client, text, wait_for};
 fn refusing_one() -> super::harness::sink::SinkOptions {
     Sink::options().lmtp().script(|_, moment| match moment {
         // RFC 2033 section 4.2: one reply a recipient after the end of data.
-        Moment::End(_, Some("full@example.test")) => Act::Say("552 5.2.2 mailbox full"),
+        Moment::End(Some("full@example.test")) => Act::Say("552 5.2.2 mailbox full"),
         _ => Act::Proceed,
     })
 }

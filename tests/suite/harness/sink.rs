@@ -46,14 +46,14 @@ pub enum Moment<'a> {
     Connect,
     /// HELO, EHLO or LHLO.
     Greeting,
-    /// MAIL with its argument.
-    Mail(&'a str),
+    /// MAIL.
+    Mail,
     /// RCPT with its argument.
     Rcpt(&'a str),
     /// DATA.
     Data,
     /// End of data; with LMTP once a recipient, whose path is given.
-    End(&'a Arrived, Option<&'a str>),
+    End(Option<&'a str>),
 }
 
 /// What the script wants.
@@ -203,11 +203,6 @@ impl Sink {
     /// What has arrived.
     pub fn mails(&self) -> Vec<Arrived> {
         self.shared.arrived.lock().unwrap().clone()
-    }
-
-    /// Takes out what has arrived.
-    pub fn take(&self) -> Vec<Arrived> {
-        std::mem::take(&mut *self.shared.arrived.lock().unwrap())
     }
 
     /// How many have arrived.
@@ -404,7 +399,7 @@ fn serve(stream: Box<dyn Stream>, options: &SinkOptions, shared: &Shared) -> io:
                 mail = Arrived { connection: number, ..Arrived::default() };
                 mail.tls = matches!(session.wire, Wire::Tls(_));
                 (mail.reverse_path, mail.mail_parameters) = path_of(argument);
-                session.answer(&Moment::Mail(argument), "250 2.1.0 ok")?;
+                session.answer(&Moment::Mail, "250 2.1.0 ok")?;
             }
             "RCPT" => {
                 if session.answer(&Moment::Rcpt(argument), "250 2.1.5 ok")? {
@@ -439,7 +434,7 @@ fn end_of_data(session: &mut Session<'_>, mail: &Arrived, shared: &Shared) -> io
     let mut taken = Vec::new();
     let mut cut_after = false;
     for recipient in recipients {
-        let reply = match script(session.number, &Moment::End(mail, recipient)) {
+        let reply = match script(session.number, &Moment::End(recipient)) {
             Act::Proceed => "250 2.0.0 taken",
             Act::Say(line) => line,
             Act::Cut => return Err(cut()),
