@@ -194,9 +194,10 @@ impl Setup {
     }
 }
 
-/// The program, not yet started.
+/// The program, not yet started: that of this build, or the one that `POSTERN_BIN` names.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    let built = env!("CARGO_BIN_EXE_postern").into();
+    let mut command = Command::new(std::env::var_os("POSTERN_BIN").unwrap_or(built));
     command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env("NO_COLOR", "1");
     command
 }
