@@ -97,13 +97,12 @@ fn gtube_is_found_in_its_wrappings() {
     let analysis = Analysis::shipped().unwrap();
     let mut found = 0;
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let is_gtube =
-            path.file_name().is_some_and(|name| name.to_string_lossy().contains("gtube"));
-        if is_gtube {
-            let (findings, _) = analysis.scan_message(&std::fs::read(&path).unwrap());
-            println!("{}: {:?}", path.display(), names(&findings));
-            found += usize::from(names(&findings).contains(&"GTUBE"));
+        let Ok(octets) = std::fs::read(&path) else { continue };
+        if memchr::memmem::find(&octets, GTUBE.as_bytes()).is_some() {
+            let (findings, _) = analysis.scan_message(&octets);
+            assert!(names(&findings).contains(&"GTUBE"), "{}", path.display());
+            found += 1;
         }
     }
-    println!("{found} with GTUBE");
+    println!("found in {found} messages");
 }

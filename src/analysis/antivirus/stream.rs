@@ -75,14 +75,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.read_octets > ANSWER_OCTETS {
+            let what = "the answer does not end";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
         self.read_octets += buffer.filled().len() - before;
         match polled {
-            Poll::Ready(Ok(())) if self.read_octets > ANSWER_OCTETS => {
-                let what = "the answer does not end";
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)))
-            }
             // What was said before the reset is the answer.
             Poll::Ready(Err(error)) if no_longer_listens(&error) && self.read_octets > 0 => {
                 Poll::Ready(Ok(()))
