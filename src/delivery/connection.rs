@@ -237,11 +237,9 @@ impl Connection {
                     let why = self.client.failure().map(ToString::to_string);
                     return Err(Unopened::Failed(match self.client.failure() {
                         // RFC 3463: X.7.10 is the nearest to "no encryption to be had".
-                        Some(error @ ClientError::NoTls) => Reply::new(
-                            451,
-                            EnhancedCode(4, 7, 10),
-                            format!("{target}: {error}"),
-                        ),
+                        Some(error @ ClientError::NoTls) => {
+                            Reply::new(451, EnhancedCode(4, 7, 10), format!("{target}: {error}"))
+                        }
                         _ => unreachable(target, why.unwrap_or_default()),
                     }));
                 }
@@ -294,11 +292,8 @@ impl Connection {
             if self.client.want() != Want::Parcel {
                 let lost = EnhancedCode(4, 4, 2);
                 let reply = Reply::new(451, lost, "the connection ended before this recipient");
-                let unasked = |recipient| Answer {
-                    recipient,
-                    reply: reply.clone(),
-                    speaker: Speaker::Box,
-                };
+                let unasked =
+                    |recipient| Answer { recipient, reply: reply.clone(), speaker: Speaker::Box };
                 answers.extend(waiting.into_iter().map(unasked));
                 break;
             }

@@ -318,7 +318,8 @@ mod tests {
     async fn content_that_ends_early_is_never_sent_as_whole() {
         let file = std::sync::Arc::new(tempfile::tempfile().unwrap());
         let content = Content::in_file(file, 0, 100);
-        let short = Outgoing { head: Bytes::from_static(b"A: 1\r\n"), rest: content, rest_offset: 0 };
+        let short =
+            Outgoing { head: Bytes::from_static(b"A: 1\r\n"), rest: content, rest_offset: 0 };
         let letter = letter(short);
         let lead = letter.portion(0).await.unwrap();
         assert!(letter.portion(lead.len() as u64).await.is_err());

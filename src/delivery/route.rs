@@ -156,14 +156,17 @@ impl Routes {
         domain: &Domain,
         resolver: &dyn Resolve,
     ) -> Result<Vec<Target>, NoRoute> {
-        let mut hosts = match resolver.mx(domain).await.map_err(|trouble| no_domain(domain, &trouble))?
-        {
-            // RFC 7505 section 4.1.
-            MxAnswer::NullMx => return Err(refuse(556, 1, 10, format!("{domain} takes no mail"))),
-            MxAnswer::NoMx => vec![MxHost { preference: 0, exchange: domain.clone() }],
-            MxAnswer::Hosts(hosts) => hosts,
-        };
-        let mut own = hosts.iter().find(|host| host.exchange == self.hostname).map(|host| host.preference);
+        let mut hosts =
+            match resolver.mx(domain).await.map_err(|trouble| no_domain(domain, &trouble))? {
+                // RFC 7505 section 4.1.
+                MxAnswer::NullMx => {
+                    return Err(refuse(556, 1, 10, format!("{domain} takes no mail")));
+                }
+                MxAnswer::NoMx => vec![MxHost { preference: 0, exchange: domain.clone() }],
+                MxAnswer::Hosts(hosts) => hosts,
+            };
+        let mut own =
+            hosts.iter().find(|host| host.exchange == self.hostname).map(|host| host.preference);
         hosts.retain(|host| own.is_none_or(|own| host.preference < own));
         let mut found: Vec<(u16, Target)> = Vec::new();
         let mut trouble = None;
@@ -372,9 +375,15 @@ mod tests {
             ("u@implicit.test", "Smtp 192.0.2.3:25"),
             ("u@null.test", "556 5.1.10 null.test takes no mail"),
             ("u@gone.test", "550 5.1.2 domain gone.test does not exist"),
-            ("u@broken.test", "451 4.4.3 broken.test: DNS does not answer for the moment: the table says so"),
+            (
+                "u@broken.test",
+                "451 4.4.3 broken.test: DNS does not answer for the moment: the table says so",
+            ),
             ("u@half.test", "Smtp 192.0.2.2:25"),
-            ("u@lame.test", "451 4.4.3 lame.test: DNS does not answer for the moment: the table says so"),
+            (
+                "u@lame.test",
+                "451 4.4.3 lame.test: DNS does not answer for the moment: the table says so",
+            ),
             ("u@nowhere.test", "550 5.4.4 no mail host of nowhere.test has an address"),
             ("u@empty.test", "550 5.4.4 no mail host of empty.test has an address"),
             ("u@any.test", "550 5.4.4 no mail host of any.test has an address"),

@@ -107,9 +107,16 @@ mod tests {
     #[test]
     fn intervals_double_up_to_the_longest() {
         let id = MailId::from_octets([7; 12]);
-        for (attempts, interval_s) in
-            [(0, 300), (1, 300), (2, 600), (3, 1_200), (6, 9_600), (7, 14_400), (40, 14_400), (u32::MAX, 14_400)]
-        {
+        for (attempts, interval_s) in [
+            (0, 300),
+            (1, 300),
+            (2, 600),
+            (3, 1_200),
+            (6, 9_600),
+            (7, 14_400),
+            (40, 14_400),
+            (u32::MAX, 14_400),
+        ] {
             let next = schedule().next_attempt(id, attempts, at(10_000_000), at(1_000));
             let waited = next.duration_since(at(1_000)).unwrap().as_secs_f64();
             let wanted = f64::from(interval_s);
@@ -138,8 +145,10 @@ mod tests {
         assert_eq!(schedule().expires(at(5), &mailbox), at(432_005));
         assert_eq!(schedule().expires(at(5), &ReversePath::Null), at(86_405));
         assert_eq!(schedule().next_attempt(id, 9, at(1_000), at(990)), at(1_000));
-        assert_eq!(schedule().next_attempt(id, 9, at(1_000), at(1_000) - Duration::from_millis(1)),
-            at(1_000) + Duration::from_millis(999));
+        assert_eq!(
+            schedule().next_attempt(id, 9, at(1_000), at(1_000) - Duration::from_millis(1)),
+            at(1_000) + Duration::from_millis(999)
+        );
         assert!(schedule().next_attempt(id, 9, at(1_000), at(1_000)) > at(2_000));
     }
 
@@ -153,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_dead_destination_rests_less_than_a_mail_waits() {
-        let quick = Schedule::new(&config::Delivery { retry_first_s: 1, ..config::Delivery::default() });
+        let quick =
+            Schedule::new(&config::Delivery { retry_first_s: 1, ..config::Delivery::default() });
         for failures in [0, 1, 2, 3, 10, u32::MAX] {
             assert!(schedule().rest(failures) <= Duration::from_secs(225));
             assert!(quick.rest(failures) <= Duration::from_millis(750));

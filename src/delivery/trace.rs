@@ -147,7 +147,10 @@ mod tests {
             ("", "unknown"),
         ] {
             let field = field(&Facts { helo: helo.into(), ..facts() }, &envelope(&["a@x.test"]));
-            assert!(field.starts_with(&format!("Received: from {written} ([192.0.2.7])\r\n")), "{field}");
+            assert!(
+                field.starts_with(&format!("Received: from {written} ([192.0.2.7])\r\n")),
+                "{field}"
+            );
         }
     }
 }
