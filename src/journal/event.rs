@@ -153,6 +153,19 @@ pub enum Event {
         /// Of the message.
         size_octets: u64,
     },
+    /// The transaction came to no mail, or not to one for these recipients.
+    TurnedAway {
+        /// From whom.
+        client: IpAddr,
+        /// Empty when null.
+        reverse_path: String,
+        /// Whom it was for, as far as they were named.
+        forward_paths: Vec<String>,
+        /// What the sender read, or why there was nothing to read.
+        reply: String,
+        /// Where on its way it was, for example `RCPT`.
+        stage: String,
+    },
 }
 
 impl Event {
@@ -223,6 +236,7 @@ impl Event {
             Event::Expired => "expired",
             Event::Recovered => "recovered",
             Event::Originated { .. } => "originated",
+            Event::TurnedAway { .. } => "turned_away",
         }
     }
 
@@ -239,6 +253,9 @@ impl Event {
             }
             Event::Originated { forward_paths, subject, .. } => {
                 subject.len() + texts(forward_paths)
+            }
+            Event::TurnedAway { forward_paths, reply, stage, .. } => {
+                reply.len() + stage.len() + texts(forward_paths)
             }
             Event::Quarantined { recipients, .. } => texts(recipients),
             Event::Delivered { recipient, reply, .. }
@@ -294,6 +311,12 @@ impl Event {
                 limit(reverse_path, ADDRESS_OCTETS);
                 limit_all(forward_paths);
                 limit(subject, TEXT_OCTETS);
+            }
+            Event::TurnedAway { reverse_path, forward_paths, reply, stage, .. } => {
+                limit(reverse_path, ADDRESS_OCTETS);
+                limit_all(forward_paths);
+                limit(reply, TEXT_OCTETS);
+                limit(stage, ADDRESS_OCTETS);
             }
             Event::Committed
             | Event::Reported { .. }

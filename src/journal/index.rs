@@ -94,7 +94,8 @@ impl Growing {
         self.put(b'i', entry.mail_id.octets(), offset);
         match &entry.event {
             Event::Received { reverse_path, forward_paths, .. }
-            | Event::Originated { reverse_path, forward_paths, .. } => {
+            | Event::Originated { reverse_path, forward_paths, .. }
+            | Event::TurnedAway { reverse_path, forward_paths, .. } => {
                 self.put(b'b', b"", offset);
                 let sender = match reverse_path.as_str() {
                     "" => NULL_SENDER,

@@ -67,6 +67,17 @@ impl Story {
                 self.forward_paths.clone_from(forward_paths);
                 self.subject.clone_from(subject);
             }
+            Event::TurnedAway { reverse_path, forward_paths, .. } => {
+                // One recipient may be turned away and the mail come in for the others.
+                if self.reverse_path.is_empty() {
+                    self.reverse_path.clone_from(reverse_path);
+                }
+                for path in forward_paths {
+                    if !self.forward_paths.contains(path) {
+                        self.forward_paths.push(path.clone());
+                    }
+                }
+            }
             Event::Judged { subject, message_id, .. } => {
                 self.subject.clone_from(subject);
                 self.message_id.clone_from(message_id);
@@ -169,6 +180,12 @@ fn words(event: &Event) -> String {
         Event::Discarded => "dropped, as policy has it".into(),
         Event::Expired => "given up: it was kept for as long as it may be".into(),
         Event::Recovered => "found in the spool after a restart".into(),
+        Event::TurnedAway { client, forward_paths, reply, stage, .. } => format!(
+            "turned away at {} (client {client}, for {}): {}",
+            safe(stage),
+            listed(forward_paths),
+            safe(reply)
+        ),
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),

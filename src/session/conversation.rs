@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission;
-use super::house::{Account, Authenticator, House, Sight, Visitor};
+use super::house::{Account, Authenticator, House, Sight, Trail, Visitor};
 use super::pipeline::{Decision, Pipeline, Received};
 use super::serve::turned_true;
 use super::settings::Settings;
@@ -62,8 +62,8 @@ pub(super) struct Conversation<S, P, A> {
     end_by: Instant,
     tls: Option<TlsFacts>,
     account: Option<Account>,
-    /// Of the transaction that is open.
-    mail_id: Option<MailId>,
+    /// The transaction that is open.
+    trail: Option<Trail>,
     writer: Option<ContentWriter>,
     /// The content of this mail could not be kept, and this is what the client reads.
     lost: Option<Reply>,
@@ -97,7 +97,7 @@ where
             taken: 0,
             tls,
             account: None,
-            mail_id: None,
+            trail: None,
             writer: None,
             lost: None,
         }
@@ -114,13 +114,12 @@ where
     }
 
     async fn next(&mut self, mut turn: Turn) -> Result<Turn, End> {
-        let mail_id = self.mail_id;
         for refusal in turn.take_refusals() {
             let (command, reply) = (refusal.command.as_str(), &refusal.reply);
-            self.saw(Sight::CommandRefused { mail_id, command, reply });
+            self.saw(Sight::CommandRefused { trail: self.trail.as_ref(), command, reply });
         }
         if matches!(&turn, Turn::Commands(commands) if !commands.is_in_transaction()) {
-            self.mail_id = None;
+            self.trail = None;
         }
         if turn.reply_octets() > REPLY_OCTETS {
             self.flush(&mut turn).await?;
@@ -214,8 +213,8 @@ where
         match read {
             Ok(Ok(1..)) => Ok(turn),
             Ok(Ok(0) | Err(_)) => {
-                if let Some(mail_id) = self.mail_id {
-                    self.saw(Sight::MailAbandoned { mail_id });
+                if let Some(trail) = &self.trail {
+                    self.saw(Sight::MailAbandoned { trail });
                 }
                 Err(End::Gone)
             }
@@ -225,12 +224,8 @@ where
                     (true, false) => timed_out("the session has lasted too long"),
                     (false, _) => timed_out("timeout: nothing came"),
                 };
-                if let mail_id @ Some(_) = self.mail_id {
-                    self.saw(Sight::CommandRefused {
-                        mail_id,
-                        command: "(time-out)",
-                        reply: &reply,
-                    });
+                if let trail @ Some(_) = self.trail.as_ref() {
+                    self.saw(Sight::CommandRefused { trail, command: "(time-out)", reply: &reply });
                 }
                 Ok(Turn::Closing(turn.shut(&reply)))
             }
@@ -244,7 +239,11 @@ where
         let reverse_path = &asked.mail().reverse_path;
         match admission::sender(&self.settings, self.account.as_ref(), reverse_path) {
             Ok(()) => {
-                self.mail_id = Some(MailId::mint());
+                self.trail = Some(Trail {
+                    mail_id: MailId::mint(),
+                    reverse_path: reverse_path.clone(),
+                    forward_paths: Vec::new(),
+                });
                 Turn::Commands(asked.accept())
             }
             Err(reply) => {
@@ -257,17 +256,17 @@ where
     fn judge_recipient(&mut self, asked: RecipientAsked) -> Turn {
         let forward_path = &asked.rcpt().forward_path;
         match admission::recipient(&self.settings, forward_path) {
-            Ok(address) => Turn::Commands(asked.accept(address)),
+            Ok(address) => {
+                if let Some(trail) = &mut self.trail
+                    && trail.forward_paths.len() < Trail::FORWARD_PATHS
+                {
+                    trail.forward_paths.push(address.clone());
+                }
+                Turn::Commands(asked.accept(address))
+            }
             Err(reply) => {
-                if let (Some(mail), Some(mail_id)) = (asked.mail(), self.mail_id) {
-                    let reverse_path = &mail.reverse_path;
-                    let reply = &reply;
-                    self.saw(Sight::RecipientRefused {
-                        mail_id,
-                        reverse_path,
-                        forward_path,
-                        reply,
-                    });
+                if let Some(trail) = &self.trail {
+                    self.saw(Sight::RecipientRefused { trail, forward_path, reply: &reply });
                 }
                 asked.refuse(&reply)
             }
@@ -348,7 +347,7 @@ where
         };
         self.taken = self.inbox.len() - input.len();
         if let Err(error) = kept {
-            tracing::warn!(%error, mail_id = ?self.mail_id, "content cannot be kept");
+            tracing::warn!(%error, mail_id = ?self.mail_id(), "content cannot be kept");
             let reply = unkept(&error);
             if let Turn::Content(content) = &mut turn {
                 content.fail(&reply);
@@ -363,7 +362,7 @@ where
     }
 
     async fn decide(&mut self, ended: Ended) -> Turn {
-        let mail_id = self.mail_id.unwrap_or_else(MailId::mint);
+        let mail_id = self.mail_id().unwrap_or_else(MailId::mint);
         let (Some(writer), None) = (self.writer.take(), &self.lost) else {
             let lost = self.lost.take().unwrap_or_else(|| unkept(&ContentError::OverBudget));
             self.refused(mail_id, &ended, &lost);
@@ -384,6 +383,10 @@ where
                 ended.refused(&reply)
             }
         }
+    }
+
+    fn mail_id(&self) -> Option<MailId> {
+        self.trail.as_ref().map(|trail| trail.mail_id)
     }
 
     fn refused(&self, mail_id: MailId, ended: &Ended, reply: &Reply) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
 use super::pipeline::Received;
-use crate::mail::{Budget, Envelope, ForwardPath, Mail, MailId, Reply, ReversePath, Role};
+use crate::mail::{Address, Budget, Envelope, ForwardPath, Mail, MailId, Reply, ReversePath, Role};
 
 /// Everything that the sessions of all listeners share.
 pub struct House<P, A> {
@@ -109,6 +109,22 @@ pub struct Visitor {
     pub client: IpAddr,
 }
 
+/// A transaction that has not come to its end: what can be said of it when it never does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trail {
+    /// The name that the mail has or would have had.
+    pub mail_id: MailId,
+    /// `MAIL FROM`.
+    pub reverse_path: ReversePath,
+    /// The first few that were accepted.
+    pub forward_paths: Vec<Address>,
+}
+
+impl Trail {
+    /// How many forward-paths are remembered.
+    pub(super) const FORWARD_PATHS: usize = 5;
+}
+
 /// One thing that happened in a session.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -127,7 +143,7 @@ pub enum Sight<'a> {
     /// ends, loops).
     CommandRefused {
         /// The transaction it belongs to, if any.
-        mail_id: Option<MailId>,
+        trail: Option<&'a Trail>,
         /// The line or what stands for it, without secrets.
         command: &'a str,
         /// What the client was told.
@@ -143,9 +159,7 @@ pub enum Sight<'a> {
     /// A forward-path was refused.
     RecipientRefused {
         /// The transaction.
-        mail_id: MailId,
-        /// Of the transaction.
-        reverse_path: &'a ReversePath,
+        trail: &'a Trail,
         /// Which.
         forward_path: &'a ForwardPath,
         /// What the client was told.
@@ -182,8 +196,8 @@ pub enum Sight<'a> {
     },
     /// The connection was lost before the end of the message; nothing was kept.
     MailAbandoned {
-        /// Which.
-        mail_id: MailId,
+        /// Its transaction.
+        trail: &'a Trail,
     },
 }
 

@@ -26,7 +26,7 @@ mod tests;
 
 pub use house::{
     Account, AccountsUnavailable, Authenticator, Doorman, House, Permit, Proxied, ProxyParser,
-    Sight, TlsSource, Visitor, Witness,
+    Sight, TlsSource, Trail, Visitor, Witness,
 };
 pub use pipeline::{Decision, Pipeline, Received};
 pub use serve::{attend, serve};
