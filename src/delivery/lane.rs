@@ -125,9 +125,12 @@ struct State {
     line: VecDeque<Job>,
     workers: usize,
     idle: usize,
-    connected: usize,
     /// Workers allowed for now.
     window: usize,
+    /// Jobs carried out before the window grows by one; many once the destination has
+    /// refused a connection while it had others.
+    grow_after: u32,
+    successes: u32,
     failures_in_row: u32,
     rest: Option<Rest>,
     /// When the last mail that was sent away is to come back.
@@ -150,8 +153,9 @@ impl Lane {
             line: VecDeque::new(),
             workers: 0,
             idle: 0,
-            connected: 0,
             window: FIRST_WINDOW,
+            grow_after: 1,
+            successes: 0,
             failures_in_row: 0,
             rest: None,
             detour: now,
@@ -257,21 +261,18 @@ impl Lane {
     /// A connection was made.
     pub(super) fn connected(&self) {
         let mut state = self.state();
-        state.connected += 1;
         state.rest = None;
         state.failures_in_row = 0;
-    }
-
-    /// It ended.
-    pub(super) fn disconnected(&self) {
-        let mut state = self.state();
-        state.connected = state.connected.saturating_sub(1);
     }
 
     /// A job was carried out over a connection: one more may be made.
     pub(super) fn succeeded(&self, workers_max: usize) {
         let mut state = self.state();
-        state.window = (state.window + 1).min(workers_max.max(1));
+        state.successes = state.successes.saturating_add(1);
+        if state.successes >= state.grow_after {
+            state.successes = 0;
+            state.window = (state.window + 1).min(workers_max.max(1));
+        }
         state.finished = state.finished.saturating_add(1);
         let now = Instant::now();
         // The pace of the last seconds, not of the whole day.
@@ -281,13 +282,16 @@ impl Lane {
         }
     }
 
-    /// Nobody could be connected to. While others have connections the job goes back to
-    /// them and their number is taken for the most that the destination allows; otherwise
+    /// Nobody could be connected to. While others have or seek connections the job goes back
+    /// to them and their number is taken for the most that the destination allows; otherwise
     /// the destination rests and everybody in line is told.
     pub(super) fn unreachable(&self, job: Job, reply: &Reply, rest: impl FnOnce(u32) -> Duration) {
         let mut state = self.state();
-        if reply.is_transient() && state.connected > 0 {
-            state.window = state.connected.max(1);
+        // The caller is one of the workers; the last one to fail speaks for the destination.
+        if reply.is_transient() && state.workers > 1 {
+            state.window = state.workers - 1;
+            state.grow_after = state.grow_after.saturating_mul(2).clamp(20, 2_000);
+            state.successes = 0;
             state.line.push_front(job);
             self.waiting_in_all.fetch_add(1, Ordering::Relaxed);
             drop(state);

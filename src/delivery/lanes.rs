@@ -214,24 +214,11 @@ impl Shared {
 /// A worker's place in its lane; given up even when the worker dies.
 struct Place {
     lane: Arc<Lane>,
-    connected: bool,
     left: bool,
-}
-
-impl Place {
-    fn connected(&mut self, connected: bool) {
-        match (self.connected, connected) {
-            (false, true) => self.lane.connected(),
-            (true, false) => self.lane.disconnected(),
-            _ => {}
-        }
-        self.connected = connected;
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connected(false);
         if !self.left {
             self.lane.abandoned();
         }
@@ -252,7 +239,7 @@ struct Worker {
 }
 
 async fn work(shared: Arc<Shared>, lane: Arc<Lane>, destination: Destination) {
-    let place = Place { lane, connected: false, left: false };
+    let place = Place { lane, left: false };
     let mut worker = Worker { shared, place, destination, link: None };
     // While it waits for the permit it keeps its place: others need not wait in its stead.
     let Some(permit) = worker.shared.permit().await else { return };
@@ -303,14 +290,9 @@ impl Worker {
         };
         lane.awake();
         if ended {
-            self.drop_link();
+            self.link = None;
         }
         stays
-    }
-
-    fn drop_link(&mut self) {
-        self.link = None;
-        self.place.connected(false);
     }
 
     async fn serve(&mut self, job: Job) {
@@ -325,7 +307,7 @@ impl Worker {
                         return self.place.lane.unreachable(job, &reply, rest);
                     }
                 }
-                self.place.connected(true);
+                self.place.lane.connected();
                 fresh = true;
             }
             let (handed, again) = match &mut self.link {
@@ -340,7 +322,7 @@ impl Worker {
                 None => return job.answer_all(&broke_off(), &self.place.lane.name),
             };
             if again {
-                self.drop_link();
+                self.link = None;
                 continue;
             }
             self.place.lane.succeeded(setup.connections_per_destination);
@@ -352,7 +334,6 @@ impl Worker {
             if let Some(Link::Server(connection)) = self.link.take() {
                 connection.close().await;
             }
-            self.place.connected(false);
         }
     }
 

@@ -165,47 +165,6 @@ impl Letter {
         }
         Ok(nature)
     }
-
-    /// The start of the message as it goes out, for a report: the header, or all of it, up to
-    /// a limit. Blocks when the content lies in a file.
-    pub fn excerpt(&self, whole: bool, limit_octets: usize) -> io::Result<Excerpt> {
-        let mut text = Vec::new();
-        let wanted = usize::try_from(self.octets()).unwrap_or(usize::MAX);
-        if whole && wanted <= limit_octets {
-            text.reserve(wanted);
-            self.write_all(&mut text)?;
-            return Ok(Excerpt { text, whole: true });
-        }
-        text.extend_from_slice(&self.lead);
-        let mut at = self.rest_offset;
-        loop {
-            if let Some(end) = memmem::find(&text, b"\r\n\r\n") {
-                text.truncate(end + 2);
-                break;
-            }
-            let portion = read_portion(&self.rest, at)?;
-            if portion.is_empty() || text.len() >= limit_octets {
-                break;
-            }
-            at += portion.len() as u64;
-            text.extend_from_slice(&portion);
-        }
-        if text.len() > limit_octets {
-            text.truncate(limit_octets);
-            let line_end = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
-            text.truncate(line_end);
-        }
-        Ok(Excerpt { text, whole: false })
-    }
-}
-
-/// A part of a message for its report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// The octets.
-    pub text: Vec<u8>,
-    /// Whether it is the whole message, or the header only.
-    pub whole: bool,
 }
 
 /// From memory without a copy, from a file by one read.
@@ -299,19 +258,6 @@ mod tests {
             let nature = letter(outgoing("", content, 0)).nature().await.unwrap();
             assert_eq!(nature, Nature { eight_bit, utf8_header }, "{content}");
         }
-    }
-
-    #[test]
-    fn an_excerpt_is_the_header_or_all() {
-        let whole = letter(outgoing("", "A: 1\r\nB: 2\r\n\r\nbody\r\n", 0));
-        let all = whole.excerpt(true, 1_000).unwrap();
-        assert!(all.whole && all.text.ends_with(b"\r\n\r\nbody\r\n"));
-        for (whole_asked, limit) in [(false, 1_000), (true, 100)] {
-            let head = whole.excerpt(whole_asked, limit).unwrap();
-            assert!(!head.whole && !head.text.ends_with(b"body\r\n"), "{head:?}");
-            assert!(head.text.ends_with(b"\r\n") && head.text.len() <= limit);
-        }
-        assert!(whole.excerpt(false, 1_000).unwrap().text.ends_with(b"B: 2\r\n"));
     }
 
     #[tokio::test]

@@ -14,13 +14,15 @@ mod lane;
 mod lanes;
 mod letter;
 mod maildir;
+pub mod outcome;
+pub mod report;
 mod route;
 mod schedule;
 mod trace;
 
 pub use lane::{Handed, Onward};
 pub use lanes::{Attempt, Delivery};
-pub use letter::{Excerpt, Letter, Origin};
+pub use letter::{Letter, Origin};
 pub use route::{Destination, Found, NoRoute, Routes, Target};
 pub use schedule::Schedule;
 
