@@ -116,7 +116,7 @@ async fn unknown_names_cost_the_same_work() {
         }
     }
     let [known, unknown] = spent;
-    assert!(known / unknown < 2.0 && unknown / known < 2.0, "{known} s against {unknown} s");
+    assert!(known / unknown < 3.0 && unknown / known < 3.0, "{known} s against {unknown} s");
 }
 
 #[test]
@@ -124,12 +124,12 @@ fn migrations_lead_forward_and_back_and_newer_stores_are_refused() {
     const STEPS: &[Migration] = &[
         Migration {
             version: 1,
-            forward: |db| Ok(drop(db.open_tree("one")?)),
+            forward: |db| db.open_tree("one").map(|_| ()).map_err(StoreError::from),
             back: |db| db.drop_tree("one").map(|_| ()).map_err(StoreError::from),
         },
         Migration {
             version: 2,
-            forward: |db| Ok(drop(db.open_tree("two")?)),
+            forward: |db| db.open_tree("two").map(|_| ()).map_err(StoreError::from),
             back: |db| db.drop_tree("two").map(|_| ()).map_err(StoreError::from),
         },
     ];
