@@ -196,7 +196,14 @@ mod tests {
     fn handed(recipient: u16, code: u16, onward: Onward) -> Handed {
         let reply = Reply::plain(code, ["words"]);
         let speaker = Speaker::Peer;
-        Handed { recipient, reply, speaker, hop: "mx.test (192.0.2.1:25)".into(), tls: None, onward }
+        Handed {
+            recipient,
+            reply,
+            speaker,
+            hop: "mx.test (192.0.2.1:25)".into(),
+            tls: None,
+            onward,
+        }
     }
 
     struct Case {
@@ -214,8 +221,8 @@ mod tests {
 
         fn notify(mut self, notify: Option<(bool, bool, bool)>) -> Case {
             for recipient in &mut self.envelope.recipients {
-                recipient.notify = notify
-                    .map(|(success, failure, delay)| Notify { success, failure, delay });
+                recipient.notify =
+                    notify.map(|(success, failure, delay)| Notify { success, failure, delay });
             }
             self
         }
@@ -305,7 +312,8 @@ mod tests {
     #[test]
     fn one_report_speaks_of_all_that_failed() {
         let case = Case::new(&["a@x.test", "b@x.test", "c@x.test"]);
-        let told = case.told(&[(550, Onward::Relayed), (250, Onward::Relayed), (551, Onward::Relayed)]);
+        let told =
+            case.told(&[(550, Onward::Relayed), (250, Onward::Relayed), (551, Onward::Relayed)]);
         assert_eq!(told, ["Failure to sender@from.test about 0,2"]);
     }
 

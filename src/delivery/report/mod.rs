@@ -128,7 +128,10 @@ pub fn write(
     };
     let returned = returned(kind, subject, script)?;
     let boundary = boundary(&returned.octets);
-    let title = title(kind, reader == author.postmaster && subject.envelope.reverse_path.address().is_none());
+    let title = title(
+        kind,
+        reader == author.postmaster && subject.envelope.reverse_path.address().is_none(),
+    );
     let mut text = String::new();
     header(&mut text, author, reader, title, &boundary, subject, times, script);
     words(&mut text, author, kind, subject, entries, times, script, &boundary);
@@ -436,9 +439,7 @@ fn returned(kind: Kind, subject: Subject<'_>, script: Script) -> io::Result<Retu
         return Ok(Returned { media, encoding, octets });
     }
     match (header_is_ascii, script) {
-        (true, _) => {
-            Ok(Returned { media: "text/rfc822-headers", encoding: None, octets: header })
-        }
+        (true, _) => Ok(Returned { media: "text/rfc822-headers", encoding: None, octets: header }),
         (false, Script::Utf8) => {
             Ok(Returned { media: "message/global-headers", encoding: Some("8bit"), octets: header })
         }
