@@ -221,13 +221,11 @@ fn is_separator(letter: char) -> bool {
 /// Whether any three single letters stand apart: a cheap look before the real one.
 fn has_spaced_words(text: &str) -> bool {
     let stands = |octet: u8| octet.is_ascii_alphanumeric() || octet > 127;
-    text.as_bytes().windows(5).any(|window| match window {
+    text.as_bytes().windows(5).any(|window| match *window {
+        // Between no-break spaces.
+        [0xc2, 0xa0, _, 0xc2, 0xa0] => true,
         [a, s, b, t, c] => {
-            s == t
-                && (is_separator(char::from(*s)) || *s > 127)
-                && stands(*a)
-                && stands(*b)
-                && stands(*c)
+            s == t && s < 128 && is_separator(char::from(s)) && stands(a) && stands(b) && stands(c)
         }
         _ => false,
     })
