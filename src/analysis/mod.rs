@@ -13,6 +13,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,11 +77,12 @@ impl Analysis {
         }))
     }
 
-    /// The stages as they are shipped, without a virus scanner.
+    /// The stages as they are shipped, without a virus scanner. Compiled patterns are kept in
+    /// the user's cache folder, when there is one.
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            rules: RuleSet::load(&[], &[], None)?,
+            rules: RuleSet::load(&[], &[], user_cache_dir().as_deref())?,
             antivirus: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -179,6 +181,16 @@ impl Analysis {
         }
         (look.findings, look.summary)
     }
+}
+
+/// `$XDG_CACHE_HOME/postern` or `~/.cache/postern`, made when it is missing.
+fn user_cache_dir() -> Option<PathBuf> {
+    let caches = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let dir = caches.join("postern");
+    let usable = caches.is_absolute() && std::fs::create_dir_all(&dir).is_ok();
+    usable.then_some(dir)
 }
 
 /// The whole content; read once when it lies in a file.

@@ -3,9 +3,13 @@ use std::path::Path;
 use super::*;
 
 fn analysis(more: &str) -> Arc<Analysis> {
+    // Compiled patterns are shared by the tests.
+    let data_dir = std::env::temp_dir().join("postern-tests-compiled-patterns");
+    std::fs::create_dir_all(&data_dir).unwrap();
     let text = format!(
-        "[system]\nhostname = \"mx.test\"\ndata_dir = \"/nonexistent\"\n\
-         postmaster = \"postmaster@x.test\"\n{more}"
+        "[system]\nhostname = \"mx.test\"\ndata_dir = \"{}\"\n\
+         postmaster = \"postmaster@x.test\"\n{more}",
+        data_dir.display()
     );
     let config = Config::parse(&text, Path::new("t.toml"), Path::new("/")).unwrap();
     Analysis::new(&config).unwrap()

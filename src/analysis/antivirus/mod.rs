@@ -95,7 +95,7 @@ impl Antivirus {
             Ok(result) => result,
             Err(_) => Err(AntivirusError::TimedOut(self.settings.timeout_s)),
         };
-        self.note(result.is_ok());
+        self.note(&result);
         result
     }
 
@@ -127,9 +127,9 @@ impl Antivirus {
         }
     }
 
-    fn note(&self, answered: bool) {
+    fn note(&self, result: &Result<Scan, AntivirusError>) {
         let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered {
+        if result.is_ok() {
             *breaker = Breaker::default();
             return;
         }

@@ -123,7 +123,7 @@ async fn a_scanner_that_keeps_failing_is_left_alone() {
     scanner.breaker.lock().unwrap().rest_until = Some(Instant::now());
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Io(_))), "one tries");
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Resting(_))), "and fails");
-    scanner.note(true);
+    scanner.note(&Ok(Scan::Clean));
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Io(_))), "all try again");
 }
 

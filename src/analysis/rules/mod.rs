@@ -90,12 +90,7 @@ impl RuleSet {
         for dir in dirs {
             rules.extend(read_dir(dir)?);
         }
-        for id in disabled {
-            if !rules.iter().any(|rule| rule.id == *id) {
-                tracing::warn!(id, "no content rule of this name to switch off");
-            }
-        }
-        rules.retain(|rule| !disabled.contains(&rule.id));
+        let rules = without(rules, disabled);
         RuleSet::compile(rules, cache_dir).map(Arc::new)
     }
 
@@ -158,6 +153,16 @@ impl RuleSet {
         };
         Ok(Scan { set: self, scratch, hits: Vec::new(), failed: None })
     }
+}
+
+fn without(mut rules: Vec<Rule>, disabled: &[String]) -> Vec<Rule> {
+    for id in disabled {
+        if !rules.iter().any(|rule| rule.id == *id) {
+            tracing::warn!(id, "no content rule of this name to switch off");
+        }
+    }
+    rules.retain(|rule| !disabled.contains(&rule.id));
+    rules
 }
 
 fn shipped() -> Result<Vec<Rule>, RuleError> {
