@@ -1,0 +1,254 @@
+//! What may be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Postern, a mail firewall.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the box in the foreground
+    Run(WithConfig),
+    /// Check a configuration and the rules that it names; change nothing
+    Check(WithConfig),
+    /// Look into messages in files and say what is found
+    Scan(ScanOrder),
+    /// Content rules
+    Rules(RulesOrder),
+    /// Mail that waits for delivery
+    Queue(QueueOrder),
+    /// Mail that is kept from its recipients
+    Quarantine(QuarantineOrder),
+    /// Find a message and tell its story
+    Track(TrackOrder),
+    /// Accounts that may submit mail
+    User(UserOrder),
+    /// The box at a glance
+    Status(Listing),
+}
+
+/// The configuration file.
+#[derive(Debug, Clone, Args)]
+pub struct WithConfig {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Where from, and in which form.
+#[derive(Debug, Clone, Args)]
+pub struct Listing {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `postern scan`.
+#[derive(Debug, Args)]
+pub struct ScanOrder {
+    /// The configuration file; without it the shipped defaults, and no virus scanner
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Messages, or folders that are read recursively; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `postern rules`.
+#[derive(Debug, Args)]
+pub struct RulesOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: RulesAct,
+}
+
+/// What can be done with rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesAct {
+    /// Try every rule on its own examples
+    Test {
+        /// The configuration file; without it the shipped rules only
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Folders with further rule files
+        #[arg(value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+    },
+    /// List the rules
+    List {
+        /// The configuration file; without it the shipped rules only
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// One JSON object a line instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `postern queue`.
+#[derive(Debug, Args)]
+pub struct QueueOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: QueueAct,
+}
+
+/// What can be done with the queue.
+#[derive(Debug, Subcommand)]
+pub enum QueueAct {
+    /// List waiting mail
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only this state
+        #[arg(long, value_parser = ["active", "deferred", "hold"])]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// Show one mail
+    Show {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Its MailId
+        mail_id: String,
+    },
+    /// Try delivery now
+    Retry(Chosen),
+    /// Keep from delivery until released
+    Hold(Chosen),
+    /// Let go what was held
+    Release(Chosen),
+    /// Take out of the queue; the mail is gone
+    Remove(Chosen),
+}
+
+/// The mails that an act is for.
+#[derive(Debug, Clone, Args)]
+pub struct Chosen {
+    /// Where from
+    #[command(flatten)]
+    pub listing: Listing,
+    /// Every mail in the list
+    #[arg(long, conflicts_with = "mail_ids")]
+    pub all: bool,
+    /// MailIds
+    #[arg(required_unless_present = "all", value_name = "MAIL_ID")]
+    pub mail_ids: Vec<String>,
+}
+
+/// `postern quarantine`.
+#[derive(Debug, Args)]
+pub struct QuarantineOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: QuarantineAct,
+}
+
+/// What can be done with the quarantine.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineAct {
+    /// List what is kept
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// At most so many
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// Show one mail
+    Show {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Its MailId
+        mail_id: String,
+    },
+    /// Deliver to its recipients after all
+    Release(Chosen),
+    /// Delete for good
+    Delete(Chosen),
+}
+
+/// `postern track`.
+#[derive(Debug, Args)]
+pub struct TrackOrder {
+    /// Where from
+    #[command(flatten)]
+    pub listing: Listing,
+    /// The reverse-path or any part of it
+    #[arg(long, visible_alias = "from", value_name = "ADDRESS")]
+    pub sender: Option<String>,
+    /// A forward-path or any part of it
+    #[arg(long, visible_alias = "to", value_name = "ADDRESS")]
+    pub recipient: Option<String>,
+    /// The Message-ID, with or without angle brackets
+    #[arg(long, value_name = "ID")]
+    pub message_id: Option<String>,
+    /// The MailId, as in a `250` or a refusal
+    #[arg(long, visible_alias = "id", value_name = "ID")]
+    pub mail_id: Option<String>,
+    /// At most so many messages, the latest first
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+    /// A MailId, a Message-ID or an address, when no option says which
+    #[arg(value_name = "WHAT")]
+    pub what: Option<String>,
+}
+
+/// `postern user`.
+#[derive(Debug, Args)]
+pub struct UserOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: UserAct,
+}
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum UserAct {
+    /// Add an account, or change one; the password is asked for
+    Add {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The name to log in with
+        name: String,
+        /// A reverse-path that the account may use: an address or `@domain`; may be repeated.
+        /// Without it, the name itself when that is an address
+        #[arg(long = "address", value_name = "ADDRESS")]
+        addresses: Vec<String>,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Remove an account
+    Remove {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Its name
+        name: String,
+    },
+    /// List the accounts
+    List(Listing),
+}

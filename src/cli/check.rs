@@ -1,0 +1,39 @@
+//! `postern check`: the configuration and the rules that it names.
+
+use super::arguments::WithConfig;
+use super::exit::{Exit, Trouble};
+use crate::config::Config;
+
+pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
+    let config = Config::load(&with.config)?;
+    let rules = super::rules::compile(Some(&config), &[])?;
+    crate::net::tls::check(&config.tls).map_err(|error| Trouble::Refused(error.to_string()))?;
+    println!(
+        "{}: {} listeners, {} domains, {} rules: all good",
+        with.config.display(),
+        config.listen.len(),
+        config.domain.len(),
+        rules.len()
+    );
+    for line in remarks(&config) {
+        println!("note: {line}");
+    }
+    Ok(Exit::Ok)
+}
+
+/// What is allowed, but may not be what was meant.
+pub fn remarks(config: &Config) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut say = |condition: bool, text: &str| {
+        if condition {
+            remarks.push(text.to_owned());
+        }
+    };
+    say(config.listen.is_empty(), "no [[listen]]: the box takes no mail");
+    say(config.domain.is_empty(), "no [[domain]]: the box protects nobody");
+    say(config.antivirus.is_none(), "no [antivirus]: mail is not scanned for viruses");
+    say(config.tls.certificate.is_none(), "no [tls]: a self-signed certificate is used");
+    say(config.admin.is_some(), "[admin]: the web site is not in this version; use the command line");
+    say(config.portal.is_some(), "[portal]: the site is not in this version");
+    remarks
+}

@@ -1,0 +1,126 @@
+//! The client's side of the control socket: HTTP/1.1 over `control.sock` in the data directory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::exit::Trouble;
+use crate::admin::api::Problem;
+use crate::admin::socket_path;
+use crate::config::Config;
+
+/// The running box, as this user can reach it.
+#[derive(Debug)]
+pub(super) struct Control {
+    socket: PathBuf,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Control {
+    /// Finds the socket through the configuration.
+    pub(super) fn of(config: &Path) -> Result<Control, Trouble> {
+        Control::at(&Config::load(config)?)
+    }
+
+    pub(super) fn at(config: &Config) -> Result<Control, Trouble> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        Ok(Control { socket: socket_path(&config.system.data_dir), runtime })
+    }
+
+    /// `GET`, one object a line.
+    pub(super) fn rows<Row: DeserializeOwned>(&self, path: &str) -> Result<Vec<Row>, Trouble> {
+        let text = self.exchange(Method::GET, path, Bytes::new())?;
+        text.split(|octet| *octet == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).context("unexpected answer").map_err(Trouble::from))
+            .collect()
+    }
+
+    /// `GET`, one object.
+    pub(super) fn one<Row: DeserializeOwned>(&self, path: &str) -> Result<Row, Trouble> {
+        let text = self.exchange(Method::GET, path, Bytes::new())?;
+        Ok(serde_json::from_slice(&text).context("unexpected answer")?)
+    }
+
+    /// `POST` without or with a body.
+    pub(super) fn act<Row: DeserializeOwned>(
+        &self,
+        path: &str,
+        order: &impl Serialize,
+    ) -> Result<Row, Trouble> {
+        let body = serde_json::to_vec(order).context("cannot write the request")?;
+        let text = self.exchange(Method::POST, path, body.into())?;
+        Ok(serde_json::from_slice(&text).context("unexpected answer")?)
+    }
+
+    fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Trouble> {
+        let (status, text) = self.runtime.block_on(async {
+            let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
+            ask(stream, method, path, body).await.map_err(Trouble::from)
+        })?;
+        match status {
+            _ if status.is_success() => Ok(text),
+            StatusCode::NOT_FOUND => Err(Trouble::NotFound(problem(&text))),
+            StatusCode::BAD_REQUEST => Err(Trouble::Usage(problem(&text))),
+            _ => Err(Trouble::Refused(problem(&text))),
+        }
+    }
+
+    fn deaf(&self, error: &std::io::Error) -> Trouble {
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Trouble::NoPermission(self.socket.clone()),
+            _ => Trouble::NotRunning(self.socket.clone()),
+        }
+    }
+}
+
+async fn ask(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let running = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "postern")
+        .header("content-type", "application/json")
+        .body(Full::new(body))?;
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let text = answer.into_body().collect().await?.to_bytes();
+    running.abort();
+    Ok((status, text))
+}
+
+fn problem(text: &[u8]) -> String {
+    match serde_json::from_slice::<Problem>(text) {
+        Ok(problem) => problem.error,
+        Err(_) => String::from_utf8_lossy(text).trim().to_owned(),
+    }
+}
+
+/// Percent-encodes a value for a query string.
+pub(super) fn encoded(value: &str) -> String {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~".contains(octet);
+    value
+        .bytes()
+        .map(|octet| match plain(&octet) {
+            true => char::from(octet).to_string(),
+            false => format!("%{octet:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! A line on the terminal while something takes longer than two seconds.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const BETWEEN: Duration = Duration::from_millis(200);
+
+/// Counts steps; shows them on standard error when that is a terminal.
+#[derive(Debug)]
+pub(super) struct Progress {
+    what: &'static str,
+    total: usize,
+    done: usize,
+    started: Instant,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(super) fn of(total: usize, what: &'static str) -> Progress {
+        let terminal = std::io::stderr().is_terminal();
+        Progress { what, total, done: 0, started: Instant::now(), shown: None, terminal }
+    }
+
+    /// One more is done.
+    pub(super) fn step(&mut self) {
+        self.done += 1;
+        let due = self.shown.is_none_or(|shown| shown.elapsed() >= BETWEEN);
+        if self.terminal && due && self.started.elapsed() >= PATIENCE {
+            self.shown = Some(Instant::now());
+            // A terminal that is gone needs no progress.
+            let _ = write!(std::io::stderr(), "\r{} of {} {}", self.done, self.total, self.what);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Findings and terms → judgement.
+
+use super::{Judged, PolicySet, Terms};
+use crate::analysis::Scanned;
+use crate::config::Consequence;
+use crate::mail::{
+    Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
+    Role, Summary, Verdict,
+};
+
+/// The quarantine area of mail that terms keep back.
+const AREA: &str = "policy";
+/// The quarantine area of mail that may carry malware.
+const MALWARE_AREA: &str = "malware";
+
+/// Judges a scanned mail.
+pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
+    let scanned = mail.stage();
+    let mut judgement = judgement_of(
+        &mail.envelope,
+        mail.facts.role,
+        mail.id,
+        &scanned.findings,
+        &scanned.summary,
+        policy,
+    );
+    if scanned.unscanned {
+        hold_unscanned(&mut judgement);
+    }
+    mail.advance(|scanned| Judged::mint(scanned, judgement))
+}
+
+/// Judges findings, wherever they come from: a mail in reception, the spool, or a draft.
+pub fn judgement_of(
+    envelope: &Envelope,
+    role: Role,
+    id: MailId,
+    findings: &[Finding],
+    summary: &Summary,
+    policy: &PolicySet,
+) -> Judgement {
+    let score = findings.iter().map(|finding| finding.score).sum::<f32>();
+    let sender = envelope.reverse_path.address().and_then(|address| address.domain());
+    let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
+        Role::Inbound => policy.terms(role, recipient.forward_path.domain()),
+        Role::Outbound | Role::Submission => policy.terms(role, sender),
+    };
+    let mut dispositions = Vec::with_capacity(envelope.recipients.len());
+    let mut verdict = Verdict::Clean;
+    let mut tag = None;
+    for recipient in &envelope.recipients {
+        let terms = terms_of_recipient(recipient);
+        verdict = worse(verdict, verdict_of(findings, score, terms));
+        let consequence = consequence_of(findings, score, terms);
+        if consequence == Consequence::Tag {
+            tag = tag.or(Some(terms.tag_subject.clone()));
+        }
+        dispositions.push(disposition_of(consequence, verdict, id));
+    }
+    let mut orders = Vec::new();
+    orders.extend(tag.map(Order::TagSubject));
+    if policy.headers {
+        orders.extend(report_fields(verdict, score, findings));
+    }
+    let (findings, summary) = (findings.to_vec(), summary.clone());
+    Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// Why a mail is refused as a whole, at end of data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Every recipient's copy is rejected.
+    Rejected(Reply),
+    /// Some copy is deferred: the message is, together.
+    Deferred(Reply),
+}
+
+impl Refusal {
+    /// What the peer reads.
+    pub fn reply(&self) -> &Reply {
+        match self {
+            Refusal::Rejected(reply) | Refusal::Deferred(reply) => reply,
+        }
+    }
+}
+
+/// The refusal of a judged mail, or none when it is to be kept.
+pub fn refusal(judgement: &Judgement) -> Option<Refusal> {
+    let deferred = judgement.dispositions.iter().find_map(|disposition| match disposition {
+        Disposition::Defer { reply } => Some(Refusal::Deferred(reply.clone())),
+        _ => None,
+    });
+    let rejected = |disposition: &Disposition| matches!(disposition, Disposition::Reject { .. });
+    deferred.or_else(|| match judgement.dispositions.first() {
+        Some(Disposition::Reject { reply }) if judgement.dispositions.iter().all(rejected) => {
+            Some(Refusal::Rejected(reply.clone()))
+        }
+        _ => None,
+    })
+}
+
+/// The strictest of what score and classes lead to.
+fn consequence_of(findings: &[Finding], score: f32, terms: &Terms) -> Consequence {
+    let by_class = findings.iter().map(|finding| terms.of_class(finding.class)).max();
+    by_class.unwrap_or(Consequence::Deliver).max(terms.of_score(score))
+}
+
+fn verdict_of(findings: &[Finding], score: f32, terms: &Terms) -> Verdict {
+    let has = |class: Class| findings.iter().any(|finding| finding.class == class);
+    let unwanted = |class: Class| has(class) && terms.of_class(class) > Consequence::Deliver;
+    // Outbound terms do not tag: there spam begins where it is quarantined.
+    let spam_from = terms.tag.min(terms.quarantine).min(terms.reject);
+    match () {
+        () if has(Class::Malware) => Verdict::Malicious,
+        () if score >= spam_from => Verdict::Spam,
+        () if [Class::Spam, Class::Phish, Class::Scam].into_iter().any(unwanted) => Verdict::Spam,
+        () if has(Class::Ambiguous) => Verdict::Ambiguous,
+        () if has(Class::Unscannable) => Verdict::Unscannable,
+        () if unwanted(Class::Policy) || unwanted(Class::Profanity) => Verdict::Policy,
+        () => Verdict::Clean,
+    }
+}
+
+fn worse(one: Verdict, other: Verdict) -> Verdict {
+    let rank = |verdict: Verdict| match verdict {
+        Verdict::Clean => 0,
+        Verdict::Policy => 1,
+        Verdict::Unscannable => 2,
+        Verdict::Ambiguous => 3,
+        Verdict::Spam => 4,
+        Verdict::Malicious => 5,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+fn disposition_of(consequence: Consequence, verdict: Verdict, id: MailId) -> Disposition {
+    match consequence {
+        Consequence::Deliver | Consequence::Tag => Disposition::Deliver,
+        Consequence::Discard => Disposition::Discard,
+        Consequence::Reject => Disposition::Reject { reply: rejection(verdict, id) },
+        Consequence::Quarantine => {
+            let area = if verdict == Verdict::Malicious { MALWARE_AREA } else { AREA };
+            Disposition::Quarantine { area: area.into() }
+        }
+    }
+}
+
+/// What the peer reads: the kind of trouble and a reference, not how it was found out.
+fn rejection(verdict: Verdict, id: MailId) -> Reply {
+    let why = match verdict {
+        Verdict::Malicious => "message refused: it carries malware",
+        Verdict::Spam => "message refused: it looks like spam",
+        Verdict::Ambiguous => "message refused: it can be read in more than one way",
+        Verdict::Unscannable => "message refused: it cannot be inspected",
+        Verdict::Policy | Verdict::Clean => "message refused by policy",
+    };
+    Reply::new(550, EnhancedCode(5, 7, 1), format!("{why}; reference {id}"))
+}
+
+/// A mail that no scanner has looked into is never delivered, whatever else was found; what
+/// is refused already stays refused.
+fn hold_unscanned(judgement: &mut Judgement) {
+    for disposition in &mut judgement.dispositions {
+        if !matches!(disposition, Disposition::Reject { .. } | Disposition::Discard) {
+            *disposition = Disposition::HoldUnscanned;
+        }
+    }
+}
+
+fn report_fields(verdict: Verdict, score: f32, findings: &[Finding]) -> Vec<Order> {
+    let field = |name: &str, value: String| Order::AddHeader { name: name.into(), value };
+    let names: Vec<String> =
+        findings.iter().map(|finding| format!("{}={:.1}", finding.name, finding.score)).collect();
+    vec![
+        field("X-Postern-Verdict", format!("{verdict}, score={score:.1}")),
+        field("X-Postern-Findings", names.join(", ")),
+    ]
+}

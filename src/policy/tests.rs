@@ -1,0 +1,148 @@
+use super::*;
+use crate::config::Policy;
+use crate::mail::{
+    Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Summary,
+    Verdict,
+};
+
+fn policy(text: &str) -> PolicySet {
+    PolicySet::new(&toml::from_str::<Policy>(text).unwrap())
+}
+
+fn envelope(sender: &str, recipients: &[&str]) -> Envelope {
+    Envelope {
+        reverse_path: ReversePath::Mailbox(sender.parse().unwrap()),
+        recipients: recipients.iter().map(|text| Recipient::plain(text.parse().unwrap())).collect(),
+        body: Default::default(),
+        smtputf8: false,
+        dsn_return: None,
+        envelope_id: None,
+    }
+}
+
+fn judged(
+    terms: &str,
+    role: Role,
+    recipients: &[&str],
+    findings: &[(Class, f32)],
+) -> crate::mail::Judgement {
+    let findings: Vec<Finding> =
+        findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, "")).collect();
+    let envelope = envelope("a@own.example", recipients);
+    let id = MailId::from_octets([7; 12]);
+    judgement_of(&envelope, role, id, &findings, &Summary::default(), &policy(terms))
+}
+
+fn short(disposition: &Disposition) -> &'static str {
+    match disposition {
+        Disposition::Deliver => "deliver",
+        Disposition::Quarantine { area } if area == "malware" => "quarantine as malware",
+        Disposition::Quarantine { .. } => "quarantine",
+        Disposition::Reject { .. } => "reject",
+        Disposition::Defer { .. } => "defer",
+        Disposition::HoldUnscanned => "hold",
+        Disposition::Discard => "discard",
+    }
+}
+
+#[test]
+fn findings_lead_where_the_terms_say() {
+    use Class::*;
+    use Role::*;
+    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 21] = [
+        ("", Inbound, &[], Verdict::Clean, "deliver"),
+        ("", Inbound, &[(Spam, 4.9)], Verdict::Clean, "deliver"),
+        ("", Inbound, &[(Spam, 2.5), (Phish, 2.5)], Verdict::Spam, "deliver"),
+        ("", Inbound, &[(Spam, 8.0)], Verdict::Spam, "quarantine"),
+        ("", Inbound, &[(Spam, 15.0)], Verdict::Spam, "reject"),
+        ("", Inbound, &[(Spam, 15.0), (Notice, -8.0)], Verdict::Spam, "deliver"),
+        ("", Outbound, &[(Spam, 8.0)], Verdict::Clean, "deliver"),
+        ("", Outbound, &[(Spam, 12.0)], Verdict::Spam, "quarantine"),
+        ("", Submission, &[(Spam, 20.0)], Verdict::Spam, "reject"),
+        ("", Inbound, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
+        ("", Submission, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
+        ("", Inbound, &[(Ambiguous, 0.0)], Verdict::Ambiguous, "quarantine"),
+        ("", Inbound, &[(Unscannable, 0.0)], Verdict::Unscannable, "quarantine"),
+        ("", Inbound, &[(Class::Policy, 0.0)], Verdict::Policy, "quarantine"),
+        ("", Inbound, &[(Profanity, 1.0)], Verdict::Clean, "deliver"),
+        ("inbound = { reject = 5 }", Inbound, &[(Spam, 5.0)], Verdict::Spam, "reject"),
+        (
+            "inbound.classes = { malware = 'quarantine' }",
+            Inbound,
+            &[(Malware, 1.0)],
+            Verdict::Malicious,
+            "quarantine as malware",
+        ),
+        (
+            "inbound.classes = { phish = 'discard' }",
+            Inbound,
+            &[(Phish, 1.0)],
+            Verdict::Spam,
+            "discard",
+        ),
+        (
+            "outbound.classes = { profanity = 'reject' }",
+            Outbound,
+            &[(Profanity, 1.0)],
+            Verdict::Policy,
+            "reject",
+        ),
+        (
+            "inbound.classes = { ambiguous = 'deliver' }",
+            Inbound,
+            &[(Ambiguous, 1.0)],
+            Verdict::Ambiguous,
+            "deliver",
+        ),
+        (
+            "inbound.reject = 5\n[[domain]]\nname = 'x.example'\nterms = { reject = 50 }",
+            Inbound,
+            &[(Spam, 15.0)],
+            Verdict::Spam,
+            "quarantine",
+        ),
+    ];
+    for (terms, role, findings, verdict, disposition) in table {
+        let judgement = judged(terms, role, &["r@x.example"], findings);
+        let got = (judgement.verdict, short(&judgement.dispositions[0]));
+        assert_eq!(got, (verdict, disposition), "{terms:?} {role} {findings:?}");
+    }
+}
+
+#[test]
+fn a_domain_of_one_role_does_not_touch_the_others() {
+    let terms = "[[domain]]\nname = 'own.example'\nrole = 'outbound'\nterms = { reject = 3 }";
+    let outbound = judged(terms, Role::Outbound, &["r@x.example"], &[(Class::Spam, 3.0)]);
+    let inbound = judged(terms, Role::Inbound, &["r@own.example"], &[(Class::Spam, 3.0)]);
+    assert_eq!(short(&outbound.dispositions[0]), "reject");
+    assert_eq!(short(&inbound.dispositions[0]), "deliver");
+}
+
+#[test]
+fn a_mail_is_refused_only_when_every_recipient_is() {
+    let terms = "[[domain]]\nname = 'soft.example'\nterms = { reject = 50 }";
+    let findings = [(Class::Spam, 20.0)];
+    let all = judged(terms, Role::Inbound, &["a@x.example", "b@y.example"], &findings);
+    let some = judged(terms, Role::Inbound, &["a@x.example", "b@soft.example"], &findings);
+    let refused = refusal(&all).unwrap();
+    assert_eq!(refused.reply().code, 550);
+    assert!(refused.reply().text[0].contains(&MailId::from_octets([7; 12]).to_string()));
+    assert_eq!(refusal(&some), None);
+    assert_eq!(short(&some.dispositions[0]), "reject");
+}
+
+#[test]
+fn tags_and_report_fields_are_orders() {
+    let terms = "headers = true\ninbound.tag_subject = '{spam}'";
+    let judgement = judged(terms, Role::Inbound, &["a@x.example"], &[(Class::Spam, 6.0)]);
+    let field =
+        |name: &str, value: &str| Order::AddHeader { name: name.into(), value: value.into() };
+    assert_eq!(
+        judgement.orders,
+        [
+            Order::TagSubject("{spam}".into()),
+            field("X-Postern-Verdict", "spam, score=6.0"),
+            field("X-Postern-Findings", "SEEN=6.0"),
+        ]
+    );
+}
