@@ -173,12 +173,13 @@ impl Rspamd {
         let (dir, port) = (folder(), free_port());
         write_settings(dir.path(), port);
         let at = dir.path().display();
+        // Its compiled patterns take minutes to make and are kept from run to run.
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rspamd-patterns");
+        std::fs::create_dir_all(&cache).unwrap();
         let child = Command::new(rspamd)
             .args(["--no-fork", "--insecure", "--config", "/etc/rspamd/rspamd.conf"])
-            .args(
-                ["RUNDIR", "DBDIR", "LOGDIR", "LOCAL_CONFDIR"]
-                    .map(|name| format!("--var={name}={at}")),
-            )
+            .args(["RUNDIR", "LOGDIR", "LOCAL_CONFDIR"].map(|name| format!("--var={name}={at}")))
+            .arg(format!("--var=DBDIR={}", cache.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(std::fs::File::create(dir.path().join("errors")).unwrap()))
@@ -191,7 +192,7 @@ impl Rspamd {
 
     /// Until its milter answers and its patterns are compiled.
     fn wait(&self) {
-        super::harness::wait_for("rspamd", || {
+        super::harness::wait_within(Duration::from_secs(400), "rspamd", || {
             std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
         let log = self._dir.path().join("rspamd.log");

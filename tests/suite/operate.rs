@@ -112,10 +112,9 @@ fn sigterm_lets_open_sessions_finish_and_loses_nothing() {
     half.write(&wire[..100]).unwrap();
     postern.signal(Signal::SIGTERM);
     std::thread::sleep(Duration::from_millis(500));
-    if let Ok(mut late) = Client::connect(postern.inbound()) {
-        if let Ok(reply) = late.reply() {
-            assert_eq!(reply.code, 421, "{reply}");
-        }
+    let late = Client::connect(postern.inbound()).and_then(|mut late| late.reply());
+    if let Ok(reply) = late {
+        assert_eq!(reply.code, 421, "{reply}");
     }
     half.write(&wire[100..]).unwrap();
     let reply = half.reply().unwrap();

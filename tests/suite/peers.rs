@@ -1,5 +1,8 @@
 //! The peers themselves: what the other scenarios rely on holds without Postern.
 
+use std::io::{Read, Write};
+
+use super::harness::clamd::{Clamd, eicar};
 use super::harness::postfix::Postfix;
 use super::harness::{Client, Sink, client, text};
 
@@ -33,6 +36,22 @@ fn postfix_takes_relays_and_stores() {
     let stored = postfix.wait(1);
     assert_eq!(text::header(&stored[0], "Subject"), None, "Maildir has plain line feeds");
     assert!(text::find(&stored[0], b"\n..And one with two.\n").is_some());
+}
+
+#[test]
+fn clamd_knows_the_test_file_and_nothing_else() {
+    let Some(clamd) = Clamd::start() else { return };
+    for (content, expected) in [(eicar(), "Postern.Test.Eicar"), ("harmless".into(), "OK")] {
+        let mut stream = std::os::unix::net::UnixStream::connect(clamd.socket()).unwrap();
+        let mut wire = b"zINSTREAM\0".to_vec();
+        wire.extend_from_slice(&(content.len() as u32).to_be_bytes());
+        wire.extend_from_slice(content.as_bytes());
+        wire.extend_from_slice(&[0; 4]);
+        stream.write_all(&wire).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(expected), "{answer}");
+    }
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Postfix {
     }
 
     /// The folder of its files.
+    #[allow(dead_code, reason = "the measurement asks")]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
