@@ -127,8 +127,8 @@ impl Queue for World {
         self.mails.lock().unwrap()[&mail.id].origin
     }
 
-    fn history(&self, id: MailId) -> History {
-        self.mails.lock().unwrap()[&id].history
+    fn history(&self, mail: &Mail<Self::Stage>) -> History {
+        self.mails.lock().unwrap()[&mail.id].history
     }
 
     fn pending(&self, id: MailId) -> Vec<u16> {
