@@ -361,7 +361,7 @@ async fn deferred_mail_is_tried_again_and_its_sender_warned_once() {
     let mut paths: Vec<String> = kept.iter().flat_map(|kept| kept.forward_paths.clone()).collect();
     paths.sort();
     assert_eq!(paths, ["a@x.test", "sender@from.test", "slow@x.test"]);
-    assert_eq!(world.history(mail.id), History { attempts: 3, warned: true });
+    assert_eq!(world.history(&mail), History { attempts: 3, warned: true });
     let deferred = world.events(mail.id).iter().filter(|name| **name == "deferred").count();
     assert_eq!(deferred, 3);
 }
