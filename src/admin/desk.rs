@@ -8,7 +8,7 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{
-    AccountOrder, AccountRow, Acted, Detail, FindingRow, QuarantineRow, QueueRow, Status,
+    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status,
 };
 use crate::journal::{Event, Journal, JournalError, Story, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics;
 
 /// Who the journal says has acted: the socket is open to one user only.
-const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 /// How much of a header section is shown.
 const HEADER_OCTETS: usize = 64 << 10;
 
@@ -207,7 +207,7 @@ fn store_error(error: StoreError) -> DeskError {
     }
 }
 
-fn not_queued(id: &str) -> DeskError {
+pub(super) fn not_queued(id: &str) -> DeskError {
     DeskError::Unknown(format!("no mail {id} in the queue"))
 }
 
@@ -244,7 +244,7 @@ pub(super) fn rfc3339(at_ms: u64) -> String {
     Timestamp::from_second(at_s).unwrap_or_default().to_string()
 }
 
-fn detail<Row>(
+pub(super) fn detail<Row>(
     row: Row,
     judgement: &Judgement,
     facts: &Facts,
@@ -270,16 +270,4 @@ fn header(content: &Content) -> std::io::Result<String> {
     let end = memchr::memmem::find(&head, b"\r\n\r\n").unwrap_or(head.len());
     head.truncate(end);
     Ok(String::from_utf8_lossy(&head).replace("\r\n", "\n"))
-}
-
-impl Desk {
-    pub(super) fn quarantine(&self, _limit: usize) -> Result<Vec<QuarantineRow>, DeskError> {
-        Ok(Vec::new())
-    }
-    pub(super) fn quarantined(&self, id: &str) -> Result<Detail<QuarantineRow>, DeskError> {
-        Err(not_queued(id))
-    }
-    pub(super) async fn act_on_quarantine(&self, id: &str, _act: &str) -> Result<Acted, DeskError> {
-        Err(not_queued(id))
-    }
 }

@@ -1,7 +1,7 @@
 //! Joins executor, spool and quarantine.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -133,8 +133,8 @@ impl Keep<Spooled> for QuarantineKeep {
         recipients: &[u16],
         area: &str,
     ) -> Result<(), String> {
-        let _ = (mail, recipients, area);
-        Err("stub".into())
+        let stored = self.0.store(mail, recipients, area).await;
+        stored.map(drop).map_err(|error| error.to_string())
     }
 }
 
@@ -145,12 +145,23 @@ impl Rescan<Spooled> for Again {
 }
 
 /// Forgets what the quarantine has kept for long enough, until told to stop.
-pub(super) async fn expire(quarantine: Arc<Quarantine>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn expire(
+    quarantine: Arc<Quarantine>,
+    journal: Arc<Journal>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EXPIRY_PAUSE) => {}
         }
-        let _ = &quarantine;
+        match quarantine.expire(SystemTime::now()).await {
+            Ok(expired) => {
+                for (_, mail_id) in expired {
+                    journal.record(mail_id, Event::Expired);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the quarantine cannot forget"),
+        }
     }
 }

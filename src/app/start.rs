@@ -104,6 +104,15 @@ impl App {
     }
 }
 
+/// Ends what a power cut interrupted between quarantine and spool.
+async fn resume_releases(rooms: &Rooms) -> Result<(), Trouble> {
+    let resumed = rooms.quarantine.resume(&rooms.spool).await;
+    for (held, becomes) in resumed.map_err(|error| Trouble::Software(error.into()))? {
+        tracing::info!(%held, %becomes, "a release was completed after a restart");
+    }
+    Ok(())
+}
+
 /// What reads or writes whole files, away from the runtime's threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
@@ -125,7 +134,8 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     let journal = Journal::open(&config.journal, data_dir)?;
     let (spool, recovery) = Spool::open(&config.spool, data_dir)?;
     report(&recovery, &spool);
-    let quarantine = Quarantine::open(&config.quarantine, data_dir)?;
+    let (quarantine, replayed) = Quarantine::open(&config.quarantine, data_dir)?;
+    tracing::info!(mails = quarantine.count(), records = replayed.records, "the quarantine is open");
     Ok(Rooms { store, journal, spool, quarantine })
 }
 
@@ -187,6 +197,6 @@ async fn background(
     Ok(vec![
         tokio::spawn(control),
         tokio::spawn(rescan::run(Arc::clone(line), stopped.clone())),
-        tokio::spawn(outflow::expire(Arc::clone(&rooms.quarantine), stopped.clone())),
+        tokio::spawn(outflow::expire(Arc::clone(&rooms.quarantine), Arc::clone(&rooms.journal), stopped.clone())),
     ])
 }

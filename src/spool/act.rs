@@ -171,10 +171,14 @@ impl Spool {
                 return Ok(Act::Unfit);
             }
             let record = Record { kind: record::JUDGEMENT, mail_id: id, head, body: None };
-            let me = self.me.upgrade().ok_or(LogError::Closed)?;
+            let me = self.me.clone();
             let terms = Terms::plain(Purpose::Outcome);
             self.log.append_later_then(record, terms, move |done| {
-                let done = done.map(|position| me.judged_again(id, position, is_unscanned));
+                let done = done.map(|position| {
+                    if let Some(me) = me.upgrade() {
+                        me.judged_again(id, position);
+                    }
+                });
                 let _ = sender.send(done);
             })?;
         }
@@ -195,14 +199,13 @@ impl Spool {
     }
 
     /// The judgement record is durable. Runs on the log's thread.
-    fn judged_again(&self, id: MailId, position: Position, is_unscanned: bool) {
+    fn judged_again(&self, id: MailId, position: Position) {
         let mut state = self.state();
         let replaced = match state.table.by_id_mut(id) {
             Some(entry) => entry.replace_judgement(position),
             None => return self.needed_until_the_end(state, id, position),
         };
         drop(state);
-        tracing::debug!(mail_id = %id, is_unscanned, "a mail was judged again");
         replaced.into_iter().for_each(|position| self.log.release(position));
     }
 

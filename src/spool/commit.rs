@@ -131,9 +131,12 @@ impl Spool {
         };
         let sealed = log::seal(record).await?;
         let (sender, receiver) = oneshot::channel();
-        let me = self.me.upgrade().ok_or(LogError::Closed)?;
+        let me = self.me.clone();
         self.log.submit(sealed, Terms::plain(Purpose::Intake), move |done| {
-            let done = done.and_then(|position| me.arrived(arrival, prefix, position));
+            let done = done.and_then(|position| {
+                let me = me.upgrade().ok_or(LogError::Closed)?;
+                me.arrived(arrival, prefix, position)
+            });
             // The session may have gone away: then the mail is here all the same.
             let _ = sender.send(done);
         })?;
