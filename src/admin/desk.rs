@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
-use super::api::{
-    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status,
-};
+use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
 use crate::journal::{Event, Journal, JournalError, Story, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};

@@ -1,8 +1,8 @@
 //! The operator's part of the quarantine.
 
+use super::Desk;
 use super::api::{Acted, Detail, QuarantineRow};
 use super::desk::{self, DeskError, OPERATOR, parse_id, rfc3339};
-use super::Desk;
 use crate::journal::Event;
 use crate::quarantine::{HeldEntry, HeldFilter, QuarantineError};
 

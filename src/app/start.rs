@@ -54,6 +54,7 @@ impl App {
             move || open_rooms(&config)
         })
         .await?;
+        resume_releases(&rooms).await?;
         let judging =
             judging(&config).await.map_err(|error| Trouble::Rules(format!("{error:#}")))?;
         let line = Arc::new(Line {
@@ -135,7 +136,11 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     let (spool, recovery) = Spool::open(&config.spool, data_dir)?;
     report(&recovery, &spool);
     let (quarantine, replayed) = Quarantine::open(&config.quarantine, data_dir)?;
-    tracing::info!(mails = quarantine.count(), records = replayed.records, "the quarantine is open");
+    tracing::info!(
+        mails = quarantine.count(),
+        records = replayed.records,
+        "the quarantine is open"
+    );
     Ok(Rooms { store, journal, spool, quarantine })
 }
 
@@ -197,6 +202,10 @@ async fn background(
     Ok(vec![
         tokio::spawn(control),
         tokio::spawn(rescan::run(Arc::clone(line), stopped.clone())),
-        tokio::spawn(outflow::expire(Arc::clone(&rooms.quarantine), Arc::clone(&rooms.journal), stopped.clone())),
+        tokio::spawn(outflow::expire(
+            Arc::clone(&rooms.quarantine),
+            Arc::clone(&rooms.journal),
+            stopped.clone(),
+        )),
     ])
 }
