@@ -4,7 +4,7 @@
 //! Run with `cargo bench --bench log`; the directory is `$TMPDIR` and decides what is measured.
 //! Prints plain lines, because the figures are those of a disk and not of a function.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use super::ledger::Ledger;
 use super::replay::replay;
 use super::space::Space;
 use super::walk::{Depth, Step, Walk};
-use super::writer::{Append, Origin, Patience, Reply, Sealed, Spare, Writer};
+use super::writer::{Append, Origin, Patience, Reply, Sealed, SpareSlot, Writer};
 use super::{
     Entry, Liveness, LogError, LogOptions, Position, Purpose, Record, Relocate, ReplayReport,
     SegmentFacts, Terms, keeper, locked,
@@ -66,7 +66,7 @@ struct Queue {
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
-    pub(super) spare: Arc<Mutex<Option<Spare>>>,
+    pub(super) spare: SpareSlot,
     pub(super) space: Space,
     pub(super) options: LogOptions,
     pub(super) closing: AtomicBool,
@@ -86,10 +86,10 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// Takes a submission, unless the log is closed.
-    pub(super) fn submit(&self, submission: Submission) -> Result<(), Submission> {
+    pub(super) fn submit(&self, submission: Submission) -> Result<(), LogError> {
         let mut queue = locked(&self.queue);
         if queue.is_closed || queue.is_closing {
-            return Err(submission);
+            return Err(LogError::Closed);
         }
         let is_urgent = match &submission {
             Submission::Append(append) => append.patience == Patience::Urgent,
@@ -260,8 +260,8 @@ pub(super) fn commit_copies(
             owner.moved(moved.kind, moved.mail_id, moved.old, moved.new);
         }
     }
-    let result = locked(&result).clone();
-    result
+    Arc::into_inner(result)
+        .map_or(Ok(()), |result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Replays and makes everything ready for the threads.
@@ -273,7 +273,8 @@ pub(super) fn recover(
     let recovered = replay(disk.as_ref(), visit)?;
     let report = recovered.report.clone();
     tell(&options, &report);
-    let (writer, ledger, spare) = Writer::new(Arc::clone(&disk), options.segment_octets, recovered);
+    let writer = Writer::new(Arc::clone(&disk), options.segment_octets, recovered);
+    let (ledger, spare) = writer.shares();
     let shared = Arc::new(Shared {
         space: Space::new(Arc::clone(&disk), options.reserve_octets),
         disk,
@@ -407,7 +408,7 @@ impl Log {
             return Err(LogError::Full);
         }
         let append = Append { sealed, terms, patience, origin: Origin::New, reply };
-        self.shared.submit(Submission::Append(append)).map_err(|_| LogError::Closed)
+        self.shared.submit(Submission::Append(append))
     }
 
     /// The record is not needed any more.
@@ -424,7 +425,7 @@ impl Log {
     /// Returns when everything that was submitted before is durable, or has been refused.
     pub async fn flush(&self) -> Result<(), LogError> {
         let (sender, receiver) = oneshot::channel();
-        self.shared.submit(Submission::Flush(sender)).map_err(|_| LogError::Closed)?;
+        self.shared.submit(Submission::Flush(sender))?;
         receiver.await.map_err(|_| LogError::Closed)
     }
 

@@ -30,6 +30,10 @@ const SPARSE_PERCENT: u64 = 25;
 const SHORT_SPARSE_PERCENT: u64 = 75;
 /// How often the ledger is looked at without being called.
 const ROUND: Duration = Duration::from_millis(500);
+/// Zeros written, and synced, at once.
+const FILL_OCTETS: usize = 512 << 10;
+/// No pause is longer than three of these.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// Tells the files made ready apart: the writer may be renaming one while the next is made.
 static SPARES: AtomicU64 = AtomicU64::new(0);
 
@@ -74,7 +78,7 @@ fn round(shared: &Arc<Shared>) -> Result<bool, LogError> {
     }
     let mut send = |group: Vec<Append>| {
         let (sender, receiver) = oneshot::channel();
-        shared.submit(Submission::Move(group, sender)).map_err(|_| LogError::Closed)?;
+        shared.submit(Submission::Move(group, sender))?;
         receiver.blocking_recv().unwrap_or(Err(LogError::Closed))
     };
     let emptied = empty(shared, number, owner.as_deref(), &mut send);
@@ -239,15 +243,19 @@ fn fill_with_zeros(
     octets: u64,
     ends: &dyn Fn() -> bool,
 ) -> std::io::Result<()> {
-    let zeros = vec![0u8; 1 << 20];
+    let zeros = vec![0u8; FILL_OCTETS];
     let mut at = 0;
     while at < octets {
         if ends() {
             return Err(std::io::ErrorKind::Interrupted.into());
         }
+        let begun = Instant::now();
         let chunk = zeros.len().min(usize::try_from(octets - at).unwrap_or(usize::MAX));
         file.write_at(at, zeros.get(..chunk).unwrap_or_default())?;
+        file.sync()?;
         at += chunk as u64;
+        // Mail goes first: the disk is left to it for most of the time.
+        std::thread::sleep(begun.elapsed().min(PAUSE_MAX) * 3);
     }
     file.sync()
 }

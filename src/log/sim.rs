@@ -193,8 +193,7 @@ impl SimDisk {
 
     pub(super) fn read(&self, name: &str) -> Vec<u8> {
         let file = Arc::clone(&locked(&self.platter).names[name]);
-        let octets = locked(&file.state).current.clone();
-        octets
+        locked(&file.state).current.clone()
     }
 
     pub(super) fn all_names(&self) -> Vec<String> {

@@ -190,7 +190,7 @@ impl From<io::Error> for Failure {
 pub(super) struct Writer {
     disk: Arc<dyn Disk>,
     ledger: Arc<Mutex<Ledger>>,
-    spare: Arc<Mutex<Option<Spare>>>,
+    spare: SpareSlot,
     segment_octets: u64,
     active: Option<Active>,
     cut: Option<Cut>,
@@ -211,19 +211,16 @@ pub(super) struct Spare {
     pub(super) file: Arc<dyn DiskFile>,
 }
 
+/// Where the keeper puts the next one and the writer takes it.
+pub(super) type SpareSlot = Arc<Mutex<Option<Spare>>>;
+
 impl Writer {
     /// Goes on where replay ended, in a new segment.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        segment_octets: u64,
-        recovered: Recovered,
-    ) -> (Writer, Arc<Mutex<Ledger>>, Arc<Mutex<Option<Spare>>>) {
-        let ledger = Arc::new(Mutex::new(recovered.ledger));
-        let spare = Arc::new(Mutex::new(None));
-        let writer = Writer {
+    pub(super) fn new(disk: Arc<dyn Disk>, segment_octets: u64, recovered: Recovered) -> Writer {
+        Writer {
             disk,
-            ledger: Arc::clone(&ledger),
-            spare: Arc::clone(&spare),
+            ledger: Arc::new(Mutex::new(recovered.ledger)),
+            spare: SpareSlot::default(),
             segment_octets: segment_octets.max(4 * FIRST_RECORD),
             active: None,
             cut: None,
@@ -233,8 +230,7 @@ impl Writer {
             forwards: HashMap::new(),
             moved: Vec::new(),
             staging: Vec::new(),
-        };
-        (writer, ledger, spare)
+        }
     }
 
     /// Writes all records and tells everybody. Gives back what has to be tried again.
@@ -307,9 +303,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether a file should be made ready for the next segment.
+    /// Whether a file should be made ready for the next segment: when this one was not made
+    /// ready itself, or is half full.
     pub(super) fn wants_spare(&self) -> bool {
-        self.active.as_ref().is_some_and(|active| active.end > FIRST_RECORD)
+        let is_due = |active: &Active| {
+            let used = active.end > FIRST_RECORD;
+            used && (!active.is_prepared || active.end > self.segment_octets / 2)
+        };
+        self.active.as_ref().is_some_and(is_due)
+    }
+
+    /// What the writer shares with the keeper and with readers.
+    pub(super) fn shares(&self) -> (Arc<Mutex<Ledger>>, SpareSlot) {
+        (Arc::clone(&self.ledger), Arc::clone(&self.spare))
     }
 
     fn place(&self, position: Position) -> Position {

@@ -27,6 +27,8 @@ mod table;
 mod view;
 
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

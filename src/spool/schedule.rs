@@ -51,7 +51,7 @@ impl Spool {
         let mut guard = self.state();
         let state = &mut *guard;
         state.turns = state.turns.wrapping_add(1);
-        let fresh_first = state.turns % (FRESH_TURNS + 1) != 0;
+        let fresh_first = !state.turns.is_multiple_of(FRESH_TURNS + 1);
         let table = &mut state.table;
         let slot = match fresh_first {
             true => table.lease_fresh().or_else(|| table.lease_timed(seconds(now))),
