@@ -5,6 +5,7 @@
 
 pub mod clamd;
 pub mod client;
+pub mod patterns;
 pub mod postern;
 pub mod postfix;
 pub mod random;

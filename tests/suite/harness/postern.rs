@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{folder, free_port, wait_for, wait_within};
+use super::{folder, free_port, patterns, wait_for, wait_within};
 
 /// The protected domain of every scenario.
 pub const DOMAIN: &str = "example.test";
@@ -243,6 +243,7 @@ impl Postern {
     /// Starts the process and does not wait.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "already running");
+        patterns::lend(&self.setup.data_dir);
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let child = program()
             .args(["run", "--config"])
@@ -275,6 +276,7 @@ impl Postern {
         for address in addresses {
             self.wait_for_listener(address);
         }
+        patterns::keep(&self.setup.data_dir);
     }
 
     /// Waits until somebody listens there.
