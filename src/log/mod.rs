@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use crate::mail::{Content, MailId};
 
+pub(crate) use committer::seal;
 pub use committer::{Committed, LATER_MS, Log};
 pub use writer::Sealed;
 
@@ -281,4 +282,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+impl Position {
+    /// A position for tests of owners.
+    pub fn example() -> Position {
+        Position::new(1, 4096, 300, 5_000).unwrap()
+    }
 }

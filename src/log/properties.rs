@@ -40,6 +40,8 @@ struct Truth {
 #[derive(Debug, Default)]
 struct Owner {
     mails: Mutex<BTreeMap<MailId, Known>>,
+    /// States of mails whose end is not durable yet: needed until it is.
+    ending: Mutex<BTreeMap<MailId, Vec<Position>>>,
 }
 
 impl Relocate for Owner {
@@ -64,6 +66,17 @@ impl Relocate for Owner {
     }
 }
 
+/// What happens to the first mail of each group of copies between the owner's word that it
+/// is live and the writing of the copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// Its end is submitted.
+    End,
+    /// Its end is made durable.
+    EndAndCommit,
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Accept(usize),
@@ -71,7 +84,8 @@ enum Op {
     End(usize),
     Commit,
     Rotate,
-    Compact(u64),
+    /// How full a segment may be, and what the owner does while it is emptied.
+    Compact(u64, Meanwhile),
     Prepare,
     Fail(u32, u32, bool),
     Crash(u64),
@@ -85,7 +99,11 @@ fn op() -> impl Strategy<Value = Op> {
         6 => any::<usize>().prop_map(Op::End),
         6 => Just(Op::Commit),
         2 => Just(Op::Rotate),
-        5 => (10u64..101).prop_map(Op::Compact),
+        6 => ((10u64..102), prop_oneof![
+            3 => Just(Meanwhile::Nothing),
+            1 => Just(Meanwhile::End),
+            1 => Just(Meanwhile::EndAndCommit),
+        ]).prop_map(|(percent, meanwhile)| Op::Compact(percent, meanwhile)),
         1 => Just(Op::Prepare),
         2 => (0u32..12, 1u32..4, any::<bool>()).prop_map(|(wait, n, full)| Op::Fail(wait, n, full)),
         2 => any::<u64>().prop_map(Op::Crash),
@@ -182,25 +200,52 @@ impl World {
                             }
                         }
                         None => {
-                            drop(mails);
-                            self.writer.release(position);
+                            let mut ending = locked(&self.owner.ending);
+                            ending.get_mut(&mail_id(number)).unwrap().push(position);
                         }
                     }
                 }
-                _ => truth.ended = true,
+                _ => {
+                    truth.ended = true;
+                    drop(mails);
+                    let states = locked(&self.owner.ending).remove(&mail_id(number)).unwrap();
+                    states.into_iter().for_each(|position| self.writer.release(position));
+                }
             }
         }
     }
 
-    fn compact(&mut self, percent: u64) {
+    fn compact(&mut self, percent: u64, meanwhile: Meanwhile) {
         let later = Instant::now() + Duration::from_secs(3600);
         let Some(number) = locked(&self.shared.ledger).candidate(percent, later) else { return };
-        let World { shared, writer, owner, .. } = self;
-        let mut send = |group| commit_copies(&shared.ledger, writer, group, Some(&**owner));
-        let done = keeper::empty(shared, number, Some(&**owner), &mut send);
+        let (shared, owner) = (Arc::clone(&self.shared), Arc::clone(&self.owner));
+        let mut send = |group: Vec<Append>| {
+            let first =
+                group.first().map(Append::mail_id).filter(|_| meanwhile != Meanwhile::Nothing);
+            if let Some(first) = first {
+                self.end(u32::from_be_bytes(*first.octets().last_chunk::<4>().unwrap()));
+            }
+            if meanwhile == Meanwhile::EndAndCommit {
+                self.commit();
+            }
+            commit_copies(&shared.ledger, &mut self.writer, group, Some(&*owner))
+        };
+        let done = keeper::empty(&shared, number, Some(&*owner), &mut send);
         if done.is_ok() {
-            let _ = keeper::delete_if_free(shared, number);
+            let _ = keeper::delete_if_free(&shared, number);
         }
+    }
+
+    fn end(&mut self, number: u32) {
+        let Some(known) = locked(&self.owner.mails).remove(&mail_id(number)) else { return };
+        locked(&self.owner.ending).insert(mail_id(number), Vec::new());
+        self.truth.get_mut(&number).unwrap().end_submitted = true;
+        let terms = Terms {
+            purpose: Purpose::Outcome,
+            ends: Some(known.accept),
+            releases: known.state.map(|(position, _)| position).into_iter().collect(),
+        };
+        self.push(END, number, 0, None, terms);
     }
 
     fn run(&mut self, op: Op) -> Result<(), TestCaseError> {
@@ -219,20 +264,13 @@ impl World {
                 }
             }
             Op::End(choice) => {
-                if let Some((number, known)) = self.pick(choice) {
-                    locked(&self.owner.mails).remove(&mail_id(number));
-                    self.truth.get_mut(&number).unwrap().end_submitted = true;
-                    let terms = Terms {
-                        purpose: Purpose::Outcome,
-                        ends: Some(known.accept),
-                        releases: known.state.map(|(position, _)| position).into_iter().collect(),
-                    };
-                    self.push(END, number, 0, None, terms);
+                if let Some((number, _)) = self.pick(choice) {
+                    self.end(number);
                 }
             }
             Op::Commit => self.commit(),
             Op::Rotate => drop(self.writer.rotate()),
-            Op::Compact(percent) => self.compact(percent),
+            Op::Compact(percent, meanwhile) => self.compact(percent, meanwhile),
             Op::Prepare => {
                 if let Ok(spare) = keeper::fill(&*self.disk, 40_960, &|| false) {
                     *locked(&self.shared.spare) = Some(spare);
@@ -253,6 +291,7 @@ impl World {
     fn reopen(&mut self) -> Result<(), TestCaseError> {
         self.waiting.clear();
         locked(&self.acknowledged).clear();
+        locked(&self.owner.ending).clear();
         let mut mails: BTreeMap<MailId, Known> = BTreeMap::new();
         let mut accepts = BTreeMap::new();
         let mut states: BTreeMap<MailId, (u64, Position, u64)> = BTreeMap::new();
@@ -334,7 +373,7 @@ impl World {
 fn config() -> ProptestConfig {
     ProptestConfig {
         // More of them on demand: the default fits into a few seconds.
-        cases: std::env::var("POSTERN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400),
+        cases: std::env::var("POSTERN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_500),
         max_shrink_iters: 2_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("seeds"))),
         ..ProptestConfig::default()
@@ -362,7 +401,7 @@ proptest! {
         world.run(Op::Commit)?;
         world.run(Op::Rotate)?;
         for _ in 0..200 {
-            world.run(Op::Compact(101))?;
+            world.run(Op::Compact(101, Meanwhile::Nothing))?;
         }
         world.run(Op::Crash(last >> 1))?;
         prop_assert!(locked(&world.owner.mails).is_empty());

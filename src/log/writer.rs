@@ -137,6 +137,13 @@ pub(super) struct Append {
     pub(super) reply: Reply,
 }
 
+#[cfg(test)]
+impl Append {
+    pub(super) fn mail_id(&self) -> crate::mail::MailId {
+        self.sealed.record.mail_id
+    }
+}
+
 /// A record that compaction moved.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moved {
