@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::Config;
+use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
 use crate::delivery::testing::{self, Decreed, Server};
 use crate::delivery::{Delivery, Origin};
@@ -19,6 +20,7 @@ use crate::mail::{
     Summary, Verdict,
 };
 use crate::net::resolver::mock::MockResolver;
+use crate::spool::{Attempt, Outcome};
 
 struct Queued {
     mail: Mail<Decreed>,
@@ -35,7 +37,7 @@ struct Queued {
 struct World {
     mails: Mutex<HashMap<MailId, Queued>>,
     leased: Mutex<HashSet<MailId>>,
-    ends: Mutex<Vec<(MailId, u16, End)>>,
+    ends: Mutex<Vec<(MailId, u16, Outcome)>>,
     kept: Mutex<Vec<(MailId, Vec<u16>, String)>>,
     reports: Mutex<Vec<(MailId, Written)>>,
     events: Mutex<Vec<(MailId, Event)>>,
@@ -60,7 +62,7 @@ impl World {
             origin,
             judgement,
             pending,
-            history: History::default(),
+            history: History { queued: SystemTime::now(), attempts: 0, warned: Warned::No },
             due: SystemTime::now(),
             why: String::new(),
         };
@@ -75,9 +77,9 @@ impl World {
         mail
     }
 
-    fn ends(&self, id: MailId) -> Vec<(u16, End)> {
+    fn ends(&self, id: MailId) -> Vec<(u16, Outcome)> {
         let ends = self.ends.lock().unwrap();
-        let mut ends: Vec<(u16, End)> = ends
+        let mut ends: Vec<(u16, Outcome)> = ends
             .iter()
             .filter(|(of, _, _)| *of == id)
             .map(|(_, recipient, end)| (*recipient, end.clone()))
@@ -127,15 +129,15 @@ impl Queue for World {
         self.mails.lock().unwrap()[&mail.id].origin
     }
 
-    fn history(&self, id: MailId) -> History {
-        self.mails.lock().unwrap()[&id].history
+    fn history(&self, mail: &Mail<Decreed>) -> History {
+        self.mails.lock().unwrap()[&mail.id].history
     }
 
     fn pending(&self, id: MailId) -> Vec<u16> {
         self.mails.lock().unwrap()[&id].pending.clone()
     }
 
-    fn record(&self, id: MailId, recipient: u16, end: End) {
+    fn record(&self, id: MailId, recipient: u16, end: Outcome) {
         let mut mails = self.mails.lock().unwrap();
         mails.get_mut(&id).unwrap().pending.retain(|pending| *pending != recipient);
         self.ends.lock().unwrap().push((id, recipient, end));
@@ -146,9 +148,25 @@ impl Queue for World {
         let queued = mails.get_mut(&id).unwrap();
         queued.due = postponement.next_attempt;
         queued.why = postponement.why;
-        queued.history.attempts += u32::from(postponement.counts);
-        queued.history.warned |= postponement.warned;
+        queued.history.attempts += u32::from(postponement.attempt == Attempt::Counts);
         self.leased.lock().unwrap().remove(&id);
+    }
+
+    fn mark_warned(&self, id: MailId) {
+        let mut mails = self.mails.lock().unwrap();
+        mails.get_mut(&id).unwrap().history.warned = Warned::Yes;
+    }
+
+    fn unscanned(&self, limit: usize) -> Vec<MailId> {
+        let mails = self.mails.lock().unwrap();
+        let unscanned = |queued: &&Queued| {
+            queued.judgement.dispositions.contains(&Disposition::HoldUnscanned)
+        };
+        mails.values().filter(unscanned).map(|queued| queued.mail.id).take(limit).collect()
+    }
+
+    async fn load(self: &Arc<Self>, id: MailId) -> Option<Mail<Decreed>> {
+        self.mails.lock().unwrap().get(&id).map(|queued| queued.mail.clone())
     }
 
     async fn commit_report(&self, report: Written, about: MailId) -> Result<MailId, String> {
@@ -174,15 +192,15 @@ impl Keep<Decreed> for World {
 }
 
 impl Rescan<Decreed> for World {
-    async fn rescan(&self, mail: &Mail<Decreed>) -> Rescanned<Decreed> {
+    async fn rescan(&self, mail: Mail<Decreed>) -> Rescanned {
         if !self.scanner_up.load(Ordering::SeqCst) {
             let why = "scanner down".to_owned();
-            return Rescanned::NotYet { why, again_in: Duration::from_secs(30) };
+            return Rescanned::NotYet { why, again_in: Duration::from_millis(10) };
         }
         let mut mails = self.mails.lock().unwrap();
         let queued = mails.get_mut(&mail.id).unwrap();
         Arc::make_mut(&mut queued.judgement).dispositions = vec![Disposition::Deliver];
-        Rescanned::Judged(mail.clone())
+        Rescanned::Judged
     }
 }
 
@@ -242,14 +260,14 @@ async fn every_recipient_goes_the_way_that_policy_ordered() {
     let disposed = executor.execute(mail.clone()).await.expect("nothing is left to do");
     assert_eq!(disposed.id, mail.id);
     let hop = server.address.to_string();
-    let delivered = End::Delivered { hop, reply: "250 2.0.0 queued".into() };
+    let delivered = Outcome::Delivered { hop, reply: "250 2.0.0 queued".into() };
     assert_eq!(
         world.ends(mail.id),
         [
             (0, delivered.clone()),
-            (1, End::Quarantined { area: "spam".into() }),
-            (2, End::Quarantined { area: "refused".into() }),
-            (3, End::Discarded),
+            (1, Outcome::Quarantined { area: "spam".into() }),
+            (2, Outcome::Quarantined { area: "refused".into() }),
+            (3, Outcome::Discarded),
             (4, delivered),
         ]
     );
@@ -275,7 +293,7 @@ async fn a_failure_is_reported_once_and_before_it_is_recorded() {
     assert!(executor.execute(mail.clone()).await.is_some());
     assert_eq!(
         world.ends(mail.id)[0],
-        (0, End::Failed { reply: format!("{}: 550 5.1.1 who?", server.address) })
+        (0, Outcome::Failed { reply: format!("{}: 550 5.1.1 who?", server.address) })
     );
     let reports = world.reports.lock().unwrap().clone();
     assert_eq!((reports.len(), reports[0].0), (1, mail.id));
@@ -307,9 +325,22 @@ async fn unscanned_mail_is_never_delivered() {
     let mail = world.put_new(&["a@x.test"], vec![Disposition::HoldUnscanned]);
     assert!(executor.execute(mail.clone()).await.is_none());
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
-    assert_eq!(world.mails.lock().unwrap()[&mail.id].why, "scanner down");
-    world.scanner_up.store(true, Ordering::SeqCst);
-    assert!(executor.execute(mail.clone()).await.is_some());
+    assert_eq!(world.mails.lock().unwrap()[&mail.id].why, "it is not scanned yet");
+    world.mails.lock().unwrap().get_mut(&mail.id).unwrap().due = SystemTime::now();
+    let scanner = Arc::clone(&world);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        scanner.scanner_up.store(true, Ordering::SeqCst);
+    });
+    let id = mail.id;
+    run_until(executor, || {
+        let mut mails = world.mails.lock().unwrap();
+        let queued = mails.get_mut(&id).unwrap();
+        // The queue makes a mail due when it is judged.
+        queued.due = queued.due.min(SystemTime::now());
+        queued.pending.is_empty()
+    })
+    .await;
     assert_eq!(server.kept.lock().unwrap().len(), 1);
 }
 
@@ -361,7 +392,8 @@ async fn deferred_mail_is_tried_again_and_its_sender_warned_once() {
     let mut paths: Vec<String> = kept.iter().flat_map(|kept| kept.forward_paths.clone()).collect();
     paths.sort();
     assert_eq!(paths, ["a@x.test", "sender@from.test", "slow@x.test"]);
-    assert_eq!(world.history(mail.id), History { attempts: 3, warned: true });
+    let history = world.history(&mail);
+    assert_eq!((history.attempts, history.warned), (3, Warned::Yes));
     let deferred = world.events(mail.id).iter().filter(|name| **name == "deferred").count();
     assert_eq!(deferred, 3);
 }

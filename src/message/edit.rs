@@ -52,7 +52,7 @@ pub fn rewrite(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
         return Ok(Outgoing { head: Bytes::new(), rest: content.clone(), rest_offset: 0 });
     }
     let window = read_window(content)?;
-    let mut draft = Draft::of(&window, window.len() as u64 == content.len());
+    let mut draft = Draft::of(&window, content.len());
     for order in orders {
         draft.carry_out(order);
     }
@@ -100,7 +100,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn of(window: &Bytes, whole: bool) -> Draft {
+    /// `window` is the beginning of a content of `content_octets`.
+    fn of(window: &Bytes, content_octets: u64) -> Draft {
         let (head, rest) = Head::split(window, &mut Oddities::default());
         let octets = head.octets();
         let Some(first) = head.fields().first() else {
@@ -126,7 +127,7 @@ impl Draft {
         }
         let mut taken = octets.len();
         pieces.push(Piece { name: String::new(), octets: cut(octets, at..taken), value: 0 });
-        if !whole && rest.is_empty() {
+        if (window.len() as u64) < content_octets && rest.is_empty() {
             // The window ends in the header: its last field may go on behind it.
             let lost: usize = pieces
                 .drain(pieces.len().saturating_sub(2)..)

@@ -73,7 +73,7 @@ impl Head {
                 at = skip_head(octets, at);
                 break;
             }
-            match classify(line, at == 0) {
+            match classify(line, at) {
                 Line::Separator => {
                     at = next;
                     break;
@@ -156,14 +156,15 @@ pub(super) fn trim_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn classify(line: &[u8], first: bool) -> Line {
+/// `at` is where the line stands in the header.
+fn classify(line: &[u8], at: usize) -> Line {
     match line.first() {
         None => return Line::Separator,
         Some(b' ' | b'\t') => return Line::Continuation,
         Some(_) => {}
     }
     let Some(colon) = memchr(b':', line) else {
-        return match first && is_mbox_line(line) {
+        return match at == 0 && is_mbox_line(line) {
             true => Line::Mbox,
             false => Line::Stray,
         };
@@ -175,7 +176,7 @@ fn classify(line: &[u8], first: bool) -> Line {
         name.iter().take(name_len).all(|octet| (33..=126).contains(octet)) && name_len > 0;
     match printable {
         true => Line::Field { name_len, colon },
-        false if first && is_mbox_line(line) => Line::Mbox,
+        false if at == 0 && is_mbox_line(line) => Line::Mbox,
         false => Line::Stray,
     }
 }

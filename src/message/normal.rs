@@ -29,60 +29,157 @@ pub struct Normaliser {
 impl Normaliser {
     /// Appends `text` in normal form.
     pub fn append(&self, text: &str, out: &mut String) -> Tricks {
-        let mut tricks = Tricks::default();
         let start = out.len();
+        let mut fold = Fold { out, start, gap: false, tricks: Tricks::default() };
         match text.is_ascii() {
-            true => fold_ascii(text, out),
-            false => {
-                tricks.hidden_in_words = hidden_in_words(text);
-                tricks.cut = self.fold_unicode(text, out);
-            }
+            true => fold.ascii(text),
+            false => fold.unicode(text, self.limit_octets),
         }
+        let mut tricks = fold.tricks;
         let mut extras = String::new();
         if has_spaced_words(text) {
             push_spaced_words(text, &mut extras);
         }
-        if !text.is_ascii() {
-            tricks.mixed_scripts =
-                push_skeletons(out.get(start..).unwrap_or_default(), &mut extras);
+        let form = out.get(start..).unwrap_or_default();
+        if has_latin_looks(form) {
+            tricks.mixed_scripts = push_skeletons(form, &mut extras);
         }
         if !extras.is_empty() {
             out.push_str(&extras.to_lowercase());
         }
         tricks
     }
+}
 
-    fn fold_unicode(&self, text: &str, out: &mut String) -> bool {
-        let visible = text.chars().filter(|letter| !is_hidden(*letter));
-        match is_nfkc_quick(visible.clone()) {
-            IsNormalized::Yes => self.push_folded(visible, out),
-            _ => self.push_folded(visible.nfkc(), out),
+/// A text on its way into normal form.
+struct Fold<'o> {
+    out: &'o mut String,
+    /// Where the text begins in `out`.
+    start: usize,
+    /// White space was read and not written yet.
+    gap: bool,
+    tricks: Tricks,
+}
+
+impl Fold<'_> {
+    /// Copies run by run; a single space inside a run is copied with it.
+    fn ascii(&mut self, text: &str) {
+        self.out.reserve(text.len());
+        let octets = text.as_bytes();
+        let at_octet = |at: usize| octets.get(at).copied();
+        let mut at = 0;
+        while at < octets.len() {
+            let begin = at;
+            while let Some(octet) = at_octet(at) {
+                let inner_space =
+                    octet == b' ' && at > begin && at_octet(at + 1).is_some_and(is_kept);
+                if !is_kept(octet) && !inner_space {
+                    break;
+                }
+                at += 1;
+            }
+            if at > begin {
+                self.close_gap();
+                self.out.push_str(text.get(begin..at).unwrap_or_default());
+            }
+            while let Some(octet) = at_octet(at).filter(|octet| !is_kept(*octet)) {
+                self.gap |= is_space(octet);
+                at += 1;
+            }
         }
     }
 
-    fn push_folded(&self, letters: impl Iterator<Item = char>, out: &mut String) -> bool {
-        let start = out.len();
-        let mut gap = false;
+    fn close_gap(&mut self) {
+        if self.gap && self.out.len() > self.start {
+            self.out.push(' ');
+        }
+        self.gap = false;
+    }
+
+    /// ASCII in the fast way, what is between in whole stretches.
+    fn unicode(&mut self, text: &str, limit_octets: usize) {
+        let mut rest = text;
+        let mut before = None;
+        while !rest.is_empty() {
+            if self.out.len() >= limit_octets {
+                self.tricks.cut = true;
+                return;
+            }
+            let ascii = rest.bytes().position(|octet| octet > 127).unwrap_or(rest.len());
+            let (plain, from) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+            self.ascii(plain);
+            before = plain.bytes().next_back().or(before.filter(|_| plain.is_empty()));
+            let other = from.bytes().position(|octet| octet < 128).unwrap_or(from.len());
+            let (stretch, after) = from.split_at_checked(other).unwrap_or((from, ""));
+            self.stretch(before, stretch, after.bytes().next(), limit_octets);
+            rest = after;
+        }
+    }
+
+    /// Takes characters beyond ASCII; `before` and `after` are the octets around them.
+    fn stretch(
+        &mut self,
+        before: Option<u8>,
+        stretch: &str,
+        after: Option<u8>,
+        limit_octets: usize,
+    ) {
+        let mut simple = true;
+        let (mut hidden, mut shown) = (false, false);
+        for letter in stretch.chars() {
+            match is_hidden(letter) {
+                // Soft hyphens stand inside words in honest mail.
+                true => hidden |= letter != '\u{ad}',
+                false => {
+                    shown = true;
+                    simple &= is_simple(letter);
+                }
+            }
+        }
+        let is_letter = |octet: Option<u8>| octet.is_some_and(|octet| octet.is_ascii_alphabetic());
+        if hidden && !shown && is_letter(before) && is_letter(after) {
+            self.tricks.hidden_in_words += 1;
+        }
+        let visible = stretch.chars().filter(|letter| !is_hidden(*letter));
+        if simple || is_nfkc_quick(visible.clone()) == IsNormalized::Yes {
+            self.letters(visible, limit_octets);
+            return;
+        }
+        // What stands before may be the base of a mark.
+        let base = match before.is_some_and(is_kept) && !self.gap {
+            true => self.out.pop(),
+            false => None,
+        };
+        let composed: String = base.into_iter().chain(visible).nfkc().take(limit_octets).collect();
+        self.letters(composed.chars(), limit_octets);
+    }
+
+    fn letters(&mut self, letters: impl Iterator<Item = char>, limit_octets: usize) {
         for letter in letters {
             if letter.is_whitespace() {
-                gap = true;
+                self.gap = true;
                 continue;
             }
             // NFKC may bring out what was hidden.
             if letter.is_control() || is_hidden(letter) {
                 continue;
             }
-            if out.len() >= self.limit_octets {
-                return true;
+            if self.out.len() >= limit_octets {
+                self.tricks.cut = true;
+                return;
             }
-            if gap && out.len() > start {
-                out.push(' ');
-            }
-            gap = false;
-            out.push(plain(letter));
+            self.close_gap();
+            self.out.push(plain(letter));
         }
-        false
     }
+}
+
+/// Letters that are their own NFKC form and never join with what stands before them: the most
+/// frequent ones of Latin, Cyrillic, Chinese and Korean, and typographic signs.
+fn is_simple(letter: char) -> bool {
+    matches!(letter,
+        '\u{c0}'..='\u{131}' | '\u{410}'..='\u{44f}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' | '\u{2013}' | '\u{2014}' | '\u{2018}'..='\u{201e}')
 }
 
 /// What an ASCII octet is to the fold.
@@ -92,37 +189,6 @@ fn is_space(octet: u8) -> bool {
 
 fn is_kept(octet: u8) -> bool {
     octet > b' ' && octet != 0x7f
-}
-
-/// Copies run by run; a single space inside a run is copied with it.
-fn fold_ascii(text: &str, out: &mut String) {
-    out.reserve(text.len());
-    let start = out.len();
-    let octets = text.as_bytes();
-    let at_octet = |at: usize| octets.get(at).copied();
-    let mut gap = false;
-    let mut at = 0;
-    while at < octets.len() {
-        let begin = at;
-        while let Some(octet) = at_octet(at) {
-            let inner_space = octet == b' ' && at > begin && at_octet(at + 1).is_some_and(is_kept);
-            if !is_kept(octet) && !inner_space {
-                break;
-            }
-            at += 1;
-        }
-        if at > begin {
-            if gap && out.len() > start {
-                out.push(' ');
-            }
-            gap = false;
-            out.push_str(text.get(begin..at).unwrap_or_default());
-        }
-        while let Some(octet) = at_octet(at).filter(|octet| !is_kept(*octet)) {
-            gap |= is_space(octet);
-            at += 1;
-        }
-    }
 }
 
 /// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,
@@ -148,27 +214,6 @@ fn plain(letter: char) -> char {
     }
 }
 
-/// How often invisible characters stand between two Latin letters. Soft hyphens do so in
-/// honest mail.
-fn hidden_in_words(text: &str) -> u32 {
-    let mut count = 0;
-    let mut before = ' ';
-    let mut hidden = false;
-    for letter in text.chars() {
-        match is_hidden(letter) {
-            true => hidden |= letter != '\u{ad}',
-            false => {
-                if hidden && before.is_ascii_alphabetic() && letter.is_ascii_alphabetic() {
-                    count += 1;
-                }
-                before = letter;
-                hidden = false;
-            }
-        }
-    }
-    count
-}
-
 fn is_separator(letter: char) -> bool {
     matches!(letter, ' ' | '.' | '-' | '_' | '*' | '|' | '/' | '~' | '\u{a0}')
 }
@@ -176,13 +221,11 @@ fn is_separator(letter: char) -> bool {
 /// Whether any three single letters stand apart: a cheap look before the real one.
 fn has_spaced_words(text: &str) -> bool {
     let stands = |octet: u8| octet.is_ascii_alphanumeric() || octet > 127;
-    text.as_bytes().windows(5).any(|window| match window {
+    text.as_bytes().windows(5).any(|window| match *window {
+        // Between no-break spaces.
+        [0xc2, 0xa0, _, 0xc2, 0xa0] => true,
         [a, s, b, t, c] => {
-            s == t
-                && (is_separator(char::from(*s)) || *s > 127)
-                && stands(*a)
-                && stands(*b)
-                && stands(*c)
+            s == t && s < 128 && is_separator(char::from(s)) && stands(a) && stands(b) && stands(c)
         }
         _ => false,
     })
@@ -253,6 +296,12 @@ impl Run {
         self.after_letter = false;
         self.in_word = false;
     }
+}
+
+/// Whether a letter of the scripts is there that have letters like Latin ones: their UTF-8
+/// begins with these octets.
+fn has_latin_looks(text: &str) -> bool {
+    text.bytes().any(|octet| (0xcd..=0xd6).contains(&octet))
 }
 
 /// Words with Latin letters and letters that look Latin but are not, in Latin.

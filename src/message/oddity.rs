@@ -131,7 +131,7 @@ impl Oddity {
             O::Partial => ("MESSAGE_PARTIAL", Unscannable, 4.0, "piece of a message that only its reader puts together"),
             O::EncodingUnknown => ("ENCODING_UNKNOWN", Ambiguous, 2.0, "unknown transfer encoding"),
             O::Base64Foreign => ("BASE64_FOREIGN", Notice, 1.0, "characters outside the base64 alphabet"),
-            O::Base64AfterPadding => ("BASE64_AFTER_PADDING", Ambiguous, 3.0, "base64 that goes on after its end"),
+            O::Base64AfterPadding => ("BASE64_AFTER_PADDING", Ambiguous, 2.0, "base64 that goes on after its end"),
             O::Base64Cut => ("BASE64_CUT", Notice, 0.5, "base64 that ends in the middle"),
             O::QuotedPrintable => ("QUOTED_PRINTABLE_BROKEN", Notice, 0.2, "broken quoted-printable"),
             O::TypeUnreadable => ("CONTENT_TYPE_UNREADABLE", Notice, 1.0, "Content-Type that names no type"),

@@ -77,7 +77,11 @@ struct Base64 {
 impl Base64 {
     /// Takes a line of whole groups without padding; false, and nothing taken, otherwise.
     fn take_clean(&mut self, line: &[u8]) -> bool {
-        if self.letters != 0 || self.padded || line.len() % 4 != 0 || line.last() == Some(&b'=') {
+        if self.letters != 0
+            || self.padded
+            || !line.len().is_multiple_of(4)
+            || line.last() == Some(&b'=')
+        {
             return false;
         }
         let Some(room) = self.out.get_mut(self.filled..) else { return false };
