@@ -8,8 +8,8 @@
 //! recorded as failed; a delivery is recorded as soon as it is known. When a task dies
 //! the queue takes its mail back.
 
-use std::sync::Arc;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;

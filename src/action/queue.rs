@@ -77,10 +77,8 @@ pub trait Queue: Send + Sync + 'static {
     fn unscanned(&self, limit: usize) -> Vec<MailId>;
 
     /// A mail by its id, without holding it.
-    fn load(
-        self: &Arc<Self>,
-        id: MailId,
-    ) -> impl Future<Output = Option<Mail<Self::Stage>>> + Send;
+    fn load(self: &Arc<Self>, id: MailId)
+    -> impl Future<Output = Option<Mail<Self::Stage>>> + Send;
 }
 
 /// Keeps copies from their recipients.

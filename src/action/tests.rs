@@ -14,13 +14,14 @@ use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
 use crate::delivery::testing::{self, Decreed, Server};
 use crate::delivery::{Delivery, Origin};
-use crate::journal::Event;
+use crate::journal::{Event, Journal, TrackQuery};
 use crate::mail::{
     Content, Disposition, EnhancedCode, Judgement, Mail, MailId, Notify, Order, Reply, ReversePath,
     Summary, Verdict,
 };
 use crate::net::resolver::mock::MockResolver;
-use crate::spool::{Attempt, Outcome};
+use crate::quarantine::Quarantine;
+use crate::spool::{Attempt, Outcome, OwnMail, Spool, Spooled};
 
 struct Queued {
     mail: Mail<Decreed>,
@@ -159,9 +160,8 @@ impl Queue for World {
 
     fn unscanned(&self, limit: usize) -> Vec<MailId> {
         let mails = self.mails.lock().unwrap();
-        let unscanned = |queued: &&Queued| {
-            queued.judgement.dispositions.contains(&Disposition::HoldUnscanned)
-        };
+        let unscanned =
+            |queued: &&Queued| queued.judgement.dispositions.contains(&Disposition::HoldUnscanned);
         mails.values().filter(unscanned).map(|queued| queued.mail.id).take(limit).collect()
     }
 
@@ -435,4 +435,67 @@ async fn a_drain_ends_what_runs_and_leaves_the_rest_queued() {
     for queued in world.mails.lock().unwrap().values() {
         assert_eq!(queued.history.attempts, 0);
     }
+}
+
+/// Never asked: nothing here is unscanned.
+struct NoScanner;
+
+impl Rescan<Spooled> for NoScanner {
+    async fn rescan(&self, _mail: Mail<Spooled>) -> Rescanned {
+        Rescanned::NotYet { why: "no scanner".into(), again_in: Duration::from_secs(60) }
+    }
+}
+
+#[tokio::test]
+async fn it_runs_on_the_real_spool_quarantine_and_journal() {
+    let server = Server::start(refusing()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&server, "");
+    let spool_settings = crate::config::SpoolSettings {
+        reserve_octets: 1 << 20,
+        ..crate::config::SpoolSettings::default()
+    };
+    let (spool, _) = Spool::open(&spool_settings, dir.path()).unwrap();
+    let (quarantine, _) = Quarantine::open(&config.quarantine, dir.path()).unwrap();
+    let journal = Journal::open(&config.journal, dir.path()).unwrap();
+    let delivery = Delivery::new(&config, Arc::new(MockResolver::default()));
+    let executor = Executor::new(
+        Arc::clone(&spool),
+        Arc::clone(&quarantine),
+        Arc::new(NoScanner),
+        Arc::clone(&journal),
+        delivery,
+        Settings::new(&config),
+    );
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        let third = if number % 10 == 0 { "bad@x.test" } else { "c@x.test" };
+        let envelope = testing::envelope(&["a@x.test", "b@x.test", third]);
+        let content =
+            Content::from_bytes(format!("Subject: {number}\r\n\r\nbody\r\n").into_bytes());
+        let mut own = OwnMail::new(envelope, content, Summary::default(), None);
+        own.origin = crate::spool::Origin::Received;
+        own.judgement.dispositions[1] = Disposition::Quarantine { area: "spam".into() };
+        ids.push(spool.commit_own(own).await.unwrap().id);
+    }
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(Arc::clone(&executor).run(stopped, Duration::from_secs(5)));
+    let emptied = tokio::time::timeout(Duration::from_secs(20), async {
+        while spool.counts().total() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    emptied.await.expect("all mail comes to its end");
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let kept = server.kept.lock().unwrap().clone();
+    let copies: usize = kept.iter().map(|kept| kept.forward_paths.len()).sum();
+    // 30 to a, 27 to c, and 3 reports to the sender.
+    assert_eq!((copies, quarantine.count()), (60, 30));
+    let query = TrackQuery { mail_id: Some(ids[0]), limit: 1, ..TrackQuery::default() };
+    let told = Arc::clone(&journal);
+    let stories = tokio::task::spawn_blocking(move || told.track(&query)).await.unwrap().unwrap();
+    let mut names: Vec<&str> = stories[0].events.iter().map(|(_, event)| event.name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["delivered", "failed", "quarantined", "reported"]);
 }

@@ -206,6 +206,9 @@ mod tests {
         }
     }
 
+    /// Success, failure, delay.
+    type Asked = Option<(bool, bool, bool)>;
+
     struct Case {
         envelope: Envelope,
         origin: Origin,
@@ -219,7 +222,7 @@ mod tests {
             Case { envelope, origin: Origin::Session, age_s: 10, warned: Warned::No }
         }
 
-        fn notify(mut self, notify: Option<(bool, bool, bool)>) -> Case {
+        fn notify(mut self, notify: Asked) -> Case {
             for recipient in &mut self.envelope.recipients {
                 recipient.notify =
                     notify.map(|(success, failure, delay)| Notify { success, failure, delay });
@@ -283,7 +286,7 @@ mod tests {
         let failed = "Failure to sender@from.test about 0".to_owned();
         let delayed = "Delay to sender@from.test about 0".to_owned();
         let done = "Success to sender@from.test about 0".to_owned();
-        let table: [(Option<(bool, bool, bool)>, u64, (u16, Onward), Option<&String>); 15] = [
+        let table: [(Asked, u64, (u16, Onward), Option<&String>); 15] = [
             (None, 10, (550, Relayed), Some(&failed)),
             (Some((false, true, false)), 10, (550, Relayed), Some(&failed)),
             (Some((true, false, true)), 10, (550, Relayed), None),

@@ -138,10 +138,11 @@ async fn a_server_that_says_nothing_is_given_up() {
 #[tokio::test]
 async fn a_connection_that_died_is_replaced_at_once() {
     // The first connection ends after one mail: silently, with 421, or at the next command.
-    for farewell in ["250 ok!", "250 ok|421 4.4.2 idle!", "late"] {
+    for farewell in ["250 ok!", "250 ok|421 4.4.2 idle!", "late", "late 421"] {
         let server = Server::start(move |connection, line| match (connection, line) {
-            (0, "<text>") if farewell != "late" => Some(farewell.into()),
-            (0, "MAIL FROM:<second@from.test>") => Some("!".into()),
+            (0, "<text>") if !farewell.starts_with("late") => Some(farewell.into()),
+            (0, "MAIL FROM:<second@from.test>") if farewell == "late" => Some("!".into()),
+            (0, "MAIL FROM:<second@from.test>") => Some("421 4.4.2 enough!".into()),
             _ => None,
         })
         .await;
