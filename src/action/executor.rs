@@ -5,34 +5,41 @@
 //!
 //! Order of acts, so that a crash between two of them loses nothing: a copy is kept before it
 //! is recorded as quarantined; a report is durable before those that it speaks of are
-//! recorded as failed; a delivery is recorded as soon as it is known. When a task dies its
-//! mail is postponed, never lost from sight.
+//! recorded as failed; a delivery is recorded as soon as it is known. When a task dies
+//! the queue takes its mail back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::plan::Plan;
-use super::queue::{Chronicle, End, Keep, Postponement, Queue, Rescan, Rescanned};
+use super::queue::{Chronicle, Keep, Postponement, Queue, Rescan, Rescanned};
 use super::stage::Disposed;
 use crate::config::Config;
-use crate::delivery::outcome::{Due, Outcome, Situation, Warned, conclude, ms_since_1970};
+use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_1970};
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
 use crate::mail::{Address, Domain, Envelope, Judgement, Mail, MailId};
 use crate::message::edit;
 use crate::smtp::client::Speaker;
+use crate::spool::{Attempt, Outcome};
 
 /// Mails under way at once. Each holds its envelope, and its content while that is cached.
 const IN_FLIGHT: usize = 10_000;
 /// When something of the box's own failed: a full disk, a broken quarantine.
 const OWN_TROUBLE: Duration = Duration::from_secs(60);
-/// A mail that is found unscanned twice in one round waits.
-const ROUNDS: usize = 2;
+/// Between looks at the unscanned mail.
+const SCAN_PAUSE: Duration = Duration::from_secs(2);
+/// Of the oldest unscanned mail, so much is looked at.
+const UNSCANNED_SEEN: usize = 1_000;
+/// So many scans in a row that came to nothing, and the scanner is left alone for a moment.
+const SCANS_IN_VAIN: usize = 8;
 
 /// What a reload replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +81,6 @@ impl<Q, K, R, C> std::fmt::Debug for Executor<Q, K, R, C> {
 struct Later {
     next_attempt: Option<SystemTime>,
     counts: bool,
-    warned: bool,
     why: String,
 }
 
@@ -84,30 +90,6 @@ impl Later {
         self.next_attempt = Some(self.next_attempt.map_or(when, |before| before.min(when)));
         if self.why.is_empty() {
             self.why = why();
-        }
-    }
-}
-
-/// Postpones a mail whose task dies.
-struct Lease<'a, Q: Queue> {
-    queue: &'a Q,
-    id: MailId,
-    settled: bool,
-}
-
-impl<Q: Queue> Drop for Lease<'_, Q> {
-    fn drop(&mut self) {
-        if !self.settled {
-            tracing::error!(mail_id = %self.id, "execution broke off; the mail stays queued");
-            self.queue.postpone(
-                self.id,
-                Postponement {
-                    next_attempt: SystemTime::now() + OWN_TROUBLE,
-                    counts: true,
-                    warned: false,
-                    why: "execution broke off".into(),
-                },
-            );
         }
     }
 }
@@ -143,6 +125,7 @@ where
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>, drain: Duration) {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
         let mut under_way = JoinSet::new();
+        let scanning = tokio::spawn(Arc::clone(&self).scan_unscanned(stop.clone()));
         loop {
             while under_way.try_join_next().is_some() {}
             let taken = tokio::select! {
@@ -161,6 +144,8 @@ where
             });
         }
         self.delivery.close();
+        // A scan that is cut short is begun again at the next start.
+        scanning.abort();
         let ended =
             tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} });
         if ended.await.is_err() {
@@ -170,36 +155,54 @@ where
     }
 
     /// One round for one mail. Some when nothing is left to do for it.
-    pub async fn execute(&self, mut mail: Mail<Q::Stage>) -> Option<Mail<Disposed<Q::Stage>>> {
-        let mut lease = Lease { queue: &*self.queue, id: mail.id, settled: false };
+    pub async fn execute(&self, mail: Mail<Q::Stage>) -> Option<Mail<Disposed<Q::Stage>>> {
         let mut later = Later::default();
-        for round in 1..=ROUNDS {
-            let judgement = self.queue.judgement(&mail);
-            let plan = Plan::of(&judgement, &self.queue.pending(mail.id));
-            let unscanned = !plan.unscanned.is_empty();
-            self.carry_out(&mail, &judgement, plan, &mut later).await;
-            if !unscanned {
-                break;
-            }
-            match self.rescan.rescan(&mail).await {
-                Rescanned::Judged(judged) if round < ROUNDS => mail = judged,
-                Rescanned::Judged(_) => {
-                    later.at(SystemTime::now() + OWN_TROUBLE, || "still not scanned".into());
-                }
-                Rescanned::NotYet { why, again_in } => {
-                    later.at(SystemTime::now() + again_in, || why);
-                    break;
-                }
-            }
+        let judgement = self.queue.judgement(&mail);
+        let plan = Plan::of(&judgement, &self.queue.pending(mail.id));
+        if !plan.unscanned.is_empty() {
+            later.at(SystemTime::now() + OWN_TROUBLE, || "it is not scanned yet".into());
         }
-        lease.settled = true;
+        self.carry_out(&mail, &judgement, plan, &mut later).await;
         if self.queue.pending(mail.id).is_empty() {
             return Some(mail.advance(Disposed::mint));
         }
         let next_attempt = later.next_attempt.unwrap_or_else(|| SystemTime::now() + OWN_TROUBLE);
-        let Later { counts, warned, why, .. } = later;
-        self.queue.postpone(mail.id, Postponement { next_attempt, counts, warned, why });
+        let attempt = if later.counts { Attempt::Counts } else { Attempt::DoesNotCount };
+        let why = later.why;
+        self.queue.postpone(mail.id, Postponement { next_attempt, attempt, why });
         None
+    }
+
+    /// Has unscanned mail scanned, again and again, until `stop` is true. A mail that cannot
+    /// be scanned does not hold up the others; when many in a row cannot, all wait.
+    async fn scan_unscanned(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut waiting: HashMap<MailId, Instant> = HashMap::new();
+        loop {
+            let now = Instant::now();
+            waiting.retain(|_, until| *until > now);
+            let mut in_vain = 0;
+            for id in self.queue.unscanned(UNSCANNED_SEEN) {
+                if *stop.borrow() || in_vain >= SCANS_IN_VAIN {
+                    break;
+                }
+                if waiting.contains_key(&id) {
+                    continue;
+                }
+                let Some(mail) = self.queue.load(id).await else { continue };
+                match self.rescan.rescan(mail).await {
+                    Rescanned::Judged => in_vain = 0,
+                    Rescanned::NotYet { why, again_in } => {
+                        tracing::warn!(mail_id = %id, why, "an unscanned mail waits");
+                        waiting.insert(id, Instant::now() + again_in.max(SCAN_PAUSE));
+                        in_vain += 1;
+                    }
+                }
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SCAN_PAUSE) => {}
+            }
+        }
     }
 
     async fn carry_out(
@@ -213,7 +216,7 @@ where
             self.chronicle.note(mail.id, Event::Discarded);
         }
         for recipient in plan.discard {
-            self.queue.record(mail.id, recipient, End::Discarded);
+            self.queue.record(mail.id, recipient, Outcome::Discarded);
         }
         for (area, recipients) in plan.quarantine {
             match self.keep.keep(mail, &recipients, &area).await {
@@ -222,7 +225,7 @@ where
                     let event = Event::Quarantined { area: area.clone(), recipients: names };
                     self.chronicle.note(mail.id, event);
                     for recipient in recipients {
-                        let end = End::Quarantined { area: area.clone() };
+                        let end = Outcome::Quarantined { area: area.clone() };
                         self.queue.record(mail.id, recipient, end);
                     }
                 }
@@ -254,20 +257,19 @@ where
             }
         };
         let attempt = self.delivery.attempt(&letter, recipients).await;
-        let received = UNIX_EPOCH + Duration::from_millis(mail.facts.received_ms);
         let situation = Situation {
             id: mail.id,
             envelope: &mail.envelope,
             origin: self.queue.origin(mail),
-            received,
+            queued: history.queued,
             now: SystemTime::now(),
             attempts: history.attempts,
-            warned: if history.warned { Warned::Yes } else { Warned::No },
+            warned: history.warned,
             postmaster: &settings.postmaster,
             schedule: &self.delivery.schedule(),
         };
-        let outcome = conclude(situation, attempt);
-        self.conclude(mail, judgement, situation, outcome, later).await;
+        let conclusion = conclude(situation, attempt);
+        self.conclude(mail, judgement, situation, conclusion, later).await;
     }
 
     async fn letter(
@@ -292,11 +294,11 @@ where
         mail: &Mail<Q::Stage>,
         judgement: &Judgement,
         situation: Situation<'_>,
-        outcome: Outcome,
+        conclusion: Conclusion,
         later: &mut Later,
     ) {
-        let Outcome { delivered, mut failed, deferred, expired, reports, next_attempt, counts } =
-            outcome;
+        let Conclusion { delivered, mut failed, deferred, expired, reports, next_attempt, counts } =
+            conclusion;
         later.counts |= counts;
         // A delivery is recorded first: a crash now would repeat it. Only where success is to
         // be reported the report comes before.
@@ -309,7 +311,9 @@ where
         plain.iter().for_each(|handed| self.delivered(mail, handed));
         for due in &reports {
             let Err(why) = self.report(mail, judgement, due, situation).await else {
-                later.warned |= due.kind == Kind::Delay;
+                if due.kind == Kind::Delay {
+                    self.queue.mark_warned(mail.id);
+                }
                 continue;
             };
             tracing::error!(mail_id = %mail.id, why, "a report cannot be committed");
@@ -327,10 +331,13 @@ where
             let reply = spoken(handed);
             self.chronicle.note(mail.id, Event::Failed { recipient, reply: reply.clone() });
             let end = match expired.contains(&handed.recipient) {
-                true => End::Expired,
-                false => End::Failed { reply },
+                true => Outcome::Expired,
+                false => Outcome::Failed { reply },
             };
             self.queue.record(mail.id, handed.recipient, end);
+        }
+        if !expired.is_empty() {
+            self.chronicle.note(mail.id, Event::Expired);
         }
         let Some(next_attempt) = next_attempt else { return };
         for handed in &deferred {
@@ -355,7 +362,7 @@ where
             tls: handed.tls.clone(),
         };
         self.chronicle.note(mail.id, event);
-        let end = End::Delivered { hop: handed.hop.clone(), reply };
+        let end = Outcome::Delivered { hop: handed.hop.clone(), reply };
         self.queue.record(mail.id, handed.recipient, end);
     }
 
@@ -370,7 +377,7 @@ where
         let times = Times {
             now_ms: ms_since_1970(situation.now),
             expires_ms: ms_since_1970(
-                situation.schedule.expires(situation.received, &mail.envelope.reverse_path),
+                situation.schedule.expires(situation.queued, &mail.envelope.reverse_path),
             ),
         };
         let (id, due) = (mail.id, due.clone());
@@ -393,7 +400,10 @@ where
             false => tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?,
         };
         let written = written.map_err(|error| error.to_string())?;
+        let octets = written.text.len() as u64;
+        let origin = Event::originated(&written.envelope, Some(mail.id), &written.subject, octets);
         let report = self.queue.commit_report(written, mail.id).await?;
+        self.chronicle.note(report, origin);
         self.chronicle.note(mail.id, Event::Reported { report });
         Ok(())
     }

@@ -16,5 +16,5 @@ mod tests;
 
 pub use executor::{Executor, Settings};
 pub use plan::{Plan, REFUSED_AREA};
-pub use queue::{Chronicle, End, History, Keep, Postponement, Queue, Rescan, Rescanned};
+pub use queue::{Chronicle, History, Keep, Postponement, Queue, Rescan, Rescanned};
 pub use stage::Disposed;

@@ -10,15 +10,18 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::Config;
+use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
 use crate::delivery::testing::{self, Decreed, Server};
 use crate::delivery::{Delivery, Origin};
-use crate::journal::Event;
+use crate::journal::{Event, Journal, TrackQuery};
 use crate::mail::{
     Content, Disposition, EnhancedCode, Judgement, Mail, MailId, Notify, Order, Reply, ReversePath,
     Summary, Verdict,
 };
 use crate::net::resolver::mock::MockResolver;
+use crate::quarantine::Quarantine;
+use crate::spool::{Attempt, Outcome, OwnMail, Spool, Spooled};
 
 struct Queued {
     mail: Mail<Decreed>,
@@ -35,7 +38,7 @@ struct Queued {
 struct World {
     mails: Mutex<HashMap<MailId, Queued>>,
     leased: Mutex<HashSet<MailId>>,
-    ends: Mutex<Vec<(MailId, u16, End)>>,
+    ends: Mutex<Vec<(MailId, u16, Outcome)>>,
     kept: Mutex<Vec<(MailId, Vec<u16>, String)>>,
     reports: Mutex<Vec<(MailId, Written)>>,
     events: Mutex<Vec<(MailId, Event)>>,
@@ -60,7 +63,7 @@ impl World {
             origin,
             judgement,
             pending,
-            history: History::default(),
+            history: History { queued: SystemTime::now(), attempts: 0, warned: Warned::No },
             due: SystemTime::now(),
             why: String::new(),
         };
@@ -75,9 +78,9 @@ impl World {
         mail
     }
 
-    fn ends(&self, id: MailId) -> Vec<(u16, End)> {
+    fn ends(&self, id: MailId) -> Vec<(u16, Outcome)> {
         let ends = self.ends.lock().unwrap();
-        let mut ends: Vec<(u16, End)> = ends
+        let mut ends: Vec<(u16, Outcome)> = ends
             .iter()
             .filter(|(of, _, _)| *of == id)
             .map(|(_, recipient, end)| (*recipient, end.clone()))
@@ -127,7 +130,7 @@ impl Queue for World {
         self.mails.lock().unwrap()[&mail.id].origin
     }
 
-    fn history(&self, mail: &Mail<Self::Stage>) -> History {
+    fn history(&self, mail: &Mail<Decreed>) -> History {
         self.mails.lock().unwrap()[&mail.id].history
     }
 
@@ -135,7 +138,7 @@ impl Queue for World {
         self.mails.lock().unwrap()[&id].pending.clone()
     }
 
-    fn record(&self, id: MailId, recipient: u16, end: End) {
+    fn record(&self, id: MailId, recipient: u16, end: Outcome) {
         let mut mails = self.mails.lock().unwrap();
         mails.get_mut(&id).unwrap().pending.retain(|pending| *pending != recipient);
         self.ends.lock().unwrap().push((id, recipient, end));
@@ -146,9 +149,24 @@ impl Queue for World {
         let queued = mails.get_mut(&id).unwrap();
         queued.due = postponement.next_attempt;
         queued.why = postponement.why;
-        queued.history.attempts += u32::from(postponement.counts);
-        queued.history.warned |= postponement.warned;
+        queued.history.attempts += u32::from(postponement.attempt == Attempt::Counts);
         self.leased.lock().unwrap().remove(&id);
+    }
+
+    fn mark_warned(&self, id: MailId) {
+        let mut mails = self.mails.lock().unwrap();
+        mails.get_mut(&id).unwrap().history.warned = Warned::Yes;
+    }
+
+    fn unscanned(&self, limit: usize) -> Vec<MailId> {
+        let mails = self.mails.lock().unwrap();
+        let unscanned =
+            |queued: &&Queued| queued.judgement.dispositions.contains(&Disposition::HoldUnscanned);
+        mails.values().filter(unscanned).map(|queued| queued.mail.id).take(limit).collect()
+    }
+
+    async fn load(self: &Arc<Self>, id: MailId) -> Option<Mail<Decreed>> {
+        self.mails.lock().unwrap().get(&id).map(|queued| queued.mail.clone())
     }
 
     async fn commit_report(&self, report: Written, about: MailId) -> Result<MailId, String> {
@@ -174,15 +192,15 @@ impl Keep<Decreed> for World {
 }
 
 impl Rescan<Decreed> for World {
-    async fn rescan(&self, mail: &Mail<Decreed>) -> Rescanned<Decreed> {
+    async fn rescan(&self, mail: Mail<Decreed>) -> Rescanned {
         if !self.scanner_up.load(Ordering::SeqCst) {
             let why = "scanner down".to_owned();
-            return Rescanned::NotYet { why, again_in: Duration::from_secs(30) };
+            return Rescanned::NotYet { why, again_in: Duration::from_millis(10) };
         }
         let mut mails = self.mails.lock().unwrap();
         let queued = mails.get_mut(&mail.id).unwrap();
         Arc::make_mut(&mut queued.judgement).dispositions = vec![Disposition::Deliver];
-        Rescanned::Judged(mail.clone())
+        Rescanned::Judged
     }
 }
 
@@ -242,14 +260,14 @@ async fn every_recipient_goes_the_way_that_policy_ordered() {
     let disposed = executor.execute(mail.clone()).await.expect("nothing is left to do");
     assert_eq!(disposed.id, mail.id);
     let hop = server.address.to_string();
-    let delivered = End::Delivered { hop, reply: "250 2.0.0 queued".into() };
+    let delivered = Outcome::Delivered { hop, reply: "250 2.0.0 queued".into() };
     assert_eq!(
         world.ends(mail.id),
         [
             (0, delivered.clone()),
-            (1, End::Quarantined { area: "spam".into() }),
-            (2, End::Quarantined { area: "refused".into() }),
-            (3, End::Discarded),
+            (1, Outcome::Quarantined { area: "spam".into() }),
+            (2, Outcome::Quarantined { area: "refused".into() }),
+            (3, Outcome::Discarded),
             (4, delivered),
         ]
     );
@@ -275,7 +293,7 @@ async fn a_failure_is_reported_once_and_before_it_is_recorded() {
     assert!(executor.execute(mail.clone()).await.is_some());
     assert_eq!(
         world.ends(mail.id)[0],
-        (0, End::Failed { reply: format!("{}: 550 5.1.1 who?", server.address) })
+        (0, Outcome::Failed { reply: format!("{}: 550 5.1.1 who?", server.address) })
     );
     let reports = world.reports.lock().unwrap().clone();
     assert_eq!((reports.len(), reports[0].0), (1, mail.id));
@@ -307,9 +325,22 @@ async fn unscanned_mail_is_never_delivered() {
     let mail = world.put_new(&["a@x.test"], vec![Disposition::HoldUnscanned]);
     assert!(executor.execute(mail.clone()).await.is_none());
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
-    assert_eq!(world.mails.lock().unwrap()[&mail.id].why, "scanner down");
-    world.scanner_up.store(true, Ordering::SeqCst);
-    assert!(executor.execute(mail.clone()).await.is_some());
+    assert_eq!(world.mails.lock().unwrap()[&mail.id].why, "it is not scanned yet");
+    world.mails.lock().unwrap().get_mut(&mail.id).unwrap().due = SystemTime::now();
+    let scanner = Arc::clone(&world);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        scanner.scanner_up.store(true, Ordering::SeqCst);
+    });
+    let id = mail.id;
+    run_until(executor, || {
+        let mut mails = world.mails.lock().unwrap();
+        let queued = mails.get_mut(&id).unwrap();
+        // The queue makes a mail due when it is judged.
+        queued.due = queued.due.min(SystemTime::now());
+        queued.pending.is_empty()
+    })
+    .await;
     assert_eq!(server.kept.lock().unwrap().len(), 1);
 }
 
@@ -361,7 +392,8 @@ async fn deferred_mail_is_tried_again_and_its_sender_warned_once() {
     let mut paths: Vec<String> = kept.iter().flat_map(|kept| kept.forward_paths.clone()).collect();
     paths.sort();
     assert_eq!(paths, ["a@x.test", "sender@from.test", "slow@x.test"]);
-    assert_eq!(world.history(&mail), History { attempts: 3, warned: true });
+    let history = world.history(&mail);
+    assert_eq!((history.attempts, history.warned), (3, Warned::Yes));
     let deferred = world.events(mail.id).iter().filter(|name| **name == "deferred").count();
     assert_eq!(deferred, 3);
 }
@@ -403,4 +435,67 @@ async fn a_drain_ends_what_runs_and_leaves_the_rest_queued() {
     for queued in world.mails.lock().unwrap().values() {
         assert_eq!(queued.history.attempts, 0);
     }
+}
+
+/// Never asked: nothing here is unscanned.
+struct NoScanner;
+
+impl Rescan<Spooled> for NoScanner {
+    async fn rescan(&self, _mail: Mail<Spooled>) -> Rescanned {
+        Rescanned::NotYet { why: "no scanner".into(), again_in: Duration::from_secs(60) }
+    }
+}
+
+#[tokio::test]
+async fn it_runs_on_the_real_spool_quarantine_and_journal() {
+    let server = Server::start(refusing()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&server, "");
+    let spool_settings = crate::config::SpoolSettings {
+        reserve_octets: 1 << 20,
+        ..crate::config::SpoolSettings::default()
+    };
+    let (spool, _) = Spool::open(&spool_settings, dir.path()).unwrap();
+    let (quarantine, _) = Quarantine::open(&config.quarantine, dir.path()).unwrap();
+    let journal = Journal::open(&config.journal, dir.path()).unwrap();
+    let delivery = Delivery::new(&config, Arc::new(MockResolver::default()));
+    let executor = Executor::new(
+        Arc::clone(&spool),
+        Arc::clone(&quarantine),
+        Arc::new(NoScanner),
+        Arc::clone(&journal),
+        delivery,
+        Settings::new(&config),
+    );
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        let third = if number % 10 == 0 { "bad@x.test" } else { "c@x.test" };
+        let envelope = testing::envelope(&["a@x.test", "b@x.test", third]);
+        let content =
+            Content::from_bytes(format!("Subject: {number}\r\n\r\nbody\r\n").into_bytes());
+        let mut own = OwnMail::new(envelope, content, Summary::default(), None);
+        own.origin = crate::spool::Origin::Received;
+        own.judgement.dispositions[1] = Disposition::Quarantine { area: "spam".into() };
+        ids.push(spool.commit_own(own).await.unwrap().id);
+    }
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(Arc::clone(&executor).run(stopped, Duration::from_secs(5)));
+    let emptied = tokio::time::timeout(Duration::from_secs(20), async {
+        while spool.counts().total() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    emptied.await.expect("all mail comes to its end");
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let kept = server.kept.lock().unwrap().clone();
+    let copies: usize = kept.iter().map(|kept| kept.forward_paths.len()).sum();
+    // 30 to a, 27 to c, and 3 reports to the sender.
+    assert_eq!((copies, quarantine.count()), (60, 30));
+    let query = TrackQuery { mail_id: Some(ids[0]), limit: 1, ..TrackQuery::default() };
+    let told = Arc::clone(&journal);
+    let stories = tokio::task::spawn_blocking(move || told.track(&query)).await.unwrap().unwrap();
+    let mut names: Vec<&str> = stories[0].events.iter().map(|(_, event)| event.name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["delivered", "failed", "quarantined", "reported"]);
 }

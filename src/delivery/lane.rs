@@ -341,3 +341,92 @@ impl State {
 pub(super) fn broke_off() -> Reply {
     Reply::new(451, EnhancedCode(4, 3, 0), "delivery broke off; it is tried again")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::letter::Origin;
+    use crate::delivery::testing;
+    use crate::mail::Domain;
+    use crate::message::edit;
+
+    fn job() -> (Job, oneshot::Receiver<Vec<Handed>>) {
+        let mail = testing::mail(&["a@x.test"], "A: b\r\n\r\n");
+        let outgoing = edit::rewrite(&mail.content, &[]).unwrap();
+        let hostname = Domain::parse("own.test").unwrap();
+        let letter = Letter::write(&mail, Origin::Box, outgoing, &hostname, 0).unwrap();
+        let (told, answers) = oneshot::channel();
+        (Job { letter: Arc::new(letter), recipients: vec![0], told }, answers)
+    }
+
+    fn lane() -> Lane {
+        Lane::new("x.test".into(), Arc::default())
+    }
+
+    fn transient() -> Reply {
+        Reply::new(451, EnhancedCode(4, 4, 1), "no answer")
+    }
+
+    #[tokio::test]
+    async fn a_line_takes_half_of_the_room_that_is_left() {
+        let lane = lane();
+        let mut entered = 0;
+        let again_in = loop {
+            match lane.enter(job().0, 30, 1) {
+                Entered::Full(again_in) => break again_in,
+                _ => entered += 1,
+            }
+        };
+        // 10 of 30: as many as half of the other 20.
+        assert_eq!(entered, 10);
+        let Entered::Full(later) = lane.enter(job().0, 30, 1) else { panic!("it is full") };
+        assert!(later > again_in && later <= LONGEST_DETOUR, "{again_in:?} {later:?}");
+        let other = Lane::new("y.test".into(), Arc::clone(&lane.waiting_in_all));
+        assert!(matches!(other.enter(job().0, 10, 1), Entered::NeedsWorker));
+        lane.clear();
+        assert_eq!(lane.waiting_in_all.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_worker_to_fail_speaks_for_the_destination() {
+        let lane = lane();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let (job, told) = job();
+            assert!(matches!(lane.enter(job, 100, 2), Entered::NeedsWorker | Entered::Waits));
+            answers.push(told);
+        }
+        let take = || match lane.take() {
+            Taken::Job(job) => job,
+            other => panic!("{other:?}"),
+        };
+        let (first, second) = (take(), take());
+        let rest = |_| Duration::from_secs(60);
+        // The first goes back into the line; its worker is one too many.
+        lane.unreachable(first, &transient(), rest);
+        assert!(answers[0].try_recv().is_err());
+        assert!(matches!(lane.take(), Taken::TooMany));
+        assert!(!lane.leave());
+        // The last one: all are told, and so is whoever comes meanwhile.
+        lane.unreachable(second, &transient(), rest);
+        for told in answers {
+            assert_eq!(told.await.unwrap()[0].reply, transient());
+        }
+        assert!(!lane.leave());
+        let (job, told) = job();
+        assert!(matches!(lane.enter(job, 100, 2), Entered::Answered));
+        assert_eq!(told.await.unwrap()[0].reply, transient());
+        assert!(!lane.is_forgettable());
+        assert_eq!(lane.waiting_in_all.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_worker_leaves_is_noticed() {
+        let lane = lane();
+        let (job, told) = job();
+        assert!(matches!(lane.enter(job, 100, 5), Entered::NeedsWorker));
+        lane.abandoned();
+        assert!(told.await.is_err());
+        assert!(lane.is_forgettable());
+    }
+}

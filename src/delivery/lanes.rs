@@ -330,10 +330,10 @@ impl Worker {
             let _ = job.told.send(handed);
             break;
         }
-        if matches!(&self.link, Some(Link::Server(connection)) if !connection.is_reusable()) {
-            if let Some(Link::Server(connection)) = self.link.take() {
-                connection.close().await;
-            }
+        if matches!(&self.link, Some(Link::Server(connection)) if !connection.is_reusable())
+            && let Some(Link::Server(connection)) = self.link.take()
+        {
+            connection.close().await;
         }
     }
 

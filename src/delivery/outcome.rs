@@ -1,6 +1,6 @@
 //! What follows from an attempt. Pure: time is an argument.
 //!
-//! In: what each recipient was told, the mail's age and history. Out: [`Outcome`]: who is
+//! In: what each recipient was told, the mail's age and history. Out: [`Conclusion`]: who is
 //! done, who has failed, who waits until when, and which reports are due.
 //!
 //! RFC 3461: `NOTIFY` decides who is told of what; without it failures and delays are told,
@@ -27,8 +27,8 @@ pub struct Situation<'a> {
     pub envelope: &'a Envelope,
     /// Who wrote it.
     pub origin: Origin,
-    /// When it was accepted.
-    pub received: SystemTime,
+    /// Since when it is in the queue.
+    pub queued: SystemTime,
     /// When the attempt ended.
     pub now: SystemTime,
     /// Attempts before this one.
@@ -63,7 +63,7 @@ pub struct Due {
 
 /// What follows from an attempt.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct Conclusion {
     /// A next hop or mailbox has them.
     pub delivered: Vec<Handed>,
     /// Given up.
@@ -81,10 +81,10 @@ pub struct Outcome {
 }
 
 /// Draws the conclusions.
-pub fn conclude(situation: Situation<'_>, attempt: Attempt) -> Outcome {
-    let expires = situation.schedule.expires(situation.received, &situation.envelope.reverse_path);
+pub fn conclude(situation: Situation<'_>, attempt: Attempt) -> Conclusion {
+    let expires = situation.schedule.expires(situation.queued, &situation.envelope.reverse_path);
     let expired = situation.now >= expires;
-    let mut outcome = Outcome { counts: !attempt.handed.is_empty(), ..Outcome::default() };
+    let mut outcome = Conclusion { counts: !attempt.handed.is_empty(), ..Conclusion::default() };
     for mut handed in attempt.handed {
         match handed.reply.code / 100 {
             2 => outcome.delivered.push(handed),
@@ -123,7 +123,7 @@ fn too_old(last: &Reply) -> Reply {
     Reply { code: 554, enhanced: Some(EnhancedCode(5, 4, 7)), text }
 }
 
-fn reports(situation: &Situation<'_>, outcome: &Outcome) -> Vec<Due> {
+fn reports(situation: &Situation<'_>, outcome: &Conclusion) -> Vec<Due> {
     let wants = |handed: &Handed, what: fn(Notify) -> bool, by_default: bool| {
         let recipient = situation.envelope.recipients.get(usize::from(handed.recipient));
         recipient.is_some_and(|recipient| recipient.notify.map_or(by_default, what))
@@ -140,7 +140,7 @@ fn reports(situation: &Situation<'_>, outcome: &Outcome) -> Vec<Due> {
     let failed = outcome.failed.iter().filter(|handed| wants(handed, |asked| asked.failure, true));
     add(Kind::Failure, failed.map(|handed| entry(handed, Action::Failed)).collect());
     let late = situation.warned == Warned::No
-        && situation.schedule.is_late(situation.received, situation.now);
+        && situation.schedule.is_late(situation.queued, situation.now);
     let delayed = outcome.deferred.iter().filter(|_| late);
     let delayed = delayed.filter(|handed| wants(handed, |asked| asked.delay, true));
     add(Kind::Delay, delayed.map(|handed| entry(handed, Action::Delayed)).collect());
@@ -156,7 +156,7 @@ fn reports(situation: &Situation<'_>, outcome: &Outcome) -> Vec<Due> {
 }
 
 /// A report of this box that cannot be delivered is told to the postmaster, once.
-fn double_bounce(situation: &Situation<'_>, outcome: &Outcome) -> Option<Due> {
+fn double_bounce(situation: &Situation<'_>, outcome: &Conclusion) -> Option<Due> {
     let to_postmaster = |handed: &&Handed| {
         let recipient = situation.envelope.recipients.get(usize::from(handed.recipient));
         recipient.is_some_and(|named| named.forward_path.key() == situation.postmaster.key())
@@ -206,6 +206,9 @@ mod tests {
         }
     }
 
+    /// Success, failure, delay.
+    type Asked = Option<(bool, bool, bool)>;
+
     struct Case {
         envelope: Envelope,
         origin: Origin,
@@ -219,7 +222,7 @@ mod tests {
             Case { envelope, origin: Origin::Session, age_s: 10, warned: Warned::No }
         }
 
-        fn notify(mut self, notify: Option<(bool, bool, bool)>) -> Case {
+        fn notify(mut self, notify: Asked) -> Case {
             for recipient in &mut self.envelope.recipients {
                 recipient.notify =
                     notify.map(|(success, failure, delay)| Notify { success, failure, delay });
@@ -227,7 +230,7 @@ mod tests {
             self
         }
 
-        fn conclude(&self, codes: &[(u16, Onward)], untried: &[u16]) -> Outcome {
+        fn conclude(&self, codes: &[(u16, Onward)], untried: &[u16]) -> Conclusion {
             let received = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
             let attempt = Attempt {
                 handed: (0u16..)
@@ -241,7 +244,7 @@ mod tests {
                 id: MailId::from_octets([3; 12]),
                 envelope: &self.envelope,
                 origin: self.origin,
-                received,
+                queued: received,
                 now: received + Duration::from_secs(self.age_s),
                 attempts: 0,
                 warned: self.warned,
@@ -283,7 +286,7 @@ mod tests {
         let failed = "Failure to sender@from.test about 0".to_owned();
         let delayed = "Delay to sender@from.test about 0".to_owned();
         let done = "Success to sender@from.test about 0".to_owned();
-        let table: [(Option<(bool, bool, bool)>, u64, (u16, Onward), Option<&String>); 15] = [
+        let table: [(Asked, u64, (u16, Onward), Option<&String>); 15] = [
             (None, 10, (550, Relayed), Some(&failed)),
             (Some((false, true, false)), 10, (550, Relayed), Some(&failed)),
             (Some((true, false, true)), 10, (550, Relayed), None),

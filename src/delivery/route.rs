@@ -115,7 +115,11 @@ impl Routes {
                 .iter()
                 .map(|domain| (domain.name.clone(), hops(&domain.next_hop)))
                 .collect(),
-            smart_host: config.delivery.smart_host.as_ref().map(|hop| hops(&[hop.clone()])),
+            smart_host: config
+                .delivery
+                .smart_host
+                .as_ref()
+                .map(|hop| hops(std::slice::from_ref(hop))),
             mx_port: config.delivery.mx_port,
             listeners: config.listen.iter().map(|listen| listen.address).collect(),
         }

@@ -97,6 +97,7 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (server, script, tls) = (accepting.clone(), script.clone(), tls.clone());
+                let _ = stream.set_nodelay(true);
                 let number = server.connections.fetch_add(1, Ordering::SeqCst);
                 let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
                 server.most_open.fetch_max(open, Ordering::SeqCst);

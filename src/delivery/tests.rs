@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::mail::{BodyType, Content, Domain};
 use crate::message::edit::Outgoing;
 use crate::net::resolver::mock::MockResolver;
+use crate::net::tls::ServerTls;
 
 fn delivery(next_hops: &[String], settings: &str) -> Delivery {
     let hops = next_hops.iter().map(|hop| format!("{hop:?}")).collect::<Vec<_>>().join(", ");
@@ -137,10 +138,11 @@ async fn a_server_that_says_nothing_is_given_up() {
 #[tokio::test]
 async fn a_connection_that_died_is_replaced_at_once() {
     // The first connection ends after one mail: silently, with 421, or at the next command.
-    for farewell in ["250 ok!", "250 ok|421 4.4.2 idle!", "late"] {
+    for farewell in ["250 ok!", "250 ok|421 4.4.2 idle!", "late", "late 421"] {
         let server = Server::start(move |connection, line| match (connection, line) {
-            (0, "<text>") if farewell != "late" => Some(farewell.into()),
-            (0, "MAIL FROM:<second@from.test>") => Some("!".into()),
+            (0, "<text>") if !farewell.starts_with("late") => Some(farewell.into()),
+            (0, "MAIL FROM:<second@from.test>") if farewell == "late" => Some("!".into()),
+            (0, "MAIL FROM:<second@from.test>") => Some("421 4.4.2 enough!".into()),
             _ => None,
         })
         .await;
@@ -332,4 +334,72 @@ async fn what_waits_at_the_end_is_untried() {
     all.sort();
     assert_eq!(all, ["250 late", "untried", "untried", "untried", "untried"]);
     assert_eq!(kept(&server).len(), 1);
+}
+
+fn tls_acceptor(dir: &Path) -> tokio_rustls::TlsAcceptor {
+    let hostname = Domain::parse("mx.test").unwrap();
+    ServerTls::load(&crate::config::Tls::default(), &hostname, dir).unwrap().acceptor()
+}
+
+#[tokio::test]
+async fn tls_is_used_where_it_is_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(Arc::new(|_, _| None), Some(tls_acceptor(dir.path()))).await;
+    for (mode, secure) in [("opportunistic", true), ("required", true), ("none", false)] {
+        let delivery = delivery(&[to(&server)], &format!("tls = {mode:?}"));
+        for _ in 0..2 {
+            let attempt = delivery.attempt(&letter(&["a@x.test"]), &[0]).await;
+            let handed = &attempt.handed[0];
+            assert_eq!(handed.reply.to_string(), "250 2.0.0 queued", "{mode}");
+            assert_eq!(handed.tls.is_some(), secure, "{mode}");
+            let version = handed.tls.as_ref().map(|tls| tls.version.as_str());
+            assert_eq!(version, secure.then_some("TLSv1.3"));
+        }
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn broken_tls_falls_back_to_clear_text_only_where_that_is_allowed() {
+    // It offers STARTTLS, accepts it, and then closes.
+    let offers = |line: &str| line.starts_with("EHLO").then(|| "250-mx|250 STARTTLS".to_owned());
+    let script = move |_: usize, line: &str| match line {
+        "STARTTLS" => Some("220 go!".into()),
+        line => offers(line),
+    };
+    let server = Server::start(script).await;
+    let opportunistic = delivery(&[to(&server)], "");
+    assert_eq!(told(&opportunistic, &letter(&["a@x.test"])).await, ["250 2.0.0 queued"]);
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+    let required = delivery(&[to(&server)], "tls = \"required\"");
+    let refused = told(&required, &letter(&["a@x.test"])).await;
+    assert!(refused[0].starts_with("451 4.7.5 "), "{refused:?}");
+    let without = Server::start(|_, _| None).await;
+    let required = delivery(&[to(&without)], "tls = \"required\"");
+    let refused = told(&required, &letter(&["a@x.test"])).await;
+    assert!(refused[0].starts_with("451 4.7.10 "), "{refused:?}");
+    assert_eq!((kept(&server).len(), kept(&without).len()), (1, 0));
+}
+
+#[tokio::test]
+#[ignore = "prints processor time"]
+async fn what_a_mail_costs() {
+    let server = Server::start(|_, _| None).await;
+    let delivery = delivery(&[to(&server)], "mails_per_connection = 100000");
+    let text =
+        format!("Subject: s\r\n\r\n{}", "line of text that is not too short\r\n".repeat(113));
+    let began = cpu();
+    for _ in 0..5_000 {
+        let letter = letter_of(testing::envelope(&["a@x.test"]), &text);
+        delivery.attempt(&letter, &[0]).await;
+    }
+    println!("{:?} for client and server together", (cpu() - began) / 5_000);
+}
+
+fn cpu() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let sum = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros((time.tv_sec() * 1_000_000 + time.tv_usec()) as u64)
+    };
+    sum(usage.user_time()) + sum(usage.system_time())
 }

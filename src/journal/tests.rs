@@ -467,3 +467,83 @@ proptest! {
         prop_assert!(entries.is_empty());
     }
 }
+
+#[test]
+fn events_wait_for_a_disk_that_refuses_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(&dir);
+    let mut mails = fill_slowly(&journal, 40);
+    let (folder, away) = (dir.path().join("journal"), dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    // More than what is left of the segment, so that the next one must be begun.
+    for number in 0..100 {
+        let id = MailId::mint();
+        let before = Instant::now();
+        journal.record(id, received("s@a.example", &[&format!("later{number}@b.test")]));
+        assert!(before.elapsed() < Duration::from_secs(1));
+        mails.push(id);
+        if number % 20 == 0 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    fs::rename(&away, &folder).unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(ask(&journal, "s@a.example", "", "").len(), mails.len());
+    assert_eq!(journal.lost(), 0);
+    drop(journal);
+    assert_eq!(ask(&small(&dir), "s@a.example", "", "").len(), mails.len());
+}
+
+mod telemetry {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    type Fields = BTreeMap<String, String>;
+
+    #[derive(Clone, Default)]
+    struct Collect(Arc<Mutex<Vec<Fields>>>);
+
+    struct Visitor<'a>(&'a mut Fields);
+
+    impl Visit for Visitor<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0.insert(field.name().to_owned(), format!("{value:?}"));
+        }
+    }
+
+    impl<S: tracing::Subscriber> Layer<S> for Collect {
+        fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+            let mut fields = Fields::from([("target".into(), event.metadata().target().into())]);
+            event.record(&mut Visitor(&mut fields));
+            self.0.lock().unwrap().push(fields);
+        }
+    }
+
+    #[test]
+    fn every_event_is_announced_once_with_its_mail_id_and_name() {
+        let collect = Collect::default();
+        let id = MailId::mint();
+        let subscriber = tracing_subscriber::registry().with(collect.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            every_event().iter().for_each(|event| announce::announce(id, event));
+        });
+        let seen = collect.0.lock().unwrap();
+        assert_eq!(seen.len(), every_event().len());
+        for (fields, event) in seen.iter().zip(every_event()) {
+            assert_eq!(fields["target"], "postern::journal");
+            assert_eq!(fields["mail_id"], id.to_string());
+            assert_eq!(fields["event"], format!("{:?}", event.name()));
+            assert_eq!(fields["message"], event.name());
+        }
+        assert_eq!(seen[0]["client"], "\"192.0.2.1\"");
+        assert_eq!(seen[0]["forward_paths"], "\"c@d.test\"");
+        assert_eq!(seen[1]["findings"], "\"X 7.5\"");
+        assert_eq!(seen[5]["next_attempt_ms"], "7");
+    }
+}

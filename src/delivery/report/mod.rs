@@ -101,6 +101,8 @@ pub struct Written {
     pub text: Vec<u8>,
     /// Its subject.
     pub subject: String,
+    /// Its Message-ID, without angle brackets.
+    pub message_id: String,
 }
 
 /// Times that stand in a report.
@@ -132,8 +134,9 @@ pub fn write(
         kind,
         reader == author.postmaster && subject.envelope.reverse_path.address().is_none(),
     );
+    let message_id = format!("{}@{}", MailId::mint(), author.hostname);
     let mut text = String::new();
-    header(&mut text, author, reader, title, &boundary, subject, times, script);
+    header(&mut text, author, reader, title, &message_id, &boundary, subject, times, script);
     words(&mut text, author, kind, subject, entries, times, script, &boundary);
     status(&mut text, author, kind, subject, entries, times, script, &boundary);
     let _ = write!(text, "--{boundary}\r\nContent-Type: {}\r\n", returned.media);
@@ -158,7 +161,7 @@ pub fn write(
         dsn_return: None,
         envelope_id: None,
     };
-    Ok(Written { envelope, text, subject: title.to_owned() })
+    Ok(Written { envelope, text, subject: title.to_owned(), message_id })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,6 +236,7 @@ fn header(
     author: Author<'_>,
     reader: &Address,
     title: &str,
+    message_id: &str,
     boundary: &str,
     subject: Subject<'_>,
     times: Times,
@@ -241,12 +245,10 @@ fn header(
     let _ = write!(
         out,
         "Date: {}\r\nFrom: Mail delivery system <{}>\r\nTo: <{}>\r\nSubject: {title}\r\n\
-         Message-ID: <{}@{}>\r\n",
+         Message-ID: <{message_id}>\r\n",
         trace::date(times.now_ms),
         script.address(author.postmaster),
         script.address(reader),
-        MailId::mint(),
-        author.hostname,
     );
     let quotable = |octet: u8| octet.is_ascii_graphic() && octet != b'<' && octet != b'>';
     if !subject.message_id.is_empty() && subject.message_id.bytes().all(quotable) {

@@ -195,7 +195,7 @@ struct Transaction {
     accepted: Vec<usize>,
     next: Next,
     mail_refused: Option<Reply>,
-    /// The server answered at least once.
+    /// The server answered at least once, other than with 421.
     heard: bool,
 }
 
@@ -247,8 +247,8 @@ impl Client {
         self.failure.as_ref()
     }
 
-    /// Whether the server has said anything in this transaction. When not, on a connection
-    /// that was used before, the mail may be tried again at once on a fresh one.
+    /// Whether the server has said anything in this transaction but farewell. When not, on a
+    /// connection that was used before, the mail may be tried again at once on a fresh one.
     pub fn heard(&self) -> bool {
         self.transaction.as_ref().is_some_and(|open| open.heard)
     }
@@ -411,7 +411,7 @@ impl Client {
 
     fn hear(&mut self, reply: Reply) {
         if let Some(open) = &mut self.transaction {
-            open.heard = true;
+            open.heard |= reply.code != 421;
         }
         let asked = self.asked.pop_front();
         // RFC 5321 section 3.8: 421 may come in reply to any command.

@@ -135,6 +135,8 @@ fn enhanced_code(code: u16, text: &str) -> Option<(EnhancedCode, usize)> {
 mod tests {
     use super::*;
 
+    type Row<'a> = (&'a [u8], &'a [Result<&'a str, BadReply>]);
+
     fn read(wire: &[u8], portion: usize) -> Vec<Result<String, BadReply>> {
         let mut reader = ReplyReader::default();
         let mut seen = Vec::new();
@@ -156,7 +158,7 @@ mod tests {
 
     #[test]
     fn replies_are_read_whole_and_octet_by_octet() {
-        let table: [(&[u8], &[Result<&str, BadReply>]); 14] = [
+        let table: [Row<'_>; 14] = [
             (b"220 mx ready\r\n", &[Ok("220 mx ready")]),
             (b"250\r\n", &[Ok("250 ")]),
             (b"250-a\r\n250-b\r\n250 c\r\n", &[Ok("250 a b c")]),
