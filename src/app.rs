@@ -13,7 +13,6 @@ mod pipeline;
 mod place;
 mod reception;
 mod reload;
-mod rescan;
 mod signals;
 mod start;
 

@@ -232,6 +232,7 @@ fn queue_row(entry: &QueueEntry) -> QueueRow {
         next_attempt: (state != "hold").then(|| rfc3339(entry.next_attempt_ms)),
         attempts: entry.attempts,
         reason,
+        verdict: entry.verdict.to_string(),
         size_octets: entry.content_octets,
     }
 }
@@ -250,8 +251,6 @@ pub(super) fn detail<Row>(
 ) -> Result<Detail<Row>, DeskError> {
     Ok(Detail {
         row,
-        verdict: judgement.verdict.to_string(),
-        score: judgement.score,
         findings: judgement.findings.iter().map(FindingRow::from).collect(),
         client: facts.client.to_string(),
         helo: facts.helo.clone(),

@@ -1,4 +1,5 @@
-//! Joins executor, spool and quarantine.
+//! Joins executor, spool and quarantine, and gives a second look to what was accepted
+//! unscanned.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,38 +8,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::pipeline::Line;
-use super::rescan;
-use crate::action::{
-    End, Executor, History, Keep, Postponement, Queue, Rescan, Rescanned, Settings,
-};
+use crate::action::{Executor, Rescan, Rescanned, Settings};
 use crate::config::Config;
-use crate::delivery::report::Written;
-use crate::delivery::{Delivery, Origin};
+use crate::delivery::Delivery;
 use crate::journal::{Event, Journal};
-use crate::mail::{Content, Judgement, Mail, MailId, Summary};
+use crate::mail::{Disposition, Judgement, Mail};
+use crate::policy;
 use crate::quarantine::Quarantine;
-use crate::spool::{self, Attempt, Outcome, OwnMail, Spool, Spooled};
+use crate::spool::{Spool, Spooled};
 
 /// Between two looks for what the quarantine need not keep any more.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
+/// Before a scanner that does not answer is asked again.
+const SCANNER_PAUSE: Duration = Duration::from_secs(10);
 
 /// The executor with the rooms of this box.
-pub(super) type OurExecutor = Executor<SpoolQueue, QuarantineKeep, Again, Journal>;
+pub(super) type OurExecutor = Executor<Spool, Quarantine, SecondLook, Journal>;
 
-/// The spool as the executor sees it.
+/// Scans and judges what was accepted unscanned.
 #[derive(Debug)]
-pub(super) struct SpoolQueue {
-    spool: Arc<Spool>,
-    journal: Arc<Journal>,
-}
-
-/// The quarantine as the executor sees it.
-#[derive(Debug)]
-pub(super) struct QuarantineKeep(Arc<Quarantine>);
-
-/// A second look at what was accepted unscanned.
-#[derive(Debug)]
-pub(super) struct Again(Arc<Line>);
+pub(super) struct SecondLook(Arc<Line>);
 
 /// The executor, not running yet.
 pub(super) fn executor(
@@ -47,12 +36,11 @@ pub(super) fn executor(
     quarantine: &Arc<Quarantine>,
     delivery: Delivery,
 ) -> Arc<OurExecutor> {
-    let (spool, journal) = (Arc::clone(&line.spool), Arc::clone(&line.journal));
     Executor::new(
-        Arc::new(SpoolQueue { spool, journal: Arc::clone(&journal) }),
-        Arc::new(QuarantineKeep(Arc::clone(quarantine))),
-        Arc::new(Again(Arc::clone(line))),
-        journal,
+        Arc::clone(&line.spool),
+        Arc::clone(quarantine),
+        Arc::new(SecondLook(Arc::clone(line))),
+        Arc::clone(&line.journal),
         delivery,
         Settings::new(config),
     )
@@ -68,79 +56,50 @@ pub(super) fn start(
     tokio::spawn(Arc::clone(executor).run(stop, drain))
 }
 
-impl Queue for SpoolQueue {
-    type Stage = Spooled;
-
-    async fn due(&self) -> Mail<Spooled> {
-        self.spool.due().await
-    }
-
-    fn judgement(&self, mail: &Mail<Spooled>) -> Arc<Judgement> {
-        Arc::clone(mail.stage().judgement())
-    }
-
-    fn origin(&self, mail: &Mail<Spooled>) -> Origin {
-        match mail.stage().origin() {
-            spool::Origin::Own { .. } => Origin::Box,
-            spool::Origin::Received | spool::Origin::Released { .. } => Origin::Session,
-        }
-    }
-
-    fn history(&self, mail: &Mail<Spooled>) -> History {
-        History { attempts: mail.stage().attempts(), warned: mail.stage().is_warned() }
-    }
-
-    fn pending(&self, id: MailId) -> Vec<u16> {
-        self.spool.pending(id)
-    }
-
-    fn record(&self, id: MailId, recipient: u16, end: End) {
-        let outcome = match end {
-            End::Delivered { hop, reply } => Outcome::Delivered { hop, reply },
-            End::Failed { reply } => Outcome::Failed { reply },
-            End::Expired => Outcome::Expired,
-            End::Quarantined { area } => Outcome::Quarantined { area },
-            End::Discarded => Outcome::Discarded,
+impl Rescan<Spooled> for SecondLook {
+    async fn rescan(&self, mail: Mail<Spooled>) -> Rescanned {
+        let not_yet = |why: String| Rescanned::NotYet { why, again_in: SCANNER_PAUSE };
+        let judgement = match self.judge_again(&mail).await {
+            Ok(judgement) => judgement,
+            Err(why) => return not_yet(why),
         };
-        self.spool.record(id, recipient, outcome);
-    }
-
-    fn postpone(&self, id: MailId, postponement: Postponement) {
-        let Postponement { next_attempt, counts, warned, why } = postponement;
-        if warned {
-            self.spool.mark_warned(id);
+        let event = Event::judged(&judgement);
+        match self.0.spool.rejudge(mail.id, judgement).await {
+            Ok(_) => {
+                self.0.journal.record(mail.id, event);
+                Rescanned::Judged
+            }
+            Err(error) => not_yet(error.to_string()),
         }
-        let attempt = if counts { Attempt::Counts } else { Attempt::DoesNotCount };
-        self.spool.postpone(id, next_attempt, attempt, why);
-    }
-
-    async fn commit_report(&self, report: Written, about: MailId) -> Result<MailId, String> {
-        let Written { envelope, text, subject } = report;
-        let octets = text.len() as u64;
-        let originated = Event::originated(&envelope, Some(about), &subject, octets);
-        let summary = Summary { subject, ..Summary::default() };
-        let own = OwnMail::new(envelope, Content::from_bytes(text), summary, Some(about));
-        let spooled = self.spool.commit_own(own).await.map_err(|error| error.to_string())?;
-        self.journal.record(spooled.id, originated);
-        Ok(spooled.id)
     }
 }
 
-impl Keep<Spooled> for QuarantineKeep {
-    async fn keep(
-        &self,
-        mail: &Mail<Spooled>,
-        recipients: &[u16],
-        area: &str,
-    ) -> Result<(), String> {
-        let stored = self.0.store(mail, recipients, area).await;
-        stored.map(drop).map_err(|error| error.to_string())
+impl SecondLook {
+    /// The new judgement, once every scanner has answered.
+    async fn judge_again(&self, mail: &Mail<Spooled>) -> Result<Judgement, String> {
+        let judging = self.0.judging.load_full();
+        let look = judging.analysis.look(&mail.content).await.map_err(|error| error.to_string())?;
+        if look.unscanned {
+            return Err("waits for the virus scanner".into());
+        }
+        let mut judgement = policy::judgement_of(
+            &mail.envelope,
+            mail.facts.role,
+            mail.id,
+            &look.findings,
+            &look.summary,
+            &judging.policy,
+        );
+        judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
+        Ok(judgement)
     }
 }
 
-impl Rescan<Spooled> for Again {
-    async fn rescan(&self, mail: &Mail<Spooled>) -> Rescanned<Spooled> {
-        rescan::now(&self.0, mail).await
+/// The sender was told `250` already: what would have been refused is kept from its recipient
+/// instead, and nobody is sent a report who may not have written it.
+fn keep_what_cannot_be_refused(disposition: &mut Disposition) {
+    if matches!(disposition, Disposition::Reject { .. } | Disposition::Defer { .. }) {
+        *disposition = Disposition::Quarantine { area: "refused".into() };
     }
 }
 

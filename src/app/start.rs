@@ -14,7 +14,7 @@ use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, Door, StoredAccounts, proxied};
-use super::{outflow, rescan};
+use super::outflow;
 use crate::admin::{self, Desk};
 use crate::analysis::Analysis;
 use crate::cli::{Trouble, remarks};
@@ -80,7 +80,7 @@ impl App {
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &line, &rooms, &stopped).await?;
+        let background = background(&config, desk, &rooms, &stopped).await?;
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -187,11 +187,10 @@ fn house(
     }
 }
 
-/// The control socket, the second look at unscanned mail, and the quarantine's expiry.
+/// The control socket and the quarantine's expiry.
 async fn background(
     config: &Config,
     desk: Desk,
-    line: &Arc<Line>,
     rooms: &Rooms,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
@@ -201,7 +200,6 @@ async fn background(
         .map_err(|error| Trouble::Refused(error.to_string()))?;
     Ok(vec![
         tokio::spawn(control),
-        tokio::spawn(rescan::run(Arc::clone(line), stopped.clone())),
         tokio::spawn(outflow::expire(
             Arc::clone(&rooms.quarantine),
             Arc::clone(&rooms.journal),

@@ -55,11 +55,9 @@ fn show(listing: &Listing, mail_id: &str) -> Result<Exit, Trouble> {
 /// What queue and quarantine show of a mail beneath its line.
 pub(super) fn render_detail<Row>(detail: &Detail<Row>) -> String {
     let mut text = format!(
-        "from {} ({}), verdict {}, score {:.1}\n",
+        "from {} ({})\n",
         detail.client,
-        render::harmless(&detail.helo),
-        detail.verdict,
-        detail.score
+        render::harmless(&detail.helo)
     );
     for finding in &detail.findings {
         let detail = render::harmless(&finding.detail);
