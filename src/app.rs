@@ -6,6 +6,7 @@
 //! before what it needs; stops in the order in which mail flows, so that nothing accepted is
 //! left half done.
 
+mod ballast;
 mod listeners;
 mod notify;
 mod outflow;

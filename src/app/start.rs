@@ -14,7 +14,7 @@ use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, Door, StoredAccounts, proxied};
-use super::outflow;
+use super::{ballast, outflow};
 use crate::admin::{self, Desk};
 use crate::analysis::Analysis;
 use crate::cli::{Trouble, remarks};
@@ -130,7 +130,7 @@ pub(super) async fn judging(config: &Config) -> anyhow::Result<Judging> {
 
 fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     let data_dir = &config.system.data_dir;
-    let store = Arc::new(Store::open(data_dir)?);
+    let store = Arc::new(ballast::open_store(data_dir)?);
     store.accounts().prepare()?;
     let journal = Journal::open(&config.journal, data_dir)?;
     let (spool, recovery) = Spool::open(&config.spool, data_dir)?;

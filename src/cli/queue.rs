@@ -54,11 +54,7 @@ fn show(listing: &Listing, mail_id: &str) -> Result<Exit, Trouble> {
 
 /// What queue and quarantine show of a mail beneath its line.
 pub(super) fn render_detail<Row>(detail: &Detail<Row>) -> String {
-    let mut text = format!(
-        "from {} ({})\n",
-        detail.client,
-        render::harmless(&detail.helo)
-    );
+    let mut text = format!("from {} ({})\n", detail.client, render::harmless(&detail.helo));
     for finding in &detail.findings {
         let detail = render::harmless(&finding.detail);
         text.push_str(&format!("  {:+6.1} {} {detail}\n", finding.score, finding.name));

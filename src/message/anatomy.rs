@@ -30,7 +30,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth: 24, parts: 1_000, text_octets: 16 << 20 }
+        Limits { depth: 24, parts: 1_000, text_octets: 64 << 20 }
     }
 }
 

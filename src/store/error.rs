@@ -53,3 +53,16 @@ pub enum StoreError {
     #[error("a password could not be hashed: {0}")]
     Hash(String),
 }
+
+impl StoreError {
+    /// Whether it is the full disk that is to blame.
+    pub fn is_for_want_of_space(&self) -> bool {
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        match self {
+            StoreError::Folder { error, .. } | StoreError::Database(sled::Error::Io(error)) => {
+                full(error)
+            }
+            _ => false,
+        }
+    }
+}

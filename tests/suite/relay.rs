@@ -19,7 +19,10 @@ fn what_swaks_sends_comes_out_unchanged() {
     assert_eq!(mail.reverse_path, "ann@sender.test");
     assert_eq!(mail.recipients(), ["bob@example.test"]);
     let (_, body) = text::split(&sent);
-    assert!(mail.content.ends_with(body), "{}", String::from_utf8_lossy(&mail.content));
+    // swaks ends its data with an empty line of its own.
+    let content = mail.content.trim_ascii_end();
+    let unchanged = content.ends_with(body.trim_ascii_end());
+    assert!(unchanged, "{}", String::from_utf8_lossy(&mail.content));
     assert!(!mail.bare_line_end);
     // RFC 5321 section 4.4: every host that takes a message puts its Received on top.
     let received = text::header(&mail.content, "Received").expect("a Received field");

@@ -1,3 +1,5 @@
+//! The corpora go through the room without a panic, and ordinary mail without a finding.
+
 use std::path::{Path, PathBuf};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Header edits: what is asked for changes, every other octet stays.
+
 use proptest::prelude::*;
 
 use super::super::edit::rewrite;

@@ -1,3 +1,5 @@
+//! Messages taken apart: parts, texts, oddities, limits.
+
 use super::*;
 
 const HEAD: &str = "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n";
@@ -159,14 +161,12 @@ fn limits_hold_and_are_told() {
         "{HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n{}",
         "--b\r\nContent-Type: multipart/mixed; boundary=zz\r\n\r\n".repeat(900)
     );
-    let long = format!("{HEAD}\r\n{}", "word ".repeat(4 << 20));
     let fields = format!("{}\r\n", "X: y\r\n".repeat(10_000));
     let table = [
         (deep, "MIME_TOO_DEEP"),
         (nested, "MIME_TOO_DEEP"),
         (wide, "MIME_TOO_MANY_PARTS"),
         (unused, "MULTIPART_UNCLOSED"),
-        (long, "TEXT_TRUNCATED"),
         (fields, "HEADER_TOO_LARGE"),
     ];
     for (message, expected) in table {
@@ -189,4 +189,14 @@ fn summaries_are_bounded_and_on_one_line() {
     assert!(summary.message_id.starts_with('ü') && summary.message_id.len() <= 250);
     let plain = "Message-ID: <1@x>\r\n\r\n";
     assert_eq!(taken_apart(plain).0.summary().message_id, "1@x");
+}
+
+#[test]
+fn more_text_than_is_looked_at_is_a_finding() {
+    let long = Bytes::from(format!("{HEAD}\r\n{}", "word ".repeat(1_000)));
+    for (text_octets, is_found) in [(1_000, true), (100_000, false)] {
+        let mut anatomy = Anatomy::of(&long, Limits { text_octets, ..Limits::default() });
+        anatomy.read(&mut |_, _| {});
+        assert_eq!(names(&anatomy).contains(&"TEXT_TRUNCATED".to_owned()), is_found);
+    }
 }

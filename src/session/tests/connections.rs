@@ -1,3 +1,5 @@
+//! Connections: limits, time-outs, PROXY headers, drain.
+
 use super::*;
 
 #[tokio::test]

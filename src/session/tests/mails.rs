@@ -1,3 +1,5 @@
+//! Mails: received, refused, spilled, abandoned.
+
 use super::*;
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! TLS: STARTTLS, implicit, and what is tried around it.
+
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;

@@ -511,7 +511,12 @@ impl Client {
     /// 354 came.
     fn go_ahead(&mut self) {
         let Some(open) = &mut self.transaction else { return };
-        if open.accepted.is_empty() || open.mail_refused.is_some() {
+        if open.mail_refused.is_some() && !open.accepted.is_empty() {
+            // To go on would leave an empty mail with those recipients.
+            let reply = Reply::plain(354, ["after MAIL was refused"]);
+            return self.fail(ClientError::Unexpected { command: Asked::Data.word(), reply });
+        }
+        if open.accepted.is_empty() {
             // RFC 2920 section 3.1: all were refused and the server wants text all the same.
             return self.say(b".\r\n", Asked::Withdrawn);
         }

@@ -382,6 +382,7 @@ fn serve(stream: Box<dyn Stream>, options: &SinkOptions, shared: &Shared) -> io:
         return Ok(());
     }
     let mut mail = Arrived::default();
+    let mut begun = false;
     loop {
         let line = session.line()?;
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -399,8 +400,9 @@ fn serve(stream: Box<dyn Stream>, options: &SinkOptions, shared: &Shared) -> io:
                 mail = Arrived { connection: number, ..Arrived::default() };
                 mail.tls = matches!(session.wire, Wire::Tls(_));
                 (mail.reverse_path, mail.mail_parameters) = path_of(argument);
-                session.answer(&Moment::Mail, "250 2.1.0 ok")?;
+                begun = session.answer(&Moment::Mail, "250 2.1.0 ok")?;
             }
+            "RCPT" if !begun => session.say("503 5.5.1 MAIL first")?,
             "RCPT" => {
                 if session.answer(&Moment::Rcpt(argument), "250 2.1.5 ok")? {
                     mail.forward_paths.push(path_of(argument));
@@ -413,9 +415,11 @@ fn serve(stream: Box<dyn Stream>, options: &SinkOptions, shared: &Shared) -> io:
                     end_of_data(&mut session, &mail, shared)?;
                 }
                 mail = Arrived::default();
+                begun = false;
             }
             "RSET" => {
                 mail = Arrived::default();
+                begun = false;
                 session.say("250 2.0.0 ok")?;
             }
             "NOOP" => session.say("250 2.0.0 ok")?,

@@ -1,3 +1,5 @@
+//! Whole dialogues, fed whole, octet by octet and split at random.
+
 use super::*;
 
 #[test]
