@@ -85,15 +85,10 @@ impl App {
     async fn run(mut self, signals: &mut Signals) {
         notify::service_manager("READY=1");
         tracing::info!(hostname = %self.config.system.hostname, "the box is open");
-        loop {
-            match signals.next().await {
-                Signal::Reload => {
-                    notify::service_manager("RELOADING=1");
-                    self.reload().await;
-                    notify::service_manager("READY=1");
-                }
-                Signal::End => break,
-            }
+        while signals.next().await == Signal::Reload {
+            notify::service_manager("RELOADING=1");
+            self.reload().await;
+            notify::service_manager("READY=1");
         }
         notify::service_manager("STOPPING=1");
         self.drain(signals).await;

@@ -162,9 +162,9 @@ impl Desk {
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: self.started.elapsed().as_secs(),
-            active: counts.active as u64,
-            deferred: counts.deferred as u64,
-            hold: (counts.hold + counts.unscanned) as u64,
+            active: counts.active,
+            deferred: counts.deferred,
+            hold: counts.hold + counts.unscanned,
             reception_octets: self.budget.used_octets(),
             full: self.spool.is_full(),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::store::{Store, StoreError};
 
 const OCTETS: usize = 8 << 20;
-const PORTION: [u8; 64 << 10] = [0; 64 << 10];
+static PORTION: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Opens the store; on a full disk with the room that the ballast gives up.
 pub(super) fn open_store(data_dir: &Path) -> Result<Store, StoreError> {

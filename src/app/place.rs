@@ -1,7 +1,6 @@
 //! The data directory: made when missing, owned by one process at a time.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -31,9 +30,7 @@ impl DataDir {
                 "another box runs on {}; stop it first",
                 dir.display()
             ))),
-            Err((_, error)) => {
-                Err(Trouble::Input { file, error: std::io::Error::new(ErrorKind::Other, error) })
-            }
+            Err((_, error)) => Err(Trouble::Input { file, error: std::io::Error::other(error) }),
         }
     }
 }

@@ -91,12 +91,12 @@ pub(super) fn act_on(
             Ok(acted) => done.push(acted),
             Err(Trouble::NotFound(_)) if chosen.all => {}
             Err(trouble) => {
-                render::rows(&done, chosen.listing.json, |acted| acted_line(acted))?;
+                render::rows(&done, chosen.listing.json, acted_line)?;
                 return Err(trouble);
             }
         }
     }
-    render::rows(&done, chosen.listing.json, |acted| acted_line(acted))
+    render::rows(&done, chosen.listing.json, acted_line)
 }
 
 fn acted_line(acted: &Acted) -> String {
