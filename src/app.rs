@@ -13,6 +13,7 @@ mod outflow;
 mod pipeline;
 mod place;
 mod reception;
+mod recovery;
 mod reload;
 mod signals;
 mod start;

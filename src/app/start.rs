@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -14,7 +14,7 @@ use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, Door, StoredAccounts, proxied};
-use super::{ballast, outflow};
+use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
 use crate::analysis::Analysis;
 use crate::cli::{Trouble, remarks};
@@ -30,6 +30,10 @@ use crate::quarantine::Quarantine;
 use crate::session::House;
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
+
+/// By how much the journal may have been behind the spool when the box was killed. It is
+/// seconds; minutes cost little.
+const JOURNAL_LAG: Duration = Duration::from_secs(300);
 
 /// The rooms that keep things.
 struct Rooms {
@@ -198,6 +202,10 @@ async fn background(
     let control = admin::serve(&socket, Arc::new(desk), stopped.clone())
         .await
         .map_err(|error| Trouble::Refused(error.to_string()))?;
+    // Told apart from start-up: a box with a long queue opens its listeners meanwhile.
+    let (spool, journal) = (Arc::clone(&rooms.spool), Arc::clone(&rooms.journal));
+    let recovered = spool.latest(JOURNAL_LAG);
+    tokio::task::spawn_blocking(move || recovery::complete(&journal, &spool, &recovered));
     Ok(vec![
         tokio::spawn(control),
         tokio::spawn(outflow::expire(

@@ -145,6 +145,16 @@ impl Spool {
         ids
     }
 
+    /// The mails of the last while before the newest, oldest first: those that a crash may
+    /// have kept out of the journal.
+    pub fn latest(&self, span: Duration) -> Vec<MailId> {
+        let mut ids = self.matching(&QueueFilter::default());
+        let newest_ms = ids.last().map_or(0, MailId::minted_at_ms);
+        let since_ms = newest_ms.saturating_sub(span.as_millis() as u64);
+        ids.retain(|id| id.minted_at_ms() >= since_ms);
+        ids
+    }
+
     /// Queued mail, oldest first. Blocks on the disk.
     pub fn list(&self, filter: &QueueFilter, limit: usize) -> Vec<QueueEntry> {
         let ids = self.matching(filter).into_iter();

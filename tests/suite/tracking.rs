@@ -69,3 +69,21 @@ fn a_refusal_is_tracked_too() {
             .then_some(())
     });
 }
+
+#[test]
+fn a_story_begins_whenever_the_box_is_killed() {
+    let nobody = format!("smtp://127.0.0.1:{}", super::harness::free_port());
+    let mut postern = Setup::new().next_hop(nobody).start();
+    for number in 0..5 {
+        let sent = text::message("killed", &format!("killed-{number}@sender.test"));
+        let path = format!("ann{number}@sender.test");
+        let reply = client::send(postern.inbound(), &path, &["bob@example.test"], &sent);
+        assert_eq!(reply.code, 250, "{reply}");
+        postern.kill();
+        postern.start_again();
+        wait_for("the story of what was accepted", || {
+            let found = stories(&postern, &["--sender", &path]);
+            (found.contains("committed") || found.contains("recovered")).then_some(())
+        });
+    }
+}
