@@ -64,7 +64,7 @@ struct App {
 /// Runs the box until it is told to end.
 pub fn run(file: &Path) -> Result<(), Trouble> {
     let config = Config::load(file)?;
-    telemetry::start(&config.telemetry).map_err(|error| Trouble::Usage(error.to_string()))?;
+    telemetry::start(&config.telemetry).map_err(|error| Trouble::Telemetry(error.to_string()))?;
     place::raise_descriptor_limit();
     let data_dir = DataDir::take(&config.system.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

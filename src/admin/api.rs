@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The header that says that a search ended before it had looked everywhere.
+pub const INCOMPLETE: &str = "x-postern-incomplete";
+
 /// One queued mail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueRow {

@@ -8,7 +8,7 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
-use crate::journal::{Event, Journal, JournalError, Story, TrackQuery};
+use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::spool::{Act, QueueEntry, QueueFilter, QueueState, Spool, SpoolError};
@@ -151,9 +151,9 @@ impl Desk {
         Ok(Acted { mail_id: mail_id.to_string(), done: told.into() })
     }
 
-    /// Stories, newest first.
-    pub(super) fn track(&self, query: &TrackQuery) -> Result<Vec<Story>, DeskError> {
-        Ok(self.journal.track(query)?)
+    /// Stories, newest first, and whether these are all.
+    pub(super) fn track(&self, query: &TrackQuery) -> Result<Found, DeskError> {
+        Ok(self.journal.search(query)?)
     }
 
     /// The box at a glance.

@@ -8,9 +8,10 @@ use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
 
-use super::api::{AccountOrder, Problem};
+use super::api::{AccountOrder, INCOMPLETE, Problem};
 use super::desk::{Desk, DeskError};
 use super::serve::Answered;
+use crate::journal::Found;
 
 /// An order of the operator is small.
 const BODY_OCTETS: u64 = 64 << 10;
@@ -67,7 +68,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
         .and(with.clone())
         .and_then(|id: String, desk: Arc<Desk>| one(move || desk.quarantined(&id)));
     let track = warp::path!("v1" / "track").and(warp::query()).and(with.clone()).and_then(
-        |question: Question, desk: Arc<Desk>| lines(move || desk.track(&question.into_query()?)),
+        |question: Question, desk: Arc<Desk>| stories(move || desk.track(&question.into_query()?)),
     );
     let users = warp::path!("v1" / "users")
         .and(with.clone())
@@ -136,20 +137,37 @@ async fn lines<Row: Serialize + Send + 'static>(
     work: impl FnOnce() -> Result<Vec<Row>, DeskError> + Send + 'static,
 ) -> Result<Answer, Rejection> {
     let rows = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
-    answered(rows.map(|rows| {
-        let mut text = Vec::new();
-        for row in &rows {
-            // Rows are plain data; writing them to memory cannot fail.
-            let _ = serde_json::to_writer(&mut text, row);
-            text.push(b'\n');
+    answered(rows.map(|rows| ndjson(&rows))).map_err(|never| match never {})
+}
+
+/// The same for what a search found; says in a header when it did not look everywhere.
+async fn stories(
+    work: impl FnOnce() -> Result<Found, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let found = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
+    let answer = found.map(|found| {
+        let mut answer = ndjson(&found.stories);
+        if !found.is_complete {
+            let said = header::HeaderValue::from_static("true");
+            answer.headers_mut().insert(INCOMPLETE, said);
         }
-        let mut answer = Response::new(text.into());
         answer
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-ndjson"));
-        answer
-    }))
-    .map_err(|never| match never {})
+    });
+    answered(answer).map_err(|never| match never {})
+}
+
+fn ndjson<Row: Serialize>(rows: &[Row]) -> Answer {
+    let mut text = Vec::new();
+    for row in rows {
+        // Rows are plain data; writing them to memory cannot fail.
+        let _ = serde_json::to_writer(&mut text, row);
+        text.push(b'\n');
+    }
+    let mut answer = Response::new(text.into());
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-ndjson"));
+    answer
 }
 
 async fn one<Row: Serialize + Send + 'static>(

@@ -6,6 +6,8 @@ use crate::config::Config;
 
 pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     let config = Config::load(&with.config)?;
+    crate::telemetry::check_level(&config.telemetry.level)
+        .map_err(|error| Trouble::Telemetry(error.to_string()))?;
     let rules = super::rules::compile(Some(&config), &[])?;
     crate::net::tls::ServerTls::check(&config.tls)
         .map_err(|error| Trouble::Tls(error.to_string()))?;

@@ -12,9 +12,22 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::exit::Trouble;
-use crate::admin::api::Problem;
+use crate::admin::api::{INCOMPLETE, Problem};
 use crate::admin::socket_path;
 use crate::config::Config;
+
+/// Rows of a list, and whether they are all.
+#[derive(Debug)]
+pub(super) struct Found<Row> {
+    pub(super) rows: Vec<Row>,
+    pub(super) is_complete: bool,
+}
+
+#[derive(Debug)]
+struct Answered {
+    text: Bytes,
+    is_complete: bool,
+}
 
 /// The running box, as this user can reach it.
 #[derive(Debug)]
@@ -39,18 +52,25 @@ impl Control {
 
     /// `GET`, one object a line.
     pub(super) fn rows<Row: DeserializeOwned>(&self, path: &str) -> Result<Vec<Row>, Trouble> {
-        let text = self.exchange(Method::GET, path, Bytes::new())?;
-        text.split(|octet| *octet == b'\n')
+        self.found(path).map(|found| found.rows)
+    }
+
+    /// The same, and whether the box looked everywhere.
+    pub(super) fn found<Row: DeserializeOwned>(&self, path: &str) -> Result<Found<Row>, Trouble> {
+        let Answered { text, is_complete } = self.exchange(Method::GET, path, Bytes::new())?;
+        let rows = text
+            .split(|octet| *octet == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| {
                 serde_json::from_slice(line).context("unexpected answer").map_err(Trouble::from)
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        Ok(Found { rows, is_complete })
     }
 
     /// `GET`, one object.
     pub(super) fn one<Row: DeserializeOwned>(&self, path: &str) -> Result<Row, Trouble> {
-        let text = self.exchange(Method::GET, path, Bytes::new())?;
+        let text = self.exchange(Method::GET, path, Bytes::new())?.text;
         Ok(serde_json::from_slice(&text).context("unexpected answer")?)
     }
 
@@ -61,21 +81,21 @@ impl Control {
         order: &impl Serialize,
     ) -> Result<Row, Trouble> {
         let body = serde_json::to_vec(order).context("cannot write the request")?;
-        let text = self.exchange(Method::POST, path, body.into())?;
+        let text = self.exchange(Method::POST, path, body.into())?.text;
         Ok(serde_json::from_slice(&text).context("unexpected answer")?)
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Trouble> {
-        let (status, text) = self.runtime.block_on(async {
+    fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answered, Trouble> {
+        let (status, answered) = self.runtime.block_on(async {
             let stream =
                 UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
             ask(stream, method, path, body).await.map_err(Trouble::from)
         })?;
         match status {
-            _ if status.is_success() => Ok(text),
-            StatusCode::NOT_FOUND => Err(Trouble::NotFound(problem(&text))),
-            StatusCode::BAD_REQUEST => Err(Trouble::Usage(problem(&text))),
-            _ => Err(Trouble::Refused(problem(&text))),
+            _ if status.is_success() => Ok(answered),
+            StatusCode::NOT_FOUND => Err(Trouble::NotFound(problem(&answered.text))),
+            StatusCode::BAD_REQUEST => Err(Trouble::Usage(problem(&answered.text))),
+            _ => Err(Trouble::Refused(problem(&answered.text))),
         }
     }
 
@@ -92,7 +112,7 @@ async fn ask(
     method: Method,
     path: &str,
     body: Bytes,
-) -> anyhow::Result<(StatusCode, Bytes)> {
+) -> anyhow::Result<(StatusCode, Answered)> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let running = tokio::spawn(connection);
@@ -104,9 +124,10 @@ async fn ask(
         .body(Full::new(body))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
+    let is_complete = !answer.headers().contains_key(INCOMPLETE);
     let text = answer.into_body().collect().await?.to_bytes();
     running.abort();
-    Ok((status, text))
+    Ok((status, Answered { text, is_complete }))
 }
 
 fn problem(text: &[u8]) -> String {

@@ -29,6 +29,9 @@ pub enum Trouble {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// The level of events is no filter.
+    #[error("{0}")]
+    Telemetry(String),
     /// A certificate or key is wrong.
     #[error("{0}")]
     Tls(String),
@@ -73,7 +76,7 @@ impl Trouble {
             Trouble::Software(_) => 70,
             Trouble::Refused(_) => 75,
             Trouble::NoPermission(_) => 77,
-            Trouble::Config(_) | Trouble::Tls(_) | Trouble::Rules(_) => 78,
+            Trouble::Config(_) | Trouble::Telemetry(_) | Trouble::Tls(_) | Trouble::Rules(_) => 78,
         })
     }
 }

@@ -112,8 +112,8 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
         let mut within: Vec<PathBuf> = Vec::new();
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            // A link to a folder above would never end.
-            if !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            // A link to a folder above would never end, nor a pipe that nobody writes to.
+            if entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir()) {
                 within.push(entry.path());
             }
         }
@@ -182,6 +182,7 @@ mod tests {
             std::fs::write(path(name), b"").unwrap();
         }
         std::os::unix::fs::symlink(dir.path(), path("b/loop")).unwrap();
+        nix::unistd::mkfifo(&path("b/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let found = files(&[dir.path().to_owned()]).unwrap();
         assert_eq!(found, ["a", "b/1", "b/2", "c"].map(path));
     }

@@ -11,7 +11,11 @@ pub(super) fn track(order: &TrackOrder) -> Result<Exit, Trouble> {
     let control = Control::of(&order.listing.config)?;
     let mut stories: Vec<Story> = Vec::new();
     for question in questions(order)? {
-        for story in control.rows::<Story>(&question)? {
+        let found = control.found::<Story>(&question)?;
+        if !found.is_complete {
+            eprintln!("there may be more: the search ended at its limit of number or time");
+        }
+        for story in found.rows {
             if !stories.iter().any(|known| known.mail_id == story.mail_id) {
                 stories.push(story);
             }
@@ -19,6 +23,8 @@ pub(super) fn track(order: &TrackOrder) -> Result<Exit, Trouble> {
     }
     if stories.is_empty() {
         eprintln!("no message is known by that");
+        // A program that asks for a list gets an empty one.
+        return Ok(if order.listing.json { Exit::Ok } else { Exit::No });
     }
     stories.truncate(order.limit);
     render::rows(&stories, order.listing.json, Story::in_plain_words)

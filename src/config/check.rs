@@ -11,7 +11,24 @@ pub(super) fn check(config: &Config) -> Checked {
     domains(config)?;
     tls(config)?;
     timing(config)?;
+    policy(config)?;
     limits(config)
+}
+
+fn policy(config: &Config) -> Checked {
+    let policy = &config.policy;
+    let of_domains = policy.domain.iter().map(|domain| &domain.terms);
+    let all = [&policy.inbound, &policy.outbound, &policy.submission].into_iter().chain(of_domains);
+    for terms in all {
+        let scores =
+            [("tag", terms.tag), ("quarantine", terms.quarantine), ("reject", terms.reject)];
+        for (name, score) in scores {
+            if score.is_some_and(f32::is_nan) {
+                return wrong(format!("{name} = "), format!("`{name}` is not a number"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn wrong(near: impl Into<String>, what: impl Into<String>) -> Checked {
@@ -27,8 +44,9 @@ fn listeners(config: &Config) -> Checked {
                 "an outbound listener must name its `networks`, or it would be an open relay",
             );
         }
-        if listen.role == Role::Outbound && listen.networks.iter().any(|net| net.prefix_len() == 0)
-        {
+        // Together, for two halves are a whole.
+        let networks = ipnet::IpNet::aggregate(&listen.networks);
+        if listen.role == Role::Outbound && networks.iter().any(|net| net.prefix_len() == 0) {
             return wrong(address, "an outbound listener for every network would be an open relay");
         }
         if config.listen.iter().skip(at + 1).any(|other| other.address == listen.address) {
@@ -101,12 +119,22 @@ fn timing(config: &Config) -> Checked {
 fn limits(config: &Config) -> Checked {
     let limits = &config.limits;
     // RFC 5321 section 4.5.3.1: the least that a receiver must take.
-    let floors: [(&str, u64, u64); 5] = [
+    let floors: [(&str, u64, u64); 15] = [
         ("recipients", limits.recipients as u64, 100),
         ("command_octets", limits.command_octets as u64, 512),
         ("text_line_octets", limits.text_line_octets, 1_000),
         ("message_octets", limits.message_octets, 65_536),
         ("errors", u64::from(limits.errors), 1),
+        ("idle_commands", u64::from(limits.idle_commands), 1),
+        ("connections", limits.connections as u64, 1),
+        ("mails_per_connection", u64::from(limits.mails_per_connection), 1),
+        ("hops", limits.hops as u64, 1),
+        ("command_timeout_s", limits.command_timeout_s, 1),
+        ("data_timeout_s", limits.data_timeout_s, 1),
+        ("handshake_timeout_s", limits.handshake_timeout_s, 1),
+        ("session_timeout_s", limits.session_timeout_s, 1),
+        ("analysis_timeout_s", limits.analysis_timeout_s, 1),
+        ("memory_octets_per_message", limits.memory_octets_per_message as u64, 1),
     ];
     for (name, given, floor) in floors {
         if given < floor {

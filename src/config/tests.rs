@@ -91,6 +91,16 @@ fn errors_name_line_column_and_the_nearest_name() {
             "not a next hop",
         ),
         (format!("{LEAST}[tls]\nkey = \"a\"\n"), "5:1", "go together"),
+        (format!("{LEAST}[limits]\nconnections = 0\n"), "6:1", "at least 1"),
+        (format!("{LEAST}[policy.inbound]\nreject = nan\n"), "6:1", "not a number"),
+        (
+            format!(
+                "{LEAST}[[listen]]\nrole = \"outbound\"\naddress = \"0.0.0.0:25\"\n\
+                 networks = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\n"
+            ),
+            "7:12",
+            "open relay",
+        ),
         ("[system\n".to_owned(), "1:8", ""),
         (String::new(), "1:1", "missing field `system`"),
     ];

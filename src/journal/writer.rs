@@ -27,7 +27,7 @@ use crate::telemetry::metrics::{Counter, registry};
 /// Events that may wait in memory, by their size.
 pub const BACKLOG_OCTETS: usize = 64 << 20;
 /// How long events are gathered before they are written …
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(2);
 /// … unless they have grown to this.
 const GATHERED_OCTETS: usize = 1 << 20;
 /// One write; also what a segment may grow beyond its size.

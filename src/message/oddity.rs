@@ -136,7 +136,7 @@ impl Oddity {
             O::QuotedPrintable => ("QUOTED_PRINTABLE_BROKEN", Notice, 0.2, "broken quoted-printable"),
             O::TypeUnreadable => ("CONTENT_TYPE_UNREADABLE", Notice, 1.0, "Content-Type that names no type"),
             O::CharsetUnknown => ("CHARSET_UNKNOWN", Notice, 0.5, "unknown charset"),
-            O::TextNul => ("TEXT_NUL", Notice, 1.0, "NUL octets in a text"),
+            O::TextNul => ("TEXT_NUL", Ambiguous, 1.0, "NUL octets in a text"),
             O::TooDeep => ("MIME_TOO_DEEP", Unscannable, 4.0, "parts nested deeper than is looked at"),
             O::TooManyParts => ("MIME_TOO_MANY_PARTS", Unscannable, 4.0, "more parts than are looked at"),
             O::TextTruncated => ("TEXT_TRUNCATED", Unscannable, 1.0, "more text than is looked at"),

@@ -181,7 +181,11 @@ fn report_fields(verdict: Verdict, score: f32, findings: &[Finding]) -> Vec<Orde
     let field = |name: &str, value: String| Order::AddHeader { name: name.into(), value };
     let names: Vec<String> =
         findings.iter().map(|finding| format!("{}={:.1}", finding.name, finding.score)).collect();
+    // What claims to be ours and came from outside must not stand beside it.
+    let forged = |name: &str| Order::RemoveHeader(name.into());
     vec![
+        forged("X-Postern-Verdict"),
+        forged("X-Postern-Findings"),
         field("X-Postern-Verdict", format!("{verdict}, score={score:.1}")),
         field("X-Postern-Findings", names.join(", ")),
     ]

@@ -141,6 +141,8 @@ fn tags_and_report_fields_are_orders() {
         judgement.orders,
         [
             Order::TagSubject("{spam}".into()),
+            Order::RemoveHeader("X-Postern-Verdict".into()),
+            Order::RemoveHeader("X-Postern-Findings".into()),
             field("X-Postern-Verdict", "spam, score=6.0"),
             field("X-Postern-Findings", "SEEN=6.0"),
         ]

@@ -6,6 +6,7 @@
 //! mail does. A session that ends with an error says so, and then reads on for a moment, so
 //! that the peer's unread octets do not reset the connection before the reply is read.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +23,7 @@ use super::serve::turned_true;
 use super::settings::Settings;
 use super::wire::Wire;
 use crate::mail::{
-    ContentError, ContentWriter, EnhancedCode, Facts, Mail, MailId, Reply, TlsFacts,
+    ContentError, ContentWriter, EnhancedCode, Envelope, Facts, Mail, MailId, Reply, TlsFacts,
 };
 use crate::smtp::server::{
     AuthAsked, BeginAsked, Closing, Commands, Content, Ended, RecipientAsked, SenderAsked,
@@ -369,7 +370,9 @@ where
             return ended.refused(&lost);
         };
         let facts = self.facts(&ended);
-        let envelope = Arc::new(ended.envelope().clone());
+        let mut envelope = ended.envelope().clone();
+        name_once(&mut envelope);
+        let envelope = Arc::new(envelope);
         let mail = Mail::new(mail_id, envelope, Arc::new(facts), writer.finish(), Received::mint());
         self.saw(Sight::MailReceived { mail: &mail });
         match self.house.pipeline.process(mail).await {
@@ -471,9 +474,19 @@ fn timed_out(text: &str) -> Reply {
 }
 
 /// So that the sender can ask the administrator about it by name.
+/// Who is named twice gets one copy: the first naming counts.
+fn name_once(envelope: &mut Envelope) {
+    if envelope.recipients.len() < 2 {
+        return;
+    }
+    let mut named = HashSet::with_capacity(envelope.recipients.len());
+    envelope.recipients.retain(|recipient| named.insert(recipient.forward_path.clone()));
+}
+
 fn with_reference(mut reply: Reply, mail_id: MailId) -> Reply {
-    if let Some(last) = reply.text.last_mut() {
-        last.push_str(&format!(" ({mail_id})"));
+    let id = mail_id.to_string();
+    if let Some(last) = reply.text.last_mut().filter(|last| !last.contains(&id)) {
+        last.push_str(&format!(" ({id})"));
     }
     reply
 }

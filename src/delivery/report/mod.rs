@@ -379,7 +379,7 @@ fn status(
         };
         let _ = write!(out, "Action: {action}\r\nStatus: {}\r\n", entry.status);
         if let Some(remote) = &entry.remote {
-            let host = remote.split(' ').next().unwrap_or_default();
+            let host = without_port(remote.split(' ').next().unwrap_or_default());
             fold(out, "Remote-MTA: dns; ", "\t", &script.text(host));
             fold(out, "Diagnostic-Code: smtp; ", "\t", &script.text(&entry.words));
         } else {
@@ -478,3 +478,11 @@ fn read_header(content: &Content) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests;
+
+/// RFC 3464 section 2.3.5 wants a name; where only an address is known, that.
+fn without_port(place: &str) -> &str {
+    match place.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => host,
+        _ => place,
+    }
+}
