@@ -224,6 +224,12 @@ impl Classifier {
         (spam.min(ham) >= fewest).then(|| Score { log_odds: model.log_odds(features) })
     }
 
+    /// Margins of the sharp and of the broad member, for measurement.
+    pub fn margins(&self, features: &Features) -> [f64; 2] {
+        let (sharp, broad, _) = self.model.load().margins(features);
+        [sharp, broad]
+    }
+
     /// Spam and ham learned from.
     pub fn learned(&self) -> (u32, u32) {
         self.model.load().counted()
