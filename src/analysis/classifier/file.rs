@@ -1,7 +1,7 @@
 //! The model file: written whole and replaced atomically, read whole and checked.
 //!
 //! Layout, little-endian: magic (8), format version (2), features version (2), table bits (1),
-//! padding (3), spam and ham counted (4+4), biases (4+4), calibration (4×4); then each cell:
+//! padding (3), spam and ham counted (4+4), biases (4+4), calibration (5×4); then each cell:
 //! spam and ham counts (2+2), weights (4+4); then CRC-32C of all before (4). The length follows
 //! from the format, so a truncated or oversized file is refused before it is read.
 //!
@@ -20,7 +20,7 @@ use super::tokens::TABLE_BITS;
 
 const MAGIC: [u8; 8] = *b"PSTNMODL";
 const FORMAT_VERSION: u16 = 1;
-const HEADER_OCTETS: usize = 48;
+const HEADER_OCTETS: usize = 52;
 const CELL_OCTETS: usize = 12;
 const CRC_OCTETS: usize = 4;
 
@@ -57,7 +57,7 @@ fn write_beside(model: &Model, beside: &Path) -> io::Result<()> {
 
 fn write_to(model: &Model, out: &mut impl Write) -> io::Result<()> {
     let (spam, ham) = model.counted();
-    let Calibration { sharp_spread, broad_spread, slope, offset } = model.calibration;
+    let Calibration { sharp_spread, broad_spread, bayes_spread, slope, offset } = model.calibration;
     let mut header = Vec::with_capacity(HEADER_OCTETS);
     header.extend_from_slice(&MAGIC);
     header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -67,7 +67,7 @@ fn write_to(model: &Model, out: &mut impl Write) -> io::Result<()> {
     for number in [spam, ham].into_iter().chain(biases) {
         header.extend_from_slice(&number.to_le_bytes());
     }
-    for number in [sharp_spread, broad_spread, slope, offset] {
+    for number in [sharp_spread, broad_spread, bayes_spread, slope, offset] {
         header.extend_from_slice(&number.to_le_bytes());
     }
     out.write_all(&header)?;
@@ -149,13 +149,14 @@ fn read_checked<T: Read>(
     let corrupt = |what| ClassifierError::Corrupt { path: path.to_owned(), what };
     let counts = [0; 2].map(|_: u8| input.take().map(u32::from_le_bytes));
     let [spam, ham] = counts;
-    let numbers = [0; 6].map(|_: u8| input.take().map(f32::from_le_bytes));
-    let [sharp_bias, broad_bias, sharp_spread, broad_spread, slope, offset] = numbers;
+    let numbers = [0; 7].map(|_: u8| input.take().map(f32::from_le_bytes));
+    let [sharp_bias, broad_bias, sharp_spread, broad_spread, bayes_spread, slope, offset] = numbers;
     let (spam, ham) = (spam.map_err(fault)?, ham.map_err(fault)?);
     let biases = [sharp_bias.map_err(fault)?, broad_bias.map_err(fault)?];
     let calibration = Calibration {
         sharp_spread: sharp_spread.map_err(fault)?,
         broad_spread: broad_spread.map_err(fault)?,
+        bayes_spread: bayes_spread.map_err(fault)?,
         slope: slope.map_err(fault)?,
         offset: offset.map_err(fault)?,
     };
@@ -177,10 +178,10 @@ fn read_checked<T: Read>(
         return Err(corrupt("checksum"));
     }
     // A file with a good checksum may still have been made by hand.
-    let Calibration { sharp_spread, broad_spread, slope, offset } = calibration;
+    let Calibration { sharp_spread, broad_spread, bayes_spread, slope, offset } = calibration;
     finite &= biases.iter().chain([&offset]).all(|number| number.is_finite());
-    let positive = [sharp_spread, broad_spread, slope].into_iter();
-    if !finite || !positive.clone().all(|number| number.is_finite() && number > 0.0) {
+    let mut positive = [sharp_spread, broad_spread, bayes_spread, slope].into_iter();
+    if !finite || !positive.all(|number| number.is_finite() && number > 0.0) {
         return Err(corrupt("numbers"));
     }
     Ok(Model::of(cells.into_boxed_slice(), [spam, ham], biases, calibration))

@@ -37,7 +37,7 @@ use crate::mail::{Class, Finding};
 
 pub use features::{FEATURES_VERSION, Features, VIEWS, View};
 pub use file::FILE_OCTETS;
-pub use model::{Label, Model};
+pub use model::{Label, Margins, Model};
 pub use sample::{PartShape, Sample};
 pub use school::{LearningLimits, Refusal};
 pub use tokens::TABLE_BITS;
@@ -194,6 +194,8 @@ impl Classifier {
     pub const FEWEST_LESSONS: u32 = 50;
     /// A lesson about a message that is on the right side by this much is not needed.
     pub const SURE: f64 = 6.0;
+    /// What a lesson costs its source that moves no margin: it still counts.
+    pub const LEAST_CHARGE: f64 = 0.05;
 
     /// A classifier that knows nothing.
     pub fn blank(limits: LearningLimits) -> Classifier {
@@ -224,10 +226,9 @@ impl Classifier {
         (spam.min(ham) >= fewest).then(|| Score { log_odds: model.log_odds(features) })
     }
 
-    /// Margins of the sharp and of the broad member, for measurement.
-    pub fn margins(&self, features: &Features) -> [f64; 2] {
-        let (sharp, broad, _) = self.model.load().margins(features);
-        [sharp, broad]
+    /// What each member says, for measurement.
+    pub fn margins(&self, features: &Features) -> Margins {
+        self.model.load().margins(features)
     }
 
     /// Spam and ham learned from.
@@ -262,7 +263,7 @@ impl Classifier {
             return Err(Refusal::Known);
         }
         let moved = model.learn(features, label, movement);
-        school.enter(source, fingerprint, moved);
+        school.enter(source, fingerprint, moved.max(Classifier::LEAST_CHARGE));
         Ok(Lesson { before, after: model.log_odds(features) })
     }
 

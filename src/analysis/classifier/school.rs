@@ -30,9 +30,9 @@ impl Default for LearningLimits {
     fn default() -> LearningLimits {
         LearningLimits {
             window_s: 86_400,
-            source_lessons: 50,
+            source_lessons: 20,
             source_movement: 1.0,
-            total_lessons: 5_000,
+            total_lessons: 400,
             total_movement: 20.0,
             lesson_movement: 0.25,
         }

@@ -106,6 +106,7 @@ fn lessons_change_scores_and_a_blank_classifier_learns_to_speak() {
         source_lessons: 1000,
         source_movement: 1e3,
         total_movement: 1e3,
+        total_lessons: 1000,
         ..LearningLimits::default()
     };
     let blank = Classifier::blank(limits);
@@ -131,7 +132,7 @@ fn one_source_cannot_turn_clear_mail() {
         taken += u32::from(classifier.learn_one(&features, Label::Spam, "mallory", 1).is_ok());
     }
     let after = odds(&classifier, &victim);
-    assert!(taken <= 50, "{taken}");
+    assert!(taken <= 20, "{taken}");
     assert!(after < 2.0, "{before} {after} after {taken} lessons");
     // Mail that has little in common with the lessons does not care.
     assert!(odds(&classifier, &spam(98)) > 1.0);
@@ -182,7 +183,7 @@ fn numbers_that_are_none_are_refused_despite_a_good_checksum() {
     let path = dir.path().join("m");
     trained().save(&path).unwrap();
     let whole = fs::read(&path).unwrap();
-    for at in [24, 32, 40, 56] {
+    for at in [24, 32, 40, 60] {
         let mut octets = whole.clone();
         octets.splice(at..at + 4, f32::NAN.to_le_bytes());
         let body = octets.len() - 4;

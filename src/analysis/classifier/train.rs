@@ -1,6 +1,6 @@
 //! Batch training: a corpus of spam and ham to a calibrated model.
 //!
-//! In: examples in a fixed order. Out: a [`Model`]. Both members are L2-regularised linear
+//! In: examples in a fixed order. Out: a [`Model`]. The linear members are L2-regularised
 //! classifiers with squared hinge loss, found by dual coordinate descent (Hsieh and others
 //! 2008); the calibration is fitted on scores of messages that the scoring model had not seen
 //! (three folds). The same examples in the same order give the same model, bit for bit.
@@ -8,7 +8,7 @@
 
 use super::ClassifierError;
 use super::features::{Features, View};
-use super::model::{BIAS, CELLS, Calibration, Cell, CellValues, Label, Member, Model};
+use super::model::{BIAS, CELLS, Calibration, Cell, CellValues, Label, Margins, Member, Model};
 
 /// Messages of each kind that training needs.
 pub const FEWEST_EACH: usize = 20;
@@ -69,7 +69,7 @@ fn choose(examples: &[Example]) -> Vec<&Example> {
 }
 
 /// Margins of each example by a model trained without it.
-fn score_unseen(chosen: &[&Example]) -> Vec<(f64, f64)> {
+fn score_unseen(chosen: &[&Example]) -> Vec<Margins> {
     // Neighbours within a kind go to different folds.
     let (mut spam, mut ham) = (0usize, 0usize);
     let folds: Vec<usize> = chosen
@@ -80,15 +80,14 @@ fn score_unseen(chosen: &[&Example]) -> Vec<(f64, f64)> {
             *place % FOLDS
         })
         .collect();
-    let mut margins = vec![(0.0, 0.0); chosen.len()];
+    let mut margins = vec![Margins::default(); chosen.len()];
     for fold in 0..FOLDS {
         let others: Vec<&Example> =
             chosen.iter().zip(&folds).filter(|(_, at)| **at != fold).map(|(one, _)| *one).collect();
         let model = fit(&others);
         for ((example, at), margin) in chosen.iter().zip(&folds).zip(&mut margins) {
             if *at == fold {
-                let (sharp, broad, _) = model.margins(&example.features);
-                *margin = (sharp, broad);
+                *margin = model.margins(&example.features);
             }
         }
     }
@@ -231,20 +230,21 @@ impl Dice {
 
 /// Spreads, slope and offset from margins of unseen examples; and how many of each kind, spam
 /// first, fell on the right side.
-fn calibrate(chosen: &[&Example], margins: &[(f64, f64)]) -> (Calibration, [usize; 2]) {
-    let spread = |margin: fn(&(f64, f64)) -> f64| {
-        let squares: f64 = margins.iter().map(|pair| margin(pair).powi(2)).sum();
+fn calibrate(chosen: &[&Example], margins: &[Margins]) -> (Calibration, [usize; 2]) {
+    let spread = |margin: fn(&Margins) -> f64| {
+        let squares: f64 = margins.iter().map(|one| margin(one).powi(2)).sum();
         (squares / margins.len().max(1) as f64).sqrt().max(1e-6) as f32
     };
     let mut calibration = Calibration {
-        sharp_spread: spread(|pair| pair.0),
-        broad_spread: spread(|pair| pair.1),
+        sharp_spread: spread(|margins| margins.sharp),
+        broad_spread: spread(|margins| margins.broad),
+        bayes_spread: spread(|margins| margins.bayes),
         ..Calibration::UNTRAINED
     };
     let joined: Vec<(f64, Label)> = margins
         .iter()
         .zip(chosen)
-        .map(|((sharp, broad), example)| (calibration.join(*sharp, *broad), example.label))
+        .map(|(margins, example)| (calibration.join(margins), example.label))
         .collect();
     let (slope, offset) = platt(&joined);
     calibration.slope = slope as f32;
