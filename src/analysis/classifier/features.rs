@@ -336,7 +336,8 @@ fn lines(text: &str, bag: &mut Bag) {
 }
 
 fn proportions(text: &str, bag: &mut Bag) {
-    const KINDS: [(&str, fn(u8) -> bool); 8] = [
+    type Kind = (&'static str, fn(u8) -> bool);
+    const KINDS: [Kind; 8] = [
         ("capitals", |octet| octet.is_ascii_uppercase()),
         ("digits", |octet| octet.is_ascii_digit()),
         ("punctuation", |octet| octet.is_ascii_punctuation()),

@@ -7,7 +7,31 @@
 //! atomically in place.
 //!
 //! # What was tried
-//! COMPARISON
+//! `benches/accuracy` prints this table anew. Trained on one half of the SpamAssassin public
+//! corpus; percent of the other half's spam caught at so many false positives, and percent of
+//! the phish in a small set of mail from twenty years later.
+//!
+//! | method | AUC | 0.1 % | 1 % | later: 0.1 % | 0.5 % | 1 % |
+//! |---|---|---|---|---|---|---|
+//! | Bayes on sparse bigrams, Robinson and Fisher | 0.99283 | 85.3 | 89.1 | 35.8 | 44.4 | 47.9 |
+//! | Bayes on sparse bigrams, by confidence | 0.99857 | 88.4 | 96.8 | 74.7 | 83.6 | 87.8 |
+//! | Bayes on 4-grams of text, by confidence | 0.99896 | 90.5 | 98.0 | 3.0 | 36.6 | 86.3 |
+//! | compression, contexts of up to 5 octets | 0.99797 | 90.5 | 98.4 | 0.0 | 4.7 | 93.6 |
+//! | logistic regression on 4-grams of text | 0.99905 | 88.5 | 97.1 | 33.3 | 86.8 | 94.6 |
+//! | logistic regression on 4-grams of source | 0.99950 | 90.7 | 98.5 | 86.4 | 97.3 | 99.7 |
+//! | relaxed SVM on 4-grams of source | 0.99962 | 94.8 | 99.4 | 85.2 | 96.2 | 98.5 |
+//! | sharp member: linear, Bayesian factors, nine views | 0.99962 | 95.6 | 99.9 | 87.5 | 89.9 | 97.9 |
+//! | broad member: linear, eight views | 0.99973 | 94.3 | 99.9 | 90.3 | 97.9 | 98.8 |
+//! | kept: sharp, broad and Bayesian members together | 0.99977 | 96.3 | 99.9 | 96.4 | 98.4 | 99.6 |
+//!
+//! The choice was made by five-fold cross-validation inside the training half (kept: AUC
+//! 0.99990, 97.9 % at 0.1 %, 99.9 % at 1 %) and on the later mail. No method alone is best at
+//! both; members that err differently are, together.
+//!
+//! What a receiver adds (Delivered-To, Return-Path, states of mailboxes, verdicts of filters)
+//! tells the halves of a collected corpus apart without telling spam from ham, and is not
+//! looked at. In cross-validation the sharp member reaches 98.2 % at 0.1 % with all of it,
+//! 97.0 % with the hosts of Received only (as kept), 94.3 % without those.
 //!
 //! # How it fails
 //! A model file that is truncated, oversized, corrupt or of another version is refused with a

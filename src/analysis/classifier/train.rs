@@ -278,7 +278,7 @@ fn platt(joined: &[(f64, Label)]) -> (f64, f64) {
             oo += curve;
         }
         let determinant = ss * oo - so * so;
-        if !(determinant > 1e-18) {
+        if determinant <= 1e-18 {
             break;
         }
         let step_slope = ((oo * ds - so * d_o) / determinant).clamp(-1.0, 1.0);
