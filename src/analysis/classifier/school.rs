@@ -1,11 +1,12 @@
 //! Who may teach the classifier how much: bounds against poisoning.
 //!
 //! In: a lesson's source, its fingerprint and the time. Out: how far it may move the model.
-//! In one window (a day) a source may move any message's margin by
+//! In one window (a day) a source may move any message's margin in the linear members by
 //! [`LearningLimits::source_movement`] at most, and all sources together by
-//! [`LearningLimits::total_movement`]; right margins are about ±1, so one source alone can at
-//! most pull a doubtful message over, never turn clear ones. The same message counts once a
-//! window. Time is an argument. Memory is bounded by the number of lessons a window.
+//! [`LearningLimits::total_movement`]; right margins are about ±1. The counts, which the sharp
+//! and the Bayesian member read, rise by [`LearningLimits::source_lessons`] at most. So one
+//! source alone can pull mail like its lessons into doubt, and not far over. The same message
+//! counts once a window. Time is an argument. Memory is bounded by the number of lessons a window.
 
 use std::collections::{HashMap, HashSet};
 

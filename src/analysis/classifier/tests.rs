@@ -132,6 +132,7 @@ fn one_source_cannot_turn_clear_mail() {
         taken += u32::from(classifier.learn_one(&features, Label::Spam, "mallory", 1).is_ok());
     }
     let after = odds(&classifier, &victim);
+    println!("log-odds of the victim: {before:.2}, after {taken} lessons {after:.2}");
     assert!(taken <= 20, "{taken}");
     assert!(after < 2.0, "{before} {after} after {taken} lessons");
     // Mail that has little in common with the lessons does not care.
