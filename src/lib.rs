@@ -40,3 +40,5 @@ pub mod action;
 pub mod admin;
 
 pub mod cli;
+
+pub mod app;

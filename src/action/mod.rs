@@ -1,1 +1,20 @@
-//! executes orders, idempotently; mints Mail<Disposed>.
+//! Carries out what policy ordered for each recipient of a durable mail, and mints
+//! `Mail<Disposed>` when nothing is left to do.
+//!
+//! In: due mails from a [`Queue`]. Out: deliveries, quarantined copies, reports, and an end
+//! for every recipient in the queue and in the journal. Everything is idempotent for a mail
+//! and recipient: what was recorded as ended is not done again, and what was done but not
+//! recorded before a crash is done once more and nowhere lost.
+
+mod executor;
+mod plan;
+mod queue;
+mod stage;
+
+#[cfg(test)]
+mod tests;
+
+pub use executor::{Executor, Settings};
+pub use plan::{Plan, REFUSED_AREA};
+pub use queue::{Chronicle, History, Keep, Postponement, Queue, Rescan, Rescanned};
+pub use stage::Disposed;

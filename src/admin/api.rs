@@ -26,6 +26,8 @@ pub struct QueueRow {
     pub attempts: u32,
     /// Why it waits, in the words of the last attempt.
     pub reason: String,
+    /// `clean`, `spam`, …
+    pub verdict: String,
     /// Length of the content.
     pub size_octets: u64,
 }
@@ -82,10 +84,6 @@ pub struct Detail<Row> {
     /// As in the list.
     #[serde(flatten)]
     pub row: Row,
-    /// `clean`, `spam`, …
-    pub verdict: String,
-    /// Sum of the findings' scores.
-    pub score: f32,
     /// Why.
     pub findings: Vec<FindingRow>,
     /// Whom it came from.

@@ -1,1 +1,22 @@
-//! the local control socket and API.
+//! How the operator reaches the running box: a JSON API over a Unix socket in the data
+//! directory, which only the box's own user can open. The command line is its client.
+//!
+//! In: HTTP/1.1 requests. Out: one JSON object, or one a line for lists. What is wrong with a
+//! request is answered with 400 or 404 and a [`api::Problem`]; nothing here can stop the box.
+
+pub mod accounts;
+pub mod api;
+mod desk;
+mod held;
+mod routes;
+mod serve;
+
+use std::path::{Path, PathBuf};
+
+pub use desk::Desk;
+pub use serve::{SocketError, serve};
+
+/// Where the control socket lies.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}

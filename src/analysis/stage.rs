@@ -1,5 +1,6 @@
 //! The proof that a mail was looked into.
 
+use super::Look;
 use crate::mail::{Finding, Summary};
 use crate::session::Received;
 
@@ -11,17 +12,14 @@ pub struct Scanned {
     pub findings: Vec<Finding>,
     /// For lists and tracking.
     pub summary: Summary,
-    /// A scanner that must see the mail before delivery has not seen it.
+    /// Something could not be looked into now but may be later: the mail must be held and
+    /// looked into again before it is delivered.
     pub unscanned: bool,
 }
 
 impl Scanned {
-    pub(in crate::analysis) fn mint(
-        received: Received,
-        findings: Vec<Finding>,
-        summary: Summary,
-        unscanned: bool,
-    ) -> Scanned {
+    pub(in crate::analysis) fn mint(received: Received, look: Look) -> Scanned {
+        let Look { findings, summary, unscanned } = look;
         Scanned { received, findings, summary, unscanned }
     }
 

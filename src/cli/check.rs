@@ -7,13 +7,14 @@ use crate::config::Config;
 pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     let config = Config::load(&with.config)?;
     let rules = super::rules::compile(Some(&config), &[])?;
-    crate::net::tls::check(&config.tls).map_err(|error| Trouble::Refused(error.to_string()))?;
+    crate::net::tls::ServerTls::check(&config.tls)
+        .map_err(|error| Trouble::Tls(error.to_string()))?;
     println!(
         "{}: {} listeners, {} domains, {} rules: all good",
         with.config.display(),
         config.listen.len(),
         config.domain.len(),
-        rules.len()
+        rules.rules().len()
     );
     for line in remarks(&config) {
         println!("note: {line}");
@@ -33,7 +34,10 @@ pub fn remarks(config: &Config) -> Vec<String> {
     say(config.domain.is_empty(), "no [[domain]]: the box protects nobody");
     say(config.antivirus.is_none(), "no [antivirus]: mail is not scanned for viruses");
     say(config.tls.certificate.is_none(), "no [tls]: a self-signed certificate is used");
-    say(config.admin.is_some(), "[admin]: the web site is not in this version; use the command line");
+    say(
+        config.admin.is_some(),
+        "[admin]: the web site is not in this version; use the command line",
+    );
     say(config.portal.is_some(), "[portal]: the site is not in this version");
     remarks
 }

@@ -42,7 +42,9 @@ impl Control {
         let text = self.exchange(Method::GET, path, Bytes::new())?;
         text.split(|octet| *octet == b'\n')
             .filter(|line| !line.is_empty())
-            .map(|line| serde_json::from_slice(line).context("unexpected answer").map_err(Trouble::from))
+            .map(|line| {
+                serde_json::from_slice(line).context("unexpected answer").map_err(Trouble::from)
+            })
             .collect()
     }
 
@@ -65,7 +67,8 @@ impl Control {
 
     fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Trouble> {
         let (status, text) = self.runtime.block_on(async {
-            let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
+            let stream =
+                UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
             ask(stream, method, path, body).await.map_err(Trouble::from)
         })?;
         match status {

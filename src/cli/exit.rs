@@ -29,6 +29,12 @@ pub enum Trouble {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// A certificate or key is wrong.
+    #[error("{0}")]
+    Tls(String),
+    /// A content rule is wrong.
+    #[error("{0}")]
+    Rules(String),
     /// The box does not answer on its control socket.
     #[error("the box is not running (nobody answers at {})", .0.display())]
     NotRunning(PathBuf),
@@ -67,7 +73,7 @@ impl Trouble {
             Trouble::Software(_) => 70,
             Trouble::Refused(_) => 75,
             Trouble::NoPermission(_) => 77,
-            Trouble::Config(_) => 78,
+            Trouble::Config(_) | Trouble::Tls(_) | Trouble::Rules(_) => 78,
         })
     }
 }

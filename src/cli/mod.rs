@@ -1,1 +1,36 @@
-//! subcommands.
+//! The command line: arguments → acts, text or JSON on standard output, exit codes of sysexits.
+//!
+//! `run` is left to the composition root; everything else is done here, against the running
+//! box through its control socket or, where no box is needed, directly.
+
+mod arguments;
+mod check;
+mod control;
+mod exit;
+mod progress;
+mod quarantine;
+mod queue;
+mod render;
+mod rules;
+mod scan;
+mod track;
+mod user;
+
+pub use arguments::{Arguments, Command, WithConfig};
+pub use check::remarks;
+pub use exit::{Exit, Trouble};
+
+/// Carries out every command but `run`.
+pub fn execute(command: Command) -> Result<Exit, Trouble> {
+    match command {
+        Command::Run(_) => Ok(Exit::Ok),
+        Command::Check(with) => check::check(&with),
+        Command::Scan(order) => scan::scan(&order),
+        Command::Rules(order) => rules::rules(&order),
+        Command::Queue(order) => queue::queue(&order),
+        Command::Quarantine(order) => quarantine::quarantine(&order),
+        Command::Track(order) => track::track(&order),
+        Command::User(order) => user::user(&order),
+        Command::Status(order) => queue::status(&order),
+    }
+}

@@ -54,13 +54,7 @@ fn show(listing: &Listing, mail_id: &str) -> Result<Exit, Trouble> {
 
 /// What queue and quarantine show of a mail beneath its line.
 pub(super) fn render_detail<Row>(detail: &Detail<Row>) -> String {
-    let mut text = format!(
-        "from {} ({}), verdict {}, score {:.1}\n",
-        detail.client,
-        render::harmless(&detail.helo),
-        detail.verdict,
-        detail.score
-    );
+    let mut text = format!("from {} ({})\n", detail.client, render::harmless(&detail.helo));
     for finding in &detail.findings {
         let detail = render::harmless(&finding.detail);
         text.push_str(&format!("  {:+6.1} {} {detail}\n", finding.score, finding.name));
@@ -97,12 +91,12 @@ pub(super) fn act_on(
             Ok(acted) => done.push(acted),
             Err(Trouble::NotFound(_)) if chosen.all => {}
             Err(trouble) => {
-                render::rows(&done, chosen.listing.json, |acted| acted_line(acted))?;
+                render::rows(&done, chosen.listing.json, acted_line)?;
                 return Err(trouble);
             }
         }
     }
-    render::rows(&done, chosen.listing.json, |acted| acted_line(acted))
+    render::rows(&done, chosen.listing.json, acted_line)
 }
 
 fn acted_line(acted: &Acted) -> String {

@@ -9,7 +9,8 @@ use super::exit::{Exit, Trouble};
 /// Replaces control characters, so that mail cannot steer the terminal.
 pub(super) fn harmless(text: &str) -> String {
     let risky = |letter: char| {
-        letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|letter| if risky(letter) { '\u{fffd}' } else { letter }).collect()
 }

@@ -9,10 +9,11 @@ use super::arguments::{Listing, UserAct, UserOrder};
 use super::control::{Control, encoded};
 use super::exit::{Exit, Trouble};
 use super::render;
+use crate::admin::accounts::{self, AccountError};
 use crate::admin::api::{AccountOrder, AccountRow};
 use crate::config::Config;
 use crate::mail::Address;
-use crate::store::Store;
+use crate::store::{AllowedAddress, Store, StoreError};
 
 pub(super) fn user(order: &UserOrder) -> Result<Exit, Trouble> {
     match &order.act {
@@ -20,7 +21,7 @@ pub(super) fn user(order: &UserOrder) -> Result<Exit, Trouble> {
             let config = Config::load(config)?;
             let addresses = allowed(name, addresses)?;
             let password = read_password(*password_stdin)?;
-            add(&config, AccountOrder { name: name.clone(), password, addresses })
+            add(&config, &AccountOrder { name: name.clone(), password, addresses })
         }
         UserAct::Remove { config, name } => remove(&Config::load(config)?, name),
         UserAct::List(listing) => list(listing),
@@ -32,15 +33,13 @@ fn allowed(name: &str, addresses: &[String]) -> Result<Vec<String>, Trouble> {
     if addresses.is_empty() {
         return match name.parse::<Address>() {
             Ok(_) => Ok(vec![name.to_owned()]),
-            Err(_) => Err(Trouble::Usage("give the --address that this account may send as".into())),
+            Err(_) => {
+                Err(Trouble::Usage("give the --address that this account may send as".into()))
+            }
         };
     }
     for address in addresses {
-        let read = match address.strip_prefix('@') {
-            Some(domain) => crate::mail::Domain::parse(domain).map(|_| ()),
-            None => address.parse::<Address>().map(|_| ()),
-        };
-        read.map_err(|error| Trouble::Usage(format!("{address}: {error}")))?;
+        address.parse::<AllowedAddress>().map_err(|error| Trouble::Usage(error.to_string()))?;
     }
     Ok(addresses.to_vec())
 }
@@ -86,37 +85,30 @@ impl Drop for Unseen {
     }
 }
 
-fn add(config: &Config, order: AccountOrder) -> Result<Exit, Trouble> {
-    let name = render::harmless(&order.name);
-    match Control::at(config)?.act::<AccountRow>("/v1/users", &order) {
+fn add(config: &Config, order: &AccountOrder) -> Result<Exit, Trouble> {
+    let row = match Control::at(config)?.act::<AccountRow>("/v1/users", order) {
         Err(Trouble::NotRunning(_)) => {
-            let store = Store::open(&config.system.data_dir).context("cannot open the store")?;
-            let accounts = store.accounts().context("cannot open the accounts")?;
-            accounts
-                .put(&order.name, &order.password, &order.addresses)
-                .map_err(|error| Trouble::Refused(error.to_string()))?;
+            let store = open_store(config)?;
+            accounts::put(store.accounts(), order).map_err(|error| match error {
+                AccountError::Address(_) => Trouble::Usage(error.to_string()),
+                AccountError::Store(error) => refused(error),
+            })?
         }
-        other => drop(other?),
-    }
-    println!("account {name} may send as {}", order.addresses.join(", "));
+        other => other?,
+    };
+    println!("account {} may send as {}", render::harmless(&row.name), row.addresses.join(", "));
     Ok(Exit::Ok)
 }
 
 fn remove(config: &Config, name: &str) -> Result<Exit, Trouble> {
     let path = format!("/v1/users/{}/remove", encoded(name));
-    let removed = match Control::at(config)?.act::<AccountRow>(&path, &()) {
-        Ok(_) => true,
+    match Control::at(config)?.act::<AccountRow>(&path, &()) {
         Err(Trouble::NotRunning(_)) => {
-            let store = Store::open(&config.system.data_dir).context("cannot open the store")?;
-            let accounts = store.accounts().context("cannot open the accounts")?;
-            accounts.remove(name).context("cannot remove the account")?
+            open_store(config)?.accounts().remove(name).map_err(refused)?;
         }
-        Err(trouble) => return Err(trouble),
-    };
-    match removed {
-        true => println!("account {} removed", render::harmless(name)),
-        false => return Err(Trouble::NotFound(format!("no account {}", render::harmless(name)))),
+        other => drop(other?),
     }
+    println!("account {} removed", render::harmless(name));
     Ok(Exit::Ok)
 }
 
@@ -124,16 +116,24 @@ fn list(listing: &Listing) -> Result<Exit, Trouble> {
     let config = Config::load(&listing.config)?;
     let rows = match Control::at(&config)?.rows::<AccountRow>("/v1/users") {
         Err(Trouble::NotRunning(_)) => {
-            let store = Store::open(&config.system.data_dir).context("cannot open the store")?;
-            let accounts = store.accounts().context("cannot open the accounts")?;
-            let rows = accounts.list().context("cannot read the accounts")?;
-            rows.into_iter()
-                .map(|account| AccountRow { name: account.name, addresses: account.addresses })
-                .collect()
+            accounts::list(open_store(&config)?.accounts()).map_err(refused)?
         }
         other => other?,
     };
     render::rows(&rows, listing.json, |row| {
         format!("{} {}", render::harmless(&row.name), row.addresses.join(","))
     })
+}
+
+/// The store of a box that does not run.
+fn open_store(config: &Config) -> Result<Store, Trouble> {
+    Store::open(&config.system.data_dir).map_err(refused)
+}
+
+fn refused(error: StoreError) -> Trouble {
+    match error {
+        StoreError::Unknown(_) => Trouble::NotFound(error.to_string()),
+        StoreError::BadName(_) | StoreError::BadPassword(_) => Trouble::Usage(error.to_string()),
+        _ => Trouble::Refused(error.to_string()),
+    }
 }

@@ -1,1 +1,149 @@
-//! every transition of every mail; tracking.
+//! The record of what happened to every mail, and the answer to "where is that message, and
+//! why?".
+//!
+//! In: [`Journal::record`] with a MailId and an [`Event`]. Out: one `tracing` event each, and
+//! [`Story`]s found by sender, recipient, Message-ID or MailId ([`Journal::track`]).
+//!
+//! `data_dir/journal` holds append-only segments (`00000001.seg`, [`frame`]) and beside each
+//! closed one its index (`00000001.idx`, [`index`]), which is made again from the segment
+//! when it is missing or damaged. A background thread writes; segments are not the log of
+//! mail in transit, because at start only the newest is read, and because events may be a
+//! moment late: `record` returns at once, events are in the file some 20 ms later (a kill of
+//! the process loses no more) and on disk within about a second (a power cut loses no more;
+//! the spool knows all that matters).
+//!
+//! Invariants: events are never dropped while they can be written. When more than
+//! [`BACKLOG_OCTETS`] wait, `record` blocks until there is room; only when the disk itself
+//! refuses them and the backlog is full are events kept in telemetry alone, counted and
+//! reported. A torn tail is cut, set aside in `corrupt/` and reported, as is damage in the
+//! middle. Segments whose newest event is older than `journal.keep_days` are removed whole.
+
+mod announce;
+mod event;
+mod frame;
+mod index;
+mod search;
+mod segment;
+mod story;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use event::{Event, FindingNote};
+pub use search::{Found, TrackQuery};
+pub use story::Story;
+pub use writer::BACKLOG_OCTETS;
+
+use crate::config;
+use crate::mail::MailId;
+use segment::Books;
+use writer::Writer;
+
+/// A segment is closed when it has grown to this …
+const SEGMENT_OCTETS: u64 = 16 << 20;
+/// … or when its first event is this old, so that expiry keeps to the day.
+const SEGMENT_AGE_MS: u64 = 86_400_000;
+/// How long a question waits for events that were recorded just before it.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What goes wrong with the journal's files.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file or folder cannot be used.
+    #[error("{}: {error}", file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another process writes this journal.
+    #[error("the journal is open in another process: the box is running")]
+    Busy,
+}
+
+impl JournalError {
+    fn of(file: &Path) -> impl FnOnce(io::Error) -> JournalError {
+        let file = file.to_owned();
+        move |error| JournalError::File { file, error }
+    }
+}
+
+/// The open journal. Dropping it closes it.
+#[derive(Debug)]
+pub struct Journal {
+    books: Arc<Books>,
+    writer: Writer,
+}
+
+impl Journal {
+    /// Opens `data_dir/journal`, makes it when absent, mends what a crash left behind, and
+    /// starts the thread that writes. Blocks while it reads the newest segment.
+    pub fn open(settings: &config::Journal, data_dir: &Path) -> Result<Arc<Journal>, JournalError> {
+        Journal::open_with(settings, data_dir, SEGMENT_OCTETS)
+    }
+
+    fn open_with(
+        settings: &config::Journal,
+        data_dir: &Path,
+        segment_octets: u64,
+    ) -> Result<Arc<Journal>, JournalError> {
+        let books = Arc::new(Books::open(&data_dir.join("journal"), segment_octets)?);
+        let writer = Writer::start(Arc::clone(&books), settings.keep_days)?;
+        Ok(Arc::new(Journal { books, writer }))
+    }
+
+    /// Notes what happened to a mail, now. Does not wait for the disk.
+    pub fn record(&self, mail_id: MailId, event: Event) {
+        self.writer.push(mail_id, now_ms(), event);
+    }
+
+    /// The stories of the mails that meet every criterion of the query, newest first. Blocks.
+    pub fn track(&self, query: &TrackQuery) -> Result<Vec<Story>, JournalError> {
+        self.search(query).map(|found| found.stories)
+    }
+
+    /// The same, and whether the whole journal was looked through.
+    pub fn search(&self, query: &TrackQuery) -> Result<Found, JournalError> {
+        self.flush();
+        search::search(&self.books, query)
+    }
+
+    /// Waits, for a short time at most, until what was recorded so far is in the files.
+    pub fn flush(&self) {
+        self.writer.flush(FLUSH_PATIENCE);
+    }
+
+    /// Puts another time of keeping in force, for a reload.
+    pub fn set_keep_days(&self, keep_days: u32) {
+        self.writer.set_keep_days(keep_days);
+    }
+
+    /// Events that the disk refused while the backlog was full: they are in telemetry only.
+    pub fn lost(&self) -> u64 {
+        self.writer.lost()
+    }
+
+    /// Writes what waits, to the disk, and stops the thread. What is recorded afterwards goes
+    /// to telemetry only.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,44 @@
-//! what a message contains, and edits to its header.
+//! What a message contains, and edits to its header.
+//!
+//! In: the octets of a message. Out: [`Anatomy`] (parts, header fields, what is odd about
+//! them), the texts in it in one normal form for scanning ([`Anatomy::read`]), a
+//! [`Summary`](crate::mail::Summary), and what goes out after header edits
+//! ([`edit::rewrite`]).
+//!
+//! The tree of parts is walked here, with limits on depth, count and octets, because a
+//! firewall must bound both and must notice where two readers would disagree; the fields of
+//! each part (Content-Type and its parameters by RFC 2231, charsets, entities) are read by
+//! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
+
+mod anatomy;
+mod charset;
+pub mod edit;
+pub mod fuzz;
+mod head;
+mod html;
+mod media;
+mod normal;
+mod oddity;
+mod summary;
+mod text;
+mod transfer;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use anatomy::{Anatomy, Kind, Limits, Part};
+pub use head::{Field, Head};
+pub use html::html_to_text;
+pub use media::{Encoding, Media};
+pub use normal::{Normaliser, Tricks};
+pub use oddity::{Oddities, Oddity};
+pub use text::Zone;
+
+use bytes::Bytes;
+
+/// A part of shared octets; what lies outside of them is left away.
+fn cut(octets: &Bytes, range: std::ops::Range<usize>) -> Bytes {
+    let end = range.end.min(octets.len());
+    octets.slice(range.start.min(end)..end)
+}

@@ -39,7 +39,7 @@ pub fn judgement_of(
     summary: &Summary,
     policy: &PolicySet,
 ) -> Judgement {
-    let score = findings.iter().map(|finding| finding.score).sum::<f32>();
+    let score = score_of(findings);
     let sender = envelope.reverse_path.address().and_then(|address| address.domain());
     let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
         Role::Inbound => policy.terms(role, recipient.forward_path.domain()),
@@ -64,6 +64,16 @@ pub fn judgement_of(
     }
     let (findings, summary) = (findings.to_vec(), summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// What findings make of a message under these terms, and their score.
+pub fn verdict(findings: &[Finding], terms: &Terms) -> (Verdict, f32) {
+    let score = score_of(findings);
+    (verdict_of(findings, score, terms), score)
+}
+
+fn score_of(findings: &[Finding]) -> f32 {
+    findings.iter().map(|finding| finding.score).sum()
 }
 
 /// Why a mail is refused as a whole, at end of data.

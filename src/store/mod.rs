@@ -1,1 +1,99 @@
-//! typed sled trees.
+//! Keyed state that is small: accounts now, more trees later. Mail content never lives here.
+//!
+//! In: typed calls. Out: what was stored. Underneath lies a sled database in
+//! `data_dir/store`, locked for one process at a time; its schema has a version, and
+//! [`migration`]s lead forward and back.
+//!
+//! Invariant: what a call acknowledges has been flushed to disk. Fails with a
+//! [`StoreError`]; [`StoreError::Busy`] means that a running box has the store open.
+
+pub mod accounts;
+mod error;
+pub mod migration;
+mod password;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use error::StoreError;
+
+use migration::MIGRATIONS;
+
+/// Memory that sled may use for its cache; all that it holds here is small.
+const CACHE_OCTETS: u64 = 16 << 20;
+/// What nobody waits for is flushed after this.
+const FLUSH_EVERY_MS: u64 = 500;
+
+/// The open store. Dropping it flushes and unlocks.
+#[derive(Debug)]
+pub struct Store {
+    accounts: Accounts,
+    db: sled::Db,
+    // After the database, so that the lock goes last.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens `data_dir/store`, makes it when absent, and brings its schema up to date.
+    /// Blocks for the time of a recovery.
+    pub fn open(data_dir: &Path) -> Result<Store, StoreError> {
+        let (lock, db) = open_database(data_dir)?;
+        migration::migrate(&db, MIGRATIONS, migration::newest(MIGRATIONS))?;
+        Ok(Store { accounts: Accounts::open(&db)?, db, _lock: lock })
+    }
+
+    /// Leads the schema back to an older version, for a downgrade; drops what that version
+    /// cannot hold. The store must not be open.
+    pub fn migrate_back(data_dir: &Path, version: u32) -> Result<(), StoreError> {
+        let (_lock, db) = open_database(data_dir)?;
+        migration::migrate(&db, MIGRATIONS, version)
+    }
+
+    /// Who may submit mail.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Waits until everything is on disk.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        Ok(())
+    }
+}
+
+fn open_database(data_dir: &Path) -> Result<(File, sled::Db), StoreError> {
+    let folder = data_dir.join("store");
+    let unusable = |error| StoreError::Folder { folder: folder.clone(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
+    let lock = lock(&data_dir.join("store.lock"))?;
+    let database = sled::Config::new()
+        .path(&folder)
+        .cache_capacity(CACHE_OCTETS)
+        .flush_every_ms(Some(FLUSH_EVERY_MS))
+        .open()?;
+    Ok((lock, database))
+}
+
+/// sled has a lock of its own but does not say in its error that it is the lock.
+fn lock(file: &PathBuf) -> Result<File, StoreError> {
+    let unusable = |error: io::Error| StoreError::Folder { folder: file.clone(), error };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = options.open(file).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+/// Whether a store was ever made below this folder.
+pub fn exists(data_dir: &Path) -> bool {
+    fs::metadata(data_dir.join("store").join("db")).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

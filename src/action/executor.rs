@@ -1,0 +1,423 @@
+//! The loop that takes due mails and sees each through one round.
+//!
+//! In: a [`Queue`], a quarantine, a rescanner, delivery, the journal. Bounds: mails in flight.
+//! A mail in flight waits for its slowest destination; other mails do not wait for it.
+//!
+//! Order of acts, so that a crash between two of them loses nothing: a copy is kept before it
+//! is recorded as quarantined; a report is durable before those that it speaks of are
+//! recorded as failed; a delivery is recorded as soon as it is known. When a task dies
+//! the queue takes its mail back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::plan::Plan;
+use super::queue::{Chronicle, Keep, Postponement, Queue, Rescan, Rescanned};
+use super::stage::Disposed;
+use crate::config::Config;
+use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_1970};
+use crate::delivery::report::{self, Author, Kind, Times};
+use crate::delivery::{Delivery, Handed, Letter};
+use crate::journal::Event;
+use crate::mail::{Address, Domain, Envelope, Judgement, Mail, MailId};
+use crate::message::edit;
+use crate::smtp::client::Speaker;
+use crate::spool::{Attempt, Outcome};
+
+/// Mails under way at once. Each holds its envelope, and its content while that is cached.
+const IN_FLIGHT: usize = 10_000;
+/// When something of the box's own failed: a full disk, a broken quarantine.
+const OWN_TROUBLE: Duration = Duration::from_secs(60);
+/// Between looks at the unscanned mail.
+const SCAN_PAUSE: Duration = Duration::from_secs(2);
+/// Of the oldest unscanned mail, so much is looked at.
+const UNSCANNED_SEEN: usize = 1_000;
+/// So many scans in a row that came to nothing, and the scanner is left alone for a moment.
+const SCANS_IN_VAIN: usize = 8;
+
+/// What a reload replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// In Received fields and reports.
+    pub hostname: Domain,
+    /// Who writes reports and reads what cannot be reported.
+    pub postmaster: Address,
+}
+
+impl Settings {
+    /// As configured.
+    pub fn new(config: &Config) -> Settings {
+        Settings {
+            hostname: config.system.hostname.clone(),
+            postmaster: config.system.postmaster.clone(),
+        }
+    }
+}
+
+/// Executes orders.
+pub struct Executor<Q, K, R, C> {
+    queue: Arc<Q>,
+    keep: Arc<K>,
+    rescan: Arc<R>,
+    chronicle: Arc<C>,
+    delivery: Delivery,
+    settings: ArcSwap<Settings>,
+}
+
+impl<Q, K, R, C> std::fmt::Debug for Executor<Q, K, R, C> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Executor").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why a mail goes back into the queue, gathered over one round.
+#[derive(Debug, Default)]
+struct Later {
+    next_attempt: Option<SystemTime>,
+    counts: bool,
+    why: String,
+}
+
+impl Later {
+    /// The nearest time wins; the first reason is told.
+    fn at(&mut self, when: SystemTime, why: impl FnOnce() -> String) {
+        self.next_attempt = Some(self.next_attempt.map_or(when, |before| before.min(when)));
+        if self.why.is_empty() {
+            self.why = why();
+        }
+    }
+}
+
+impl<Q, K, R, C> Executor<Q, K, R, C>
+where
+    Q: Queue,
+    K: Keep<Q::Stage>,
+    R: Rescan<Q::Stage>,
+    C: Chronicle,
+{
+    /// Puts the parts together; nothing runs yet.
+    pub fn new(
+        queue: Arc<Q>,
+        keep: Arc<K>,
+        rescan: Arc<R>,
+        chronicle: Arc<C>,
+        delivery: Delivery,
+        settings: Settings,
+    ) -> Arc<Executor<Q, K, R, C>> {
+        let settings = ArcSwap::from_pointee(settings);
+        Arc::new(Executor { queue, keep, rescan, chronicle, delivery, settings })
+    }
+
+    /// Takes over a new configuration, delivery's included.
+    pub fn reload(&self, config: &Config) {
+        self.settings.store(Arc::new(Settings::new(config)));
+        self.delivery.reload(config);
+    }
+
+    /// Runs until `stop` is true. Then no further mail is taken, running transactions may end
+    /// within `drain`, and what waits stays queued.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>, drain: Duration) {
+        let room = Arc::new(Semaphore::new(IN_FLIGHT));
+        let mut under_way = JoinSet::new();
+        let scanning = tokio::spawn(Arc::clone(&self).scan_unscanned(stop.clone()));
+        loop {
+            while under_way.try_join_next().is_some() {}
+            let taken = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                taken = async {
+                    let place = Arc::clone(&room).acquire_owned().await;
+                    (self.queue.due().await, place)
+                } => taken,
+            };
+            let (mail, place) = taken;
+            let executor = Arc::clone(&self);
+            under_way.spawn(async move {
+                executor.execute(mail).await;
+                drop(place);
+            });
+        }
+        self.delivery.close();
+        // A scan that is cut short is begun again at the next start.
+        scanning.abort();
+        let ended =
+            tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            let left = under_way.len();
+            tracing::warn!(left, "deliveries did not end in time; they are tried again");
+        }
+    }
+
+    /// One round for one mail. Some when nothing is left to do for it.
+    pub async fn execute(&self, mail: Mail<Q::Stage>) -> Option<Mail<Disposed<Q::Stage>>> {
+        let mut later = Later::default();
+        let judgement = self.queue.judgement(&mail);
+        let plan = Plan::of(&judgement, &self.queue.pending(mail.id));
+        if !plan.unscanned.is_empty() {
+            later.at(SystemTime::now() + OWN_TROUBLE, || "it is not scanned yet".into());
+        }
+        self.carry_out(&mail, &judgement, plan, &mut later).await;
+        if self.queue.pending(mail.id).is_empty() {
+            return Some(mail.advance(Disposed::mint));
+        }
+        let next_attempt = later.next_attempt.unwrap_or_else(|| SystemTime::now() + OWN_TROUBLE);
+        let attempt = if later.counts { Attempt::Counts } else { Attempt::DoesNotCount };
+        let why = later.why;
+        self.queue.postpone(mail.id, Postponement { next_attempt, attempt, why });
+        None
+    }
+
+    /// Has unscanned mail scanned, again and again, until `stop` is true. A mail that cannot
+    /// be scanned does not hold up the others; when many in a row cannot, all wait.
+    async fn scan_unscanned(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut waiting: HashMap<MailId, Instant> = HashMap::new();
+        loop {
+            let now = Instant::now();
+            waiting.retain(|_, until| *until > now);
+            let mut in_vain = 0;
+            for id in self.queue.unscanned(UNSCANNED_SEEN) {
+                if *stop.borrow() || in_vain >= SCANS_IN_VAIN {
+                    break;
+                }
+                if waiting.contains_key(&id) {
+                    continue;
+                }
+                let Some(mail) = self.queue.load(id).await else { continue };
+                match self.rescan.rescan(mail).await {
+                    Rescanned::Judged => in_vain = 0,
+                    Rescanned::NotYet { why, again_in } => {
+                        tracing::warn!(mail_id = %id, why, "an unscanned mail waits");
+                        waiting.insert(id, Instant::now() + again_in.max(SCAN_PAUSE));
+                        in_vain += 1;
+                    }
+                }
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SCAN_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        plan: Plan,
+        later: &mut Later,
+    ) {
+        if !plan.discard.is_empty() {
+            self.chronicle.note(mail.id, Event::Discarded);
+        }
+        for recipient in plan.discard {
+            self.queue.record(mail.id, recipient, Outcome::Discarded);
+        }
+        for (area, recipients) in plan.quarantine {
+            match self.keep.keep(mail, &recipients, &area).await {
+                Ok(()) => {
+                    let names = recipients.iter().map(|at| name(&mail.envelope, *at)).collect();
+                    let event = Event::Quarantined { area: area.clone(), recipients: names };
+                    self.chronicle.note(mail.id, event);
+                    for recipient in recipients {
+                        let end = Outcome::Quarantined { area: area.clone() };
+                        self.queue.record(mail.id, recipient, end);
+                    }
+                }
+                Err(why) => {
+                    tracing::error!(mail_id = %mail.id, why, "a copy cannot be quarantined");
+                    later.at(SystemTime::now() + OWN_TROUBLE, || why);
+                }
+            }
+        }
+        if !plan.deliver.is_empty() {
+            self.deliver(mail, judgement, &plan.deliver, later).await;
+        }
+    }
+
+    async fn deliver(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        recipients: &[u16],
+        later: &mut Later,
+    ) {
+        let settings = self.settings.load_full();
+        let history = self.queue.history(mail);
+        let letter = match self.letter(mail, judgement, &settings, history.attempts).await {
+            Ok(letter) => Arc::new(letter),
+            Err(error) => {
+                tracing::error!(mail_id = %mail.id, %error, "a queued mail cannot be read");
+                return later.at(SystemTime::now() + OWN_TROUBLE, || error.to_string());
+            }
+        };
+        let attempt = self.delivery.attempt(&letter, recipients).await;
+        let situation = Situation {
+            id: mail.id,
+            envelope: &mail.envelope,
+            origin: self.queue.origin(mail),
+            queued: history.queued,
+            now: SystemTime::now(),
+            attempts: history.attempts,
+            warned: history.warned,
+            postmaster: &settings.postmaster,
+            schedule: &self.delivery.schedule(),
+        };
+        let conclusion = conclude(situation, attempt);
+        self.conclude(mail, judgement, situation, conclusion, later).await;
+    }
+
+    async fn letter(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        settings: &Settings,
+        attempts: u32,
+    ) -> std::io::Result<Letter> {
+        let (content, orders) = (mail.content.clone(), judgement.orders.clone());
+        let outgoing = match content.in_memory().is_some() {
+            true => edit::rewrite(&content, &orders)?,
+            false => tokio::task::spawn_blocking(move || edit::rewrite(&content, &orders))
+                .await
+                .map_err(std::io::Error::other)??,
+        };
+        Letter::write(mail, self.queue.origin(mail), outgoing, &settings.hostname, attempts)
+    }
+
+    async fn conclude(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        situation: Situation<'_>,
+        conclusion: Conclusion,
+        later: &mut Later,
+    ) {
+        let Conclusion { delivered, mut failed, deferred, expired, reports, next_attempt, counts } =
+            conclusion;
+        later.counts |= counts;
+        // A delivery is recorded first: a crash now would repeat it. Only where success is to
+        // be reported the report comes before.
+        let awaited = |kind: Kind, recipient: u16| {
+            let due = reports.iter().filter(move |due| due.kind == kind);
+            due.flat_map(|due| &due.entries).any(|entry| entry.recipient == recipient)
+        };
+        let (reported, plain): (Vec<Handed>, Vec<Handed>) =
+            delivered.into_iter().partition(|handed| awaited(Kind::Success, handed.recipient));
+        plain.iter().for_each(|handed| self.delivered(mail, handed));
+        for due in &reports {
+            let Err(why) = self.report(mail, judgement, due, situation).await else {
+                if due.kind == Kind::Delay {
+                    self.queue.mark_warned(mail.id);
+                }
+                continue;
+            };
+            tracing::error!(mail_id = %mail.id, why, "a report cannot be committed");
+            if due.kind == Kind::Failure {
+                // They stay pending: nobody is given up in silence.
+                failed.retain(|handed| {
+                    due.entries.iter().all(|entry| entry.recipient != handed.recipient)
+                });
+                later.at(SystemTime::now() + OWN_TROUBLE, || why);
+            }
+        }
+        reported.iter().for_each(|handed| self.delivered(mail, handed));
+        for handed in &failed {
+            let recipient = name(&mail.envelope, handed.recipient);
+            let reply = spoken(handed);
+            self.chronicle.note(mail.id, Event::Failed { recipient, reply: reply.clone() });
+            let end = match expired.contains(&handed.recipient) {
+                true => Outcome::Expired,
+                false => Outcome::Failed { reply },
+            };
+            self.queue.record(mail.id, handed.recipient, end);
+        }
+        if !expired.is_empty() {
+            self.chronicle.note(mail.id, Event::Expired);
+        }
+        let Some(next_attempt) = next_attempt else { return };
+        for handed in &deferred {
+            let event = Event::Deferred {
+                recipient: name(&mail.envelope, handed.recipient),
+                reply: spoken(handed),
+                next_attempt_ms: ms_since_1970(next_attempt),
+            };
+            self.chronicle.note(mail.id, event);
+        }
+        later.at(next_attempt, || {
+            deferred.first().map_or_else(|| "waits for its destination".into(), spoken)
+        });
+    }
+
+    fn delivered(&self, mail: &Mail<Q::Stage>, handed: &Handed) {
+        let reply = handed.reply.to_string();
+        let event = Event::Delivered {
+            recipient: name(&mail.envelope, handed.recipient),
+            hop: handed.hop.clone(),
+            reply: reply.clone(),
+            tls: handed.tls.clone(),
+        };
+        self.chronicle.note(mail.id, event);
+        let end = Outcome::Delivered { hop: handed.hop.clone(), reply };
+        self.queue.record(mail.id, handed.recipient, end);
+    }
+
+    async fn report(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        due: &Due,
+        situation: Situation<'_>,
+    ) -> Result<(), String> {
+        let settings = self.settings.load_full();
+        let times = Times {
+            now_ms: ms_since_1970(situation.now),
+            expires_ms: ms_since_1970(
+                situation.schedule.expires(situation.queued, &mail.envelope.reverse_path),
+            ),
+        };
+        let (id, due) = (mail.id, due.clone());
+        let (envelope, facts) = (Arc::clone(&mail.envelope), Arc::clone(&mail.facts));
+        let (content, message_id) = (mail.content.clone(), judgement.summary.message_id.clone());
+        let in_memory = content.in_memory().is_some();
+        let write = move || {
+            let author = Author { hostname: &settings.hostname, postmaster: &settings.postmaster };
+            let subject = report::Subject {
+                id,
+                envelope: &envelope,
+                facts: &facts,
+                content: &content,
+                message_id: &message_id,
+            };
+            report::write(author, &due.reader, due.kind, subject, &due.entries, times)
+        };
+        let written = match in_memory {
+            true => write(),
+            false => tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?,
+        };
+        let written = written.map_err(|error| error.to_string())?;
+        let octets = written.text.len() as u64;
+        let origin = Event::originated(&written.envelope, Some(mail.id), &written.subject, octets);
+        let report = self.queue.commit_report(written, mail.id).await?;
+        self.chronicle.note(report, origin);
+        self.chronicle.note(mail.id, Event::Reported { report });
+        Ok(())
+    }
+}
+
+fn name(envelope: &Envelope, recipient: u16) -> String {
+    let named = envelope.recipients.get(usize::from(recipient));
+    named.map(|named| named.forward_path.to_string()).unwrap_or_default()
+}
+
+/// Who said what, for people.
+fn spoken(handed: &Handed) -> String {
+    match handed.speaker {
+        Speaker::Peer => format!("{}: {}", handed.hop, handed.reply),
+        Speaker::Box => handed.reply.to_string(),
+    }
+}

@@ -1,0 +1,270 @@
+//! What the operator can see and do, in terms of the rooms that do it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use warp::http::StatusCode;
+
+use super::accounts::{self, AccountError};
+use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
+use crate::journal::{Event, Journal, JournalError, Story, TrackQuery};
+use crate::mail::{Budget, Content, Facts, Judgement, MailId};
+use crate::quarantine::{Quarantine, QuarantineError};
+use crate::spool::{Act, QueueEntry, QueueFilter, QueueState, Spool, SpoolError};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics;
+
+/// Who the journal says has acted: the socket is open to one user only.
+pub(super) const OPERATOR: &str = "operator";
+/// How much of a header section is shown.
+const HEADER_OCTETS: usize = 64 << 10;
+
+/// Everything that the operator reaches.
+#[derive(Debug)]
+pub struct Desk {
+    /// Mail that waits.
+    pub spool: Arc<Spool>,
+    /// Mail that is kept back.
+    pub quarantine: Arc<Quarantine>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// Accounts.
+    pub store: Arc<Store>,
+    /// Mail in reception.
+    pub budget: Arc<Budget>,
+    /// When the box was started.
+    pub started: Instant,
+}
+
+/// Why the operator does not get what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The words make no sense.
+    #[error("{0}")]
+    Misspoken(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    Unknown(String),
+    /// It cannot be done to this mail now.
+    #[error("{0}")]
+    Unfit(String),
+    /// The spool fails.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The quarantine fails.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    /// The journal fails.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Content cannot be read.
+    #[error("content cannot be read: {0}")]
+    Content(#[from] std::io::Error),
+    /// A task broke off; telemetry says more.
+    #[error("the request broke off")]
+    Broken,
+}
+
+impl DeskError {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            DeskError::Misspoken(_) => StatusCode::BAD_REQUEST,
+            DeskError::Unknown(_) => StatusCode::NOT_FOUND,
+            DeskError::Unfit(_) => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// A MailId out of a path or query.
+pub(super) fn parse_id(text: &str) -> Result<MailId, DeskError> {
+    text.parse().map_err(|error| DeskError::Misspoken(format!("{error}")))
+}
+
+impl Desk {
+    /// Queued mail, oldest first.
+    pub(super) fn queue(
+        &self,
+        state: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<QueueRow>, DeskError> {
+        let unknown = || DeskError::Misspoken("state is active, deferred or hold".into());
+        let states: &[Option<QueueState>] = match state {
+            None => &[None],
+            Some("active") => &[Some(QueueState::Active)],
+            Some("deferred") => &[Some(QueueState::Deferred)],
+            Some("hold") => &[Some(QueueState::Hold), Some(QueueState::Unscanned)],
+            Some(_) => return Err(unknown()),
+        };
+        let mut rows = Vec::new();
+        for state in states {
+            let filter = QueueFilter { state: *state, ..QueueFilter::default() };
+            let entries = self.spool.list(&filter, limit.saturating_sub(rows.len()));
+            rows.extend(entries.iter().map(queue_row));
+        }
+        Ok(rows)
+    }
+
+    /// One queued mail, whole.
+    pub(super) fn queued(&self, id: &str) -> Result<Detail<QueueRow>, DeskError> {
+        let mail_id = parse_id(id)?;
+        let filter = QueueFilter { mail_id: Some(mail_id), ..QueueFilter::default() };
+        let entry = self.spool.list(&filter, 1).pop();
+        let mail = self.spool.load(mail_id)?;
+        let (Some(entry), Some(mail)) = (entry, mail) else { return Err(not_queued(id)) };
+        detail(queue_row(&entry), mail.stage().judgement(), &mail.facts, &mail.content)
+    }
+
+    /// Retries, holds, releases or removes.
+    pub(super) async fn act_on_queue(&self, id: &str, act: &str) -> Result<Acted, DeskError> {
+        let mail_id = parse_id(id)?;
+        let by = || OPERATOR.to_owned();
+        let (done, told, event) = match act {
+            "retry" => {
+                (self.spool.retry_now(mail_id).await?, "retried", Event::Retried { by: by() })
+            }
+            "hold" => (self.spool.hold(mail_id).await?, "held", Event::Held { by: by() }),
+            "release" => {
+                (self.spool.release(mail_id).await?, "released", Event::Released { by: by() })
+            }
+            "remove" => (
+                self.spool.remove(mail_id, OPERATOR).await?,
+                "removed",
+                Event::Removed { by: by() },
+            ),
+            _ => return Err(DeskError::Unknown(format!("no such act: {act}"))),
+        };
+        match done {
+            Act::Done => self.journal.record(mail_id, event),
+            Act::Unknown => return Err(not_queued(id)),
+            Act::InDelivery => {
+                return Err(DeskError::Unfit(format!("{id} is being delivered just now")));
+            }
+            Act::Unfit => {
+                return Err(DeskError::Unfit(format!("{id} is not in a state to be {told}")));
+            }
+        }
+        Ok(Acted { mail_id: mail_id.to_string(), done: told.into() })
+    }
+
+    /// Stories, newest first.
+    pub(super) fn track(&self, query: &TrackQuery) -> Result<Vec<Story>, DeskError> {
+        Ok(self.journal.track(query)?)
+    }
+
+    /// The box at a glance.
+    pub(super) fn status(&self) -> Status {
+        let counts = self.spool.counts();
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_s: self.started.elapsed().as_secs(),
+            active: counts.active,
+            deferred: counts.deferred,
+            hold: counts.hold + counts.unscanned,
+            reception_octets: self.budget.used_octets(),
+            full: self.spool.is_full(),
+        }
+    }
+
+    /// Prometheus' text format.
+    pub(super) fn metrics(&self) -> String {
+        metrics::registry().render()
+    }
+
+    /// Makes or changes an account. Blocks.
+    pub(super) fn put_account(&self, order: &AccountOrder) -> Result<AccountRow, DeskError> {
+        accounts::put(self.store.accounts(), order).map_err(|error| match error {
+            AccountError::Address(text) => DeskError::Misspoken(text),
+            AccountError::Store(error) => store_error(error),
+        })
+    }
+
+    /// Removes an account. Blocks.
+    pub(super) fn remove_account(&self, name: &str) -> Result<AccountRow, DeskError> {
+        self.store.accounts().remove(name).map_err(store_error)?;
+        Ok(AccountRow { name: name.into(), addresses: Vec::new() })
+    }
+
+    /// Every account. Blocks.
+    pub(super) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
+        Ok(accounts::list(self.store.accounts())?)
+    }
+}
+
+fn store_error(error: StoreError) -> DeskError {
+    match error {
+        StoreError::Unknown(_) => DeskError::Unknown(error.to_string()),
+        StoreError::BadName(_) | StoreError::BadPassword(_) => {
+            DeskError::Misspoken(error.to_string())
+        }
+        _ => DeskError::Store(error),
+    }
+}
+
+pub(super) fn not_queued(id: &str) -> DeskError {
+    DeskError::Unknown(format!("no mail {id} in the queue"))
+}
+
+fn queue_row(entry: &QueueEntry) -> QueueRow {
+    let waiting =
+        entry.pending.iter().filter_map(|at| entry.envelope.recipients.get(usize::from(*at)));
+    let state = match entry.state {
+        QueueState::Active => "active",
+        QueueState::Deferred => "deferred",
+        QueueState::Hold | QueueState::Unscanned => "hold",
+    };
+    let reason = match entry.state {
+        QueueState::Unscanned => "waits for the virus scanner".to_owned(),
+        _ => entry.last_reason.clone(),
+    };
+    QueueRow {
+        mail_id: entry.mail_id.to_string(),
+        reverse_path: entry.envelope.reverse_path.to_string(),
+        forward_paths: waiting.map(|one| one.forward_path.to_string()).collect(),
+        subject: entry.summary.subject.clone(),
+        message_id: entry.summary.message_id.clone(),
+        state: state.into(),
+        queued_since: rfc3339(entry.received_ms),
+        next_attempt: (state != "hold").then(|| rfc3339(entry.next_attempt_ms)),
+        attempts: entry.attempts,
+        reason,
+        verdict: entry.verdict.to_string(),
+        size_octets: entry.content_octets,
+    }
+}
+
+/// RFC 3339 with seconds, in UTC.
+pub(super) fn rfc3339(at_ms: u64) -> String {
+    let at_s = i64::try_from(at_ms / 1000).unwrap_or(i64::MAX);
+    Timestamp::from_second(at_s).unwrap_or_default().to_string()
+}
+
+pub(super) fn detail<Row>(
+    row: Row,
+    judgement: &Judgement,
+    facts: &Facts,
+    content: &Content,
+) -> Result<Detail<Row>, DeskError> {
+    Ok(Detail {
+        row,
+        findings: judgement.findings.iter().map(FindingRow::from).collect(),
+        client: facts.client.to_string(),
+        helo: facts.helo.clone(),
+        header: header(content)?,
+    })
+}
+
+/// The header section, or as much of it as is shown.
+fn header(content: &Content) -> std::io::Result<String> {
+    let mut head =
+        vec![0; HEADER_OCTETS.min(usize::try_from(content.len()).unwrap_or(HEADER_OCTETS))];
+    let read = content.read_at(0, &mut head)?;
+    head.truncate(read);
+    let end = memchr::memmem::find(&head, b"\r\n\r\n").unwrap_or(head.len());
+    head.truncate(end);
+    Ok(String::from_utf8_lossy(&head).replace("\r\n", "\n"))
+}

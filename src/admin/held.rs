@@ -1,0 +1,81 @@
+//! The operator's part of the quarantine.
+
+use super::Desk;
+use super::api::{Acted, Detail, QuarantineRow};
+use super::desk::{self, DeskError, OPERATOR, parse_id, rfc3339};
+use crate::journal::Event;
+use crate::quarantine::{HeldEntry, HeldFilter, QuarantineError};
+
+impl Desk {
+    /// What is kept, newest first. Blocks.
+    pub(super) fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineRow>, DeskError> {
+        let entries = self.quarantine.list(&HeldFilter::default(), limit);
+        Ok(entries.iter().map(row).collect())
+    }
+
+    /// One entry, whole. Blocks.
+    pub(super) fn quarantined(&self, id: &str) -> Result<Detail<QuarantineRow>, DeskError> {
+        let entry_id = parse_id(id)?;
+        let filter = HeldFilter { mail_id: Some(entry_id), ..HeldFilter::default() };
+        let listed = self.quarantine.list(&filter, usize::MAX);
+        let listed = listed.into_iter().find(|entry| entry.id == entry_id);
+        let (Some(entry), Some(held)) = (listed, self.quarantine.load(entry_id)?) else {
+            return Err(not_kept(id));
+        };
+        desk::detail(row(&entry), &held.judgement, &held.facts, &held.content)
+    }
+
+    /// Releases or deletes.
+    pub(super) async fn act_on_quarantine(&self, id: &str, act: &str) -> Result<Acted, DeskError> {
+        let entry_id = parse_id(id)?;
+        let by = || OPERATOR.to_owned();
+        let fit = |error| match error {
+            QuarantineError::Busy => DeskError::Unfit(format!("{id} is being released just now")),
+            other => DeskError::Quarantine(other),
+        };
+        let mail_id = self.mail_of(entry_id);
+        let (told, event) = match act {
+            "release" => {
+                let released = self.quarantine.release(&self.spool, entry_id, OPERATOR).await;
+                let becomes = released.map_err(fit)?.ok_or_else(|| not_kept(id))?;
+                self.journal.record(becomes, Event::Released { by: by() });
+                ("released", Event::Released { by: by() })
+            }
+            "delete" => {
+                let deleted = self.quarantine.delete(entry_id, OPERATOR).await.map_err(fit)?;
+                deleted.then_some(()).ok_or_else(|| not_kept(id))?;
+                ("deleted", Event::Removed { by: by() })
+            }
+            _ => return Err(DeskError::Unknown(format!("no such act: {act}"))),
+        };
+        self.journal.record(mail_id, event);
+        Ok(Acted { mail_id: entry_id.to_string(), done: told.into() })
+    }
+
+    /// The mail that an entry was in; the entry's own name when it has gone meanwhile.
+    fn mail_of(&self, entry_id: crate::mail::MailId) -> crate::mail::MailId {
+        let loaded = tokio::task::block_in_place(|| self.quarantine.load(entry_id));
+        loaded.ok().flatten().map_or(entry_id, |held| held.mail_id)
+    }
+}
+
+fn not_kept(id: &str) -> DeskError {
+    DeskError::Unknown(format!("no mail {id} in quarantine"))
+}
+
+fn row(entry: &HeldEntry) -> QuarantineRow {
+    let recipients = entry.envelope.recipients.iter();
+    let summary = &entry.judgement.summary;
+    QuarantineRow {
+        mail_id: entry.id.to_string(),
+        reverse_path: entry.envelope.reverse_path.to_string(),
+        forward_paths: recipients.map(|one| one.forward_path.to_string()).collect(),
+        subject: summary.subject.clone(),
+        message_id: summary.message_id.clone(),
+        area: entry.area.clone(),
+        held_since: rfc3339(entry.stored_ms),
+        verdict: entry.judgement.verdict.to_string(),
+        score: entry.judgement.score,
+        size_octets: entry.content_octets,
+    }
+}

@@ -1,0 +1,184 @@
+//! The paths of the API, one filter each.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use warp::http::{Response, StatusCode, header};
+use warp::reply::Response as Answer;
+use warp::{Filter, Rejection, Reply};
+
+use super::api::{AccountOrder, Problem};
+use super::desk::{Desk, DeskError};
+use super::serve::Answered;
+
+/// An order of the operator is small.
+const BODY_OCTETS: u64 = 64 << 10;
+
+/// `?limit=…&state=…`.
+#[derive(Debug, Deserialize)]
+struct Window {
+    #[serde(default = "whole_window")]
+    limit: usize,
+    state: Option<String>,
+}
+
+fn whole_window() -> usize {
+    10_000
+}
+
+/// `?sender=…`, as `postern track` asks.
+#[derive(Debug, Deserialize)]
+struct Question {
+    sender: Option<String>,
+    recipient: Option<String>,
+    message_id: Option<String>,
+    mail_id: Option<String>,
+    #[serde(default = "story_window")]
+    limit: usize,
+}
+
+fn story_window() -> usize {
+    100
+}
+
+/// Every route of the control socket.
+pub(super) fn all(
+    desk: Arc<Desk>,
+) -> impl Filter<Extract = (Answer,), Error = std::convert::Infallible> + Clone {
+    reading(Arc::clone(&desk)).or(acting(desk)).unify().recover(refused).unify()
+}
+
+fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let queue = warp::path!("v1" / "queue").and(warp::query()).and(with.clone()).and_then(
+        |window: Window, desk: Arc<Desk>| {
+            lines(move || desk.queue(window.state.as_deref(), window.limit))
+        },
+    );
+    let queued = warp::path!("v1" / "queue" / String)
+        .and(with.clone())
+        .and_then(|id: String, desk: Arc<Desk>| one(move || desk.queued(&id)));
+    let quarantine = warp::path!("v1" / "quarantine")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|window: Window, desk: Arc<Desk>| lines(move || desk.quarantine(window.limit)));
+    let quarantined = warp::path!("v1" / "quarantine" / String)
+        .and(with.clone())
+        .and_then(|id: String, desk: Arc<Desk>| one(move || desk.quarantined(&id)));
+    let track = warp::path!("v1" / "track").and(warp::query()).and(with.clone()).and_then(
+        |question: Question, desk: Arc<Desk>| lines(move || desk.track(&question.into_query()?)),
+    );
+    let users = warp::path!("v1" / "users")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| lines(move || desk.accounts()));
+    let status = warp::path!("v1" / "status")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
+    let metrics = warp::path!("metrics").and(with).map(|desk: Arc<Desk>| {
+        warp::reply::with_header(desk.metrics(), "content-type", "text/plain; version=0.0.4")
+            .into_response()
+    });
+    let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
+    let reading =
+        reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
+    warp::get().and(reading).boxed()
+}
+
+fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let queue = warp::path!("v1" / "queue" / String / String).and(with.clone()).and_then(
+        |id: String, act: String, desk: Arc<Desk>| async move {
+            acted(desk.act_on_queue(&id, &act).await)
+        },
+    );
+    let quarantine = warp::path!("v1" / "quarantine" / String / String).and(with.clone()).and_then(
+        |id: String, act: String, desk: Arc<Desk>| async move {
+            acted(desk.act_on_quarantine(&id, &act).await)
+        },
+    );
+    let add = warp::path!("v1" / "users")
+        .and(warp::body::content_length_limit(BODY_OCTETS))
+        .and(body())
+        .and(with.clone())
+        .and_then(|order: AccountOrder, desk: Arc<Desk>| one(move || desk.put_account(&order)));
+    let remove = warp::path!("v1" / "users" / String / "remove")
+        .and(with)
+        .and_then(|name: String, desk: Arc<Desk>| one(move || desk.remove_account(&name)));
+    warp::post().and(queue.or(quarantine).unify().or(add).unify().or(remove).unify()).boxed()
+}
+
+fn with(
+    desk: Arc<Desk>,
+) -> impl Filter<Extract = (Arc<Desk>,), Error = std::convert::Infallible> + Clone {
+    warp::any().map(move || Arc::clone(&desk))
+}
+
+fn body<T: DeserializeOwned + Send>() -> impl Filter<Extract = (T,), Error = Rejection> + Copy {
+    warp::body::json()
+}
+
+impl Question {
+    fn into_query(self) -> Result<crate::journal::TrackQuery, DeskError> {
+        let mail_id = self.mail_id.as_deref().map(super::desk::parse_id).transpose()?;
+        Ok(crate::journal::TrackQuery {
+            sender: self.sender,
+            recipient: self.recipient,
+            message_id: self.message_id,
+            mail_id,
+            limit: self.limit,
+        })
+    }
+}
+
+/// Runs what reads the disk away from the sessions' threads; answers one object a line.
+async fn lines<Row: Serialize + Send + 'static>(
+    work: impl FnOnce() -> Result<Vec<Row>, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let rows = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
+    answered(rows.map(|rows| {
+        let mut text = Vec::new();
+        for row in &rows {
+            // Rows are plain data; writing them to memory cannot fail.
+            let _ = serde_json::to_writer(&mut text, row);
+            text.push(b'\n');
+        }
+        let mut answer = Response::new(text.into());
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-ndjson"));
+        answer
+    }))
+    .map_err(|never| match never {})
+}
+
+async fn one<Row: Serialize + Send + 'static>(
+    work: impl FnOnce() -> Result<Row, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let row = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
+    answered(row.map(|row| json(&row))).map_err(|never| match never {})
+}
+
+fn acted(done: Result<super::api::Acted, DeskError>) -> Result<Answer, Rejection> {
+    answered(done.map(|acted| json(&acted))).map_err(|never| match never {})
+}
+
+fn json(row: &impl Serialize) -> Answer {
+    warp::reply::json(row).into_response()
+}
+
+fn answered(answer: Result<Answer, DeskError>) -> Answered {
+    Ok(answer.unwrap_or_else(|error| problem(error.status(), error.to_string())))
+}
+
+fn problem(status: StatusCode, error: String) -> Answer {
+    warp::reply::with_status(warp::reply::json(&Problem { error }), status).into_response()
+}
+
+/// What no route takes.
+async fn refused(rejection: Rejection) -> Answered {
+    Ok(match rejection.is_not_found() {
+        true => problem(StatusCode::NOT_FOUND, "no such path".into()),
+        false => problem(StatusCode::BAD_REQUEST, "the request cannot be understood".into()),
+    })
+}

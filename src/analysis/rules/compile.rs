@@ -1,0 +1,161 @@
+//! Patterns → one Hyperscan database in block mode; compiled ones are kept on disk.
+//!
+//! In: expressions in the order of their identifiers. Out: a database. Compiling takes
+//! seconds for some hundred patterns, reading a compiled one milliseconds, so the box keeps
+//! the last one under its data directory together with the whole text that it was made from:
+//! only an exact match is used, anything else is compiled afresh with a warning.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use hyperscan::{
+    BlockDatabase, Builder, Error, HsError, Pattern, PatternFlags, Patterns, SerializedDatabase,
+};
+
+use super::file::Expression;
+
+/// Which expression the engine refused, and why.
+pub(super) struct Refusal {
+    pub(super) expression: Option<usize>,
+    pub(super) what: String,
+}
+
+/// Compiles, or reads what was compiled before.
+pub(super) fn database(
+    expressions: &[&Expression],
+    cache_dir: Option<&Path>,
+) -> Result<BlockDatabase, Refusal> {
+    let patterns: Vec<Pattern> =
+        expressions.iter().enumerate().map(|(id, expression)| pattern(id, expression)).collect();
+    let key = key_of(&patterns);
+    let file = cache_dir.map(|dir| dir.join("content-patterns.hsdb"));
+    if let Some(database) = file.as_deref().and_then(|file| read_cache(file, &key)) {
+        return Ok(database);
+    }
+    let started = Instant::now();
+    let database: BlockDatabase =
+        Patterns(patterns).build().map_err(|error| refusal(&error, expressions))?;
+    tracing::info!(
+        patterns = expressions.len(),
+        duration_ms = started.elapsed().as_millis() as u64,
+        "content patterns compiled"
+    );
+    if let Some(file) = file
+        && let Err(error) = write_cache(&file, &key, &database)
+    {
+        tracing::warn!(file = %file.display(), %error, "compiled content patterns are not kept");
+    }
+    Ok(database)
+}
+
+/// The engine's own check of a single expression, for its place in a message.
+pub(super) fn check(expression: &Expression) -> Result<(), String> {
+    let built: Result<BlockDatabase, Error> = pattern(0, expression).build();
+    built.map(|_| ()).map_err(|error| explain(&error))
+}
+
+fn pattern(id: usize, expression: &Expression) -> Pattern {
+    let wanted = expression.flags;
+    // One report a scan is enough: a rule counts once a message.
+    let mut flags = PatternFlags::SINGLEMATCH;
+    flags.set(PatternFlags::CASELESS, wanted.caseless);
+    flags.set(PatternFlags::DOTALL, wanted.dot_all);
+    flags.set(PatternFlags::MULTILINE, wanted.multi_line);
+    flags.set(PatternFlags::UCP, wanted.unicode);
+    flags.set(PatternFlags::UTF8, wanted.unicode || speaks_of_characters(&expression.text));
+    let text = match wanted.words {
+        true => format!(r"\b(?:{})\b", expression.text),
+        false => expression.text.clone(),
+    };
+    Pattern { expression: text, flags, id: Some(id), ext: Default::default(), som: None }
+}
+
+/// Whether octets would not do: UTF-8 mode makes a dot eight times as large, so a pattern
+/// gets it only when it names characters beyond ASCII.
+fn speaks_of_characters(text: &str) -> bool {
+    !text.is_ascii() || [r"\x{", r"\p", r"\P", r"\X"].iter().any(|mark| text.contains(mark))
+}
+
+fn refusal(error: &Error, expressions: &[&Expression]) -> Refusal {
+    if let Error::Hyperscan(HsError::CompileError(inner)) = error
+        && let Some(expression) = inner.expression()
+    {
+        return Refusal { expression: Some(expression), what: inner.message().to_owned() };
+    }
+    // Not every refusal says of what.
+    for (at, expression) in expressions.iter().enumerate() {
+        if let Err(what) = check(expression) {
+            return Refusal { expression: Some(at), what };
+        }
+    }
+    Refusal { expression: None, what: explain(error) }
+}
+
+fn explain(error: &Error) -> String {
+    match error {
+        Error::Hyperscan(HsError::CompileError(inner)) => inner.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+const MAGIC: &[u8; 16] = b"postern hsdb 1\n\0";
+
+/// All that the compiled database depends on.
+fn key_of(patterns: &[Pattern]) -> Vec<u8> {
+    let mut key = hyperscan::version_str().to_string_lossy().into_owned().into_bytes();
+    for pattern in patterns {
+        key.extend_from_slice(format!("\n{:x} ", pattern.flags.bits()).as_bytes());
+        key.extend_from_slice(pattern.expression.as_bytes());
+    }
+    key
+}
+
+fn read_cache(file: &Path, key: &[u8]) -> Option<BlockDatabase> {
+    let octets = match std::fs::read(file) {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(file = %file.display(), %error, "compiled content patterns cannot be read");
+            return None;
+        }
+    };
+    let broken = |what: &str| {
+        tracing::warn!(file = %file.display(), what, "compiled content patterns are made afresh");
+        None
+    };
+    let Some(body) = octets.strip_prefix(MAGIC) else { return broken("not such a file") };
+    let Some((body, sum)) = body.split_last_chunk::<4>() else { return broken("cut short") };
+    if crc32c::crc32c(body) != u32::from_le_bytes(*sum) {
+        return broken("bad checksum");
+    }
+    let Some((key_octets, rest)) = body.split_first_chunk::<8>() else {
+        return broken("cut short");
+    };
+    let key_octets = usize::try_from(u64::from_le_bytes(*key_octets)).unwrap_or(usize::MAX);
+    let Some((old_key, database)) = rest.split_at_checked(key_octets) else {
+        return broken("cut short");
+    };
+    if old_key != key {
+        // The rules have changed, nothing is wrong.
+        return None;
+    }
+    match SerializedDatabase::deserialize(&database) {
+        Ok(database) => Some(database),
+        Err(error) => broken(&error.to_string()),
+    }
+}
+
+/// Writes beside and renames, so that a reader never sees half a file.
+fn write_cache(file: &Path, key: &[u8], database: &BlockDatabase) -> io::Result<()> {
+    let compiled = database.serialize().map_err(io::Error::other)?;
+    let mut octets = MAGIC.to_vec();
+    octets.extend_from_slice(&(key.len() as u64).to_le_bytes());
+    octets.extend_from_slice(key);
+    octets.extend_from_slice(&compiled);
+    let sum = crc32c::crc32c(octets.get(MAGIC.len()..).unwrap_or_default());
+    octets.extend_from_slice(&sum.to_le_bytes());
+    let beside: PathBuf = file.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&beside, &octets)?;
+    std::fs::rename(&beside, file)
+}

@@ -1,0 +1,112 @@
+use std::path::Path;
+
+use super::*;
+
+fn analysis(more: &str) -> Arc<Analysis> {
+    // Compiled patterns are shared by the tests.
+    let data_dir = std::env::temp_dir().join("postern-tests-compiled-patterns");
+    std::fs::create_dir_all(&data_dir).unwrap();
+    let text = format!(
+        "[system]\nhostname = \"mx.test\"\ndata_dir = \"{}\"\n\
+         postmaster = \"postmaster@x.test\"\n{more}",
+        data_dir.display()
+    );
+    let config = Config::parse(&text, Path::new("t.toml"), Path::new("/")).unwrap();
+    Analysis::new(&config).unwrap()
+}
+
+fn names(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| &*finding.name).collect()
+}
+
+const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
+fn message(body: &str) -> Content {
+    let head = "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nSubject: one\r\n\r\n";
+    Content::from_bytes(format!("{head}{body}\r\n"))
+}
+
+#[tokio::test]
+async fn a_look_brings_findings_and_a_summary() {
+    let analysis = analysis("");
+    let look = analysis.look(&message("hello")).await.unwrap();
+    assert_eq!(names(&look.findings), ["AV_ABSENT"]);
+    assert_eq!((look.summary.subject.as_str(), look.unscanned), ("one", false));
+    for body in [GTUBE.to_owned(), format!("{}{GTUBE}", "padding \r\n".repeat(60_000))] {
+        let look = analysis.look(&message(&body)).await.unwrap();
+        assert_eq!(names(&look.findings), ["GTUBE", "AV_ABSENT"]);
+    }
+    let look = analysis.look(&Content::from_bytes("")).await.unwrap();
+    assert_eq!(names(&look.findings), ["MESSAGE_NO_HEADER", "AV_ABSENT"]);
+}
+
+#[tokio::test]
+async fn content_in_a_file_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = crate::mail::Budget::new(1 << 20);
+    let mut writer = crate::mail::ContentWriter::new(&budget, 16, dir.path().into()).unwrap();
+    writer.push(&message(GTUBE).read_all().unwrap()).unwrap();
+    let content = writer.finish();
+    assert!(content.in_memory().is_none());
+    let look = analysis("").look(&content).await.unwrap();
+    assert_eq!(names(&look.findings), ["GTUBE", "AV_ABSENT"]);
+}
+
+#[tokio::test]
+async fn a_failed_virus_scan_is_what_the_configuration_says() {
+    let with = |on_failure: &str| {
+        analysis(&format!(
+            "[antivirus]\nclamd = \"tcp:127.0.0.1:1\"\non_failure = \"{on_failure}\"\n"
+        ))
+    };
+    let content = message("hello");
+    let Err(Failure::Defer(why)) = with("defer").look(&content).await else { panic!("deferred") };
+    assert!(why.contains("virus scanner"), "{why}");
+    let look = with("hold").look(&content).await.unwrap();
+    assert_eq!((names(&look.findings), look.unscanned), (vec!["AV_UNAVAILABLE"], true));
+    assert_eq!(look.findings[0].class, Class::Unscannable);
+    let look = with("deliver").look(&content).await.unwrap();
+    assert_eq!((names(&look.findings), look.unscanned), (vec!["AV_FAILED"], false));
+    assert_eq!(look.findings[0].class, Class::Notice);
+    let (findings, _) = with("defer").scan_octets(content.read_all().unwrap()).await;
+    assert_eq!(names(&findings), ["AV_UNAVAILABLE"]);
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_is_what_the_configuration_says() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let clamd = listener.local_addr().unwrap();
+    let with = |policy: &str| {
+        analysis(&format!(
+            "[antivirus]\nclamd = \"tcp:{clamd}\"\n[limits]\nanalysis_timeout_s = 1\n\
+             on_analysis_timeout = \"{policy}\"\n"
+        ))
+    };
+    let Err(Failure::Defer(why)) = with("defer").look(&message("x")).await else { panic!("late") };
+    assert!(why.contains("within 1 s"), "{why}");
+    let look = with("hold").look(&message("x")).await.unwrap();
+    assert_eq!((names(&look.findings), look.unscanned), (vec!["ANALYSIS_TIMEOUT"], true));
+}
+
+#[test]
+fn gtube_is_found_in_its_wrappings() {
+    let root = std::env::var_os("POSTERN_CORPORA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
+        Into::into,
+    );
+    let Ok(entries) = std::fs::read_dir(root.join("spamassassin/spam")) else {
+        println!("skipped: no corpora in {}", root.display());
+        return;
+    };
+    let analysis = Analysis::shipped().unwrap();
+    let mut found = 0;
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let Ok(octets) = std::fs::read(&path) else { continue };
+        if memchr::memmem::find(&octets, GTUBE.as_bytes()).is_some() {
+            let (findings, _) = analysis.scan_message(&octets);
+            assert!(names(&findings).contains(&"GTUBE"), "{}", path.display());
+            found += 1;
+        }
+    }
+    println!("found in {found} messages");
+}

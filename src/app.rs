@@ -1,0 +1,127 @@
+//! The composition root: `Config → App → run → drain`. The only place that knows every room.
+//!
+//! In: a configuration file. Out: a running box, until SIGTERM or SIGINT; SIGHUP reads the
+//! file again and puts what changed in force, or keeps what it has when anything in it is
+//! wrong. Starts in the order in which mail flows backwards, so that no listener is open
+//! before what it needs; stops in the order in which mail flows, so that nothing accepted is
+//! left half done.
+
+mod ballast;
+mod listeners;
+mod notify;
+mod outflow;
+mod pipeline;
+mod place;
+mod reception;
+mod reload;
+mod signals;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::Trouble;
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::net::limits::ClientLimiter;
+use crate::net::tls::ServerTls;
+use crate::quarantine::Quarantine;
+use crate::spool::Spool;
+use crate::telemetry;
+use listeners::Listeners;
+use outflow::OurExecutor;
+use pipeline::Line;
+use place::DataDir;
+use signals::{Signal, Signals};
+
+/// A running box.
+#[derive(Debug)]
+struct App {
+    config: Config,
+    file: PathBuf,
+    listeners: Listeners,
+    line: Arc<Line>,
+    limiter: Arc<ClientLimiter>,
+    tls: Arc<ServerTls>,
+    journal: Arc<Journal>,
+    spool: Arc<Spool>,
+    quarantine: Arc<Quarantine>,
+    /// Ends the executor, the control socket and the daily chores.
+    stop: watch::Sender<bool>,
+    executor: Arc<OurExecutor>,
+    executing: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
+    /// Dropped last: until then nobody else may use the directory.
+    _data_dir: DataDir,
+}
+
+/// Runs the box until it is told to end.
+pub fn run(file: &Path) -> Result<(), Trouble> {
+    let config = Config::load(file)?;
+    telemetry::start(&config.telemetry).map_err(|error| Trouble::Usage(error.to_string()))?;
+    place::raise_descriptor_limit();
+    let data_dir = DataDir::take(&config.system.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::new().context("cannot listen for signals")?;
+        let app = App::start(config, file, data_dir).await?;
+        app.run(&mut signals).await;
+        Ok(())
+    });
+    // Nothing durable hangs on a task that does not end.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
+}
+
+impl App {
+    async fn run(mut self, signals: &mut Signals) {
+        notify::service_manager("READY=1");
+        tracing::info!(hostname = %self.config.system.hostname, "the box is open");
+        while signals.next().await == Signal::Reload {
+            notify::service_manager("RELOADING=1");
+            self.reload().await;
+            notify::service_manager("READY=1");
+        }
+        notify::service_manager("STOPPING=1");
+        self.drain(signals).await;
+    }
+
+    /// Lets open sessions and attempts end, for `drain_timeout_s` at most; a second signal
+    /// ends that too. What is not done by then is in the spool.
+    async fn drain(self, signals: &mut Signals) {
+        let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
+        tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
+        let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
+        let orderly = async {
+            listeners.drain().await;
+            stop.send_replace(true);
+            if let Err(error) = executing.await {
+                tracing::error!(%error, "the executor broke off");
+            }
+            for task in background {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a background task broke off");
+                }
+            }
+        };
+        tokio::select! {
+            ended = tokio::time::timeout(patience, orderly) => match ended {
+                Ok(()) => tracing::info!("drained"),
+                Err(_) => tracing::warn!("sessions or attempts were cut off; their mail is in the spool"),
+            },
+            () = signals.end() => tracing::warn!("told twice to end: cut off what was open"),
+        }
+        spool.close();
+        quarantine.close();
+        journal.close();
+        tracing::info!("the box is closed");
+    }
+}

@@ -1,0 +1,126 @@
+//! Joins executor, spool and quarantine, and gives a second look to what was accepted
+//! unscanned.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::pipeline::Line;
+use crate::action::{Executor, Rescan, Rescanned, Settings};
+use crate::config::Config;
+use crate::delivery::Delivery;
+use crate::journal::{Event, Journal};
+use crate::mail::{Disposition, Judgement, Mail};
+use crate::policy;
+use crate::quarantine::Quarantine;
+use crate::spool::{Spool, Spooled};
+
+/// Between two looks for what the quarantine need not keep any more.
+const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
+/// Before a scanner that does not answer is asked again.
+const SCANNER_PAUSE: Duration = Duration::from_secs(10);
+
+/// The executor with the rooms of this box.
+pub(super) type OurExecutor = Executor<Spool, Quarantine, SecondLook, Journal>;
+
+/// Scans and judges what was accepted unscanned.
+#[derive(Debug)]
+pub(super) struct SecondLook(Arc<Line>);
+
+/// The executor, not running yet.
+pub(super) fn executor(
+    config: &Config,
+    line: &Arc<Line>,
+    quarantine: &Arc<Quarantine>,
+    delivery: Delivery,
+) -> Arc<OurExecutor> {
+    Executor::new(
+        Arc::clone(&line.spool),
+        Arc::clone(quarantine),
+        Arc::new(SecondLook(Arc::clone(line))),
+        Arc::clone(&line.journal),
+        delivery,
+        Settings::new(config),
+    )
+}
+
+/// Runs it until `stop`.
+pub(super) fn start(
+    config: &Config,
+    executor: &Arc<OurExecutor>,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let drain = Duration::from_secs(config.limits.drain_timeout_s);
+    tokio::spawn(Arc::clone(executor).run(stop, drain))
+}
+
+impl Rescan<Spooled> for SecondLook {
+    async fn rescan(&self, mail: Mail<Spooled>) -> Rescanned {
+        let not_yet = |why: String| Rescanned::NotYet { why, again_in: SCANNER_PAUSE };
+        let judgement = match self.judge_again(&mail).await {
+            Ok(judgement) => judgement,
+            Err(why) => return not_yet(why),
+        };
+        let event = Event::judged(&judgement);
+        match self.0.spool.rejudge(mail.id, judgement).await {
+            Ok(_) => {
+                self.0.journal.record(mail.id, event);
+                Rescanned::Judged
+            }
+            Err(error) => not_yet(error.to_string()),
+        }
+    }
+}
+
+impl SecondLook {
+    /// The new judgement, once every scanner has answered.
+    async fn judge_again(&self, mail: &Mail<Spooled>) -> Result<Judgement, String> {
+        let judging = self.0.judging.load_full();
+        let look = judging.analysis.look(&mail.content).await.map_err(|error| error.to_string())?;
+        if look.unscanned {
+            return Err("waits for the virus scanner".into());
+        }
+        let mut judgement = policy::judgement_of(
+            &mail.envelope,
+            mail.facts.role,
+            mail.id,
+            &look.findings,
+            &look.summary,
+            &judging.policy,
+        );
+        judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
+        Ok(judgement)
+    }
+}
+
+/// The sender was told `250` already: what would have been refused is kept from its recipient
+/// instead, and nobody is sent a report who may not have written it.
+fn keep_what_cannot_be_refused(disposition: &mut Disposition) {
+    if matches!(disposition, Disposition::Reject { .. } | Disposition::Defer { .. }) {
+        *disposition = Disposition::Quarantine { area: "refused".into() };
+    }
+}
+
+/// Forgets what the quarantine has kept for long enough, until told to stop.
+pub(super) async fn expire(
+    quarantine: Arc<Quarantine>,
+    journal: Arc<Journal>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(EXPIRY_PAUSE) => {}
+        }
+        match quarantine.expire(SystemTime::now()).await {
+            Ok(expired) => {
+                for (_, mail_id) in expired {
+                    journal.record(mail_id, Event::Expired);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the quarantine cannot forget"),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! SIGHUP: the file is read again, everything in it is prepared, and only when all of it
+//! could be is any of it put in force.
+
+use std::sync::Arc;
+
+use super::App;
+use super::listeners::Bound;
+use super::pipeline::Judging;
+use super::start;
+use crate::config::Config;
+use crate::telemetry;
+
+impl App {
+    /// Puts the file in force, or keeps what is and says why.
+    pub(super) async fn reload(&mut self) {
+        match self.prepare().await {
+            Ok((config, judging, bound)) => self.put_in_force(config, judging, bound),
+            Err(error) => {
+                tracing::error!("reload refused, the configuration in force stays: {error:#}");
+            }
+        }
+    }
+
+    async fn prepare(&self) -> anyhow::Result<(Config, Judging, Bound)> {
+        let config = Config::load(&self.file)?;
+        telemetry::check_level(&config.telemetry.level)?;
+        let judging = start::judging(&config).await?;
+        let bound = self.listeners.bind(&config)?;
+        let system = &config.system;
+        self.tls.reload(&config.tls, &system.hostname, &self.config.system.data_dir)?;
+        Ok((config, judging, bound))
+    }
+
+    fn put_in_force(&mut self, config: Config, judging: Judging, bound: Bound) {
+        for name in needs_restart(&self.config, &config) {
+            tracing::warn!("[{name}] has changed: that takes effect when the box is restarted");
+        }
+        if let Err(error) = telemetry::set_level(&config.telemetry.level) {
+            tracing::warn!(%error, "the level of events stays as it is");
+        }
+        self.line.judging.store(Arc::new(judging));
+        self.limiter.reload(&config.limits);
+        self.executor.reload(&config);
+        self.journal.set_keep_days(config.journal.keep_days);
+        self.listeners.apply(&config, bound);
+        self.config = config;
+        tracing::info!("reloaded");
+    }
+}
+
+/// Sections that are read at start only.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("system.data_dir", old.system.data_dir != new.system.data_dir),
+        ("spool", old.spool != new.spool),
+        ("quarantine", old.quarantine != new.quarantine),
+        ("dns", old.dns != new.dns),
+        ("telemetry.target", old.telemetry.target != new.telemetry.target),
+        ("limits.budget_octets", old.limits.budget_octets != new.limits.budget_octets),
+        ("delivery.connections", old.delivery.connections != new.delivery.connections),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}

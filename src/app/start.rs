@@ -1,0 +1,209 @@
+//! Opens every room in the order in which mail flows backwards.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::App;
+use super::listeners::{Listeners, OurHouse};
+use super::pipeline::{Judging, Line};
+use super::place::DataDir;
+use super::reception::{Chronicle, Door, StoredAccounts, proxied};
+use super::{ballast, outflow};
+use crate::admin::{self, Desk};
+use crate::analysis::Analysis;
+use crate::cli::{Trouble, remarks};
+use crate::config::Config;
+use crate::delivery::Delivery;
+use crate::journal::Journal;
+use crate::mail::Budget;
+use crate::net::limits::ClientLimiter;
+use crate::net::resolver::{DnsResolver, Resolve};
+use crate::net::tls::ServerTls;
+use crate::policy::PolicySet;
+use crate::quarantine::Quarantine;
+use crate::session::House;
+use crate::spool::{Recovery, Spool};
+use crate::store::Store;
+
+/// The rooms that keep things.
+struct Rooms {
+    store: Arc<Store>,
+    journal: Arc<Journal>,
+    spool: Arc<Spool>,
+    quarantine: Arc<Quarantine>,
+}
+
+impl App {
+    /// A box whose listeners are open.
+    pub(super) async fn start(
+        config: Config,
+        file: &Path,
+        data_dir: DataDir,
+    ) -> Result<App, Trouble> {
+        for remark in remarks(&config) {
+            tracing::warn!("{remark}");
+        }
+        let rooms = blocking({
+            let config = config.clone();
+            move || open_rooms(&config)
+        })
+        .await?;
+        resume_releases(&rooms).await?;
+        let judging =
+            judging(&config).await.map_err(|error| Trouble::Rules(format!("{error:#}")))?;
+        let line = Arc::new(Line {
+            judging: ArcSwap::from_pointee(judging),
+            spool: Arc::clone(&rooms.spool),
+            journal: Arc::clone(&rooms.journal),
+        });
+        let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
+        let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
+        let limiter = ClientLimiter::new(&config.limits);
+        let budget = Budget::new(config.limits.budget_octets);
+        let delivery = Delivery::new(&config, resolver(&config)?);
+        let (stop, stopped) = watch::channel(false);
+        let house = house(&line, &rooms, &limiter, &tls, &budget);
+        let mut listeners = Listeners::new(Arc::new(house));
+        // Ports that cannot be had are found out before any mail moves.
+        let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
+        let desk = Desk {
+            spool: Arc::clone(&rooms.spool),
+            quarantine: Arc::clone(&rooms.quarantine),
+            journal: Arc::clone(&rooms.journal),
+            store: Arc::clone(&rooms.store),
+            budget,
+            started: Instant::now(),
+        };
+        let background = background(&config, desk, &rooms, &stopped).await?;
+        let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
+        let executing = outflow::start(&config, &executor, stopped);
+        listeners.apply(&config, bound);
+        let file = file.to_owned();
+        let Rooms { journal, spool, quarantine, .. } = rooms;
+        Ok(App {
+            config,
+            file,
+            listeners,
+            line,
+            limiter,
+            tls,
+            journal,
+            spool,
+            quarantine,
+            stop,
+            executor,
+            executing,
+            background,
+            _data_dir: data_dir,
+        })
+    }
+}
+
+/// Ends what a power cut interrupted between quarantine and spool.
+async fn resume_releases(rooms: &Rooms) -> Result<(), Trouble> {
+    let resumed = rooms.quarantine.resume(&rooms.spool).await;
+    for (held, becomes) in resumed.map_err(|error| Trouble::Software(error.into()))? {
+        tracing::info!(%held, %becomes, "a release was completed after a restart");
+    }
+    Ok(())
+}
+
+/// What reads or writes whole files, away from the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("a task broke off")?
+}
+
+/// Analysis and policy of a configuration; compiling the rules may take seconds.
+pub(super) async fn judging(config: &Config) -> anyhow::Result<Judging> {
+    let for_analysis = config.clone();
+    let analysis = blocking(move || Ok(Analysis::new(&for_analysis)?)).await?;
+    Ok(Judging { analysis, policy: PolicySet::new(&config.policy) })
+}
+
+fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
+    let data_dir = &config.system.data_dir;
+    let store = Arc::new(ballast::open_store(data_dir)?);
+    store.accounts().prepare()?;
+    let journal = Journal::open(&config.journal, data_dir)?;
+    let (spool, recovery) = Spool::open(&config.spool, data_dir)?;
+    report(&recovery, &spool);
+    let (quarantine, replayed) = Quarantine::open(&config.quarantine, data_dir)?;
+    tracing::info!(
+        mails = quarantine.count(),
+        records = replayed.records,
+        "the quarantine is open"
+    );
+    Ok(Rooms { store, journal, spool, quarantine })
+}
+
+fn report(recovery: &Recovery, spool: &Spool) {
+    let counts = spool.counts();
+    tracing::info!(
+        mails = counts.total(),
+        segments = recovery.replay.segments,
+        records = recovery.replay.records,
+        took_ms = recovery.replay.took.as_millis() as u64,
+        "the spool is open"
+    );
+}
+
+/// A box without name servers still serves next hops that are given by address.
+fn resolver(config: &Config) -> Result<Arc<dyn Resolve>, Trouble> {
+    let error = match DnsResolver::new(&config.dns) {
+        Ok(resolver) => return Ok(Arc::new(resolver)),
+        Err(error) => error,
+    };
+    tracing::warn!(%error, "no name servers are known: 127.0.0.1 is asked");
+    let mut dns = config.dns.clone();
+    dns.servers = vec![std::net::SocketAddr::from(([127, 0, 0, 1], 53))];
+    let resolver = DnsResolver::new(&dns).context("no resolver")?;
+    Ok(Arc::new(resolver))
+}
+
+fn house(
+    line: &Arc<Line>,
+    rooms: &Rooms,
+    limiter: &Arc<ClientLimiter>,
+    tls: &Arc<ServerTls>,
+    budget: &Arc<Budget>,
+) -> OurHouse {
+    let certificate = Arc::clone(tls);
+    House {
+        pipeline: Arc::clone(line),
+        accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
+        doorman: Arc::new(Door(Arc::clone(limiter))),
+        tls: Arc::new(move || Some(certificate.acceptor())),
+        proxy: Arc::new(proxied),
+        witness: Arc::new(Chronicle(Arc::clone(&rooms.journal))),
+        budget: Arc::clone(budget),
+    }
+}
+
+/// The control socket and the quarantine's expiry.
+async fn background(
+    config: &Config,
+    desk: Desk,
+    rooms: &Rooms,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Trouble> {
+    let socket = admin::socket_path(&config.system.data_dir);
+    let control = admin::serve(&socket, Arc::new(desk), stopped.clone())
+        .await
+        .map_err(|error| Trouble::Refused(error.to_string()))?;
+    Ok(vec![
+        tokio::spawn(control),
+        tokio::spawn(outflow::expire(
+            Arc::clone(&rooms.quarantine),
+            Arc::clone(&rooms.journal),
+            stopped.clone(),
+        )),
+    ])
+}

@@ -1,0 +1,38 @@
+//! Bodies of fuzz targets: any octets may be given to them, and they must neither panic nor
+//! break what they assert. A corpus is replayed by the tests.
+
+use bytes::Bytes;
+
+use super::anatomy::{Anatomy, Limits};
+use super::edit;
+use crate::mail::{Content, Order};
+
+/// Takes a message apart, reads its texts and its summary; returns octets of text seen.
+pub fn dissect(data: &[u8]) -> usize {
+    let mut anatomy = Anatomy::of(&Bytes::copy_from_slice(data), Limits::default());
+    let mut octets = 0;
+    anatomy.read(&mut |_, text| octets += text.len());
+    let summary = anatomy.summary();
+    assert!(summary.message_id.len() <= 250 && summary.subject.chars().count() <= 200);
+    assert!(anatomy.oddities.findings().all(|finding| finding.detail.len() < 400));
+    octets
+}
+
+/// Edits a header; returns what goes out. The body is kept octet for octet.
+pub fn rewrite(data: &[u8]) -> Vec<u8> {
+    let orders = [
+        Order::TagSubject("[Größe]".into()),
+        Order::AddHeader { name: "X-Postern-Score".into(), value: "1.5\r\nX-Evil: 1".into() },
+        Order::RemoveHeader("x-postern-score-old".into()),
+    ];
+    let content = Content::from_bytes(data.to_vec());
+    let Ok(outgoing) = edit::rewrite(&content, &orders) else { return Vec::new() };
+    let rest_offset = usize::try_from(outgoing.rest_offset).unwrap_or(usize::MAX);
+    let mut whole = outgoing.head.to_vec();
+    assert!(
+        !whole.windows(8).any(|window| window == b"\nX-Evil:")
+            || data.windows(7).any(|window| window == b"X-Evil:")
+    );
+    whole.extend_from_slice(data.get(rest_offset..).unwrap_or_default());
+    whole
+}

@@ -1,0 +1,381 @@
+//! One normal form for text that is scanned, so that a rule need not know every disguise.
+//!
+//! In: text in UTF-8. Out: text in NFKC, with zero-width, bidirectional and other invisible
+//! characters and controls removed, typographic quotes and dashes made plain, and every run
+//! of white space made one space. Behind it, when there are any, stand the words that were
+//! written `l i k e t h i s`, and those of look-alike letters from several scripts in Latin.
+//! ASCII takes a fast way. Output is bounded.
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+/// Disguises that were seen in a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tricks {
+    /// Invisible characters between two letters of a word.
+    pub hidden_in_words: u32,
+    /// Words of look-alike letters from several scripts.
+    pub mixed_scripts: u32,
+    /// The output limit was reached.
+    pub cut: bool,
+}
+
+/// Appends texts in normal form to a buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Normaliser {
+    /// The buffer never grows beyond this.
+    pub limit_octets: usize,
+}
+
+impl Normaliser {
+    /// Appends `text` in normal form.
+    pub fn append(&self, text: &str, out: &mut String) -> Tricks {
+        let start = out.len();
+        let mut fold = Fold { out, start, gap: false, tricks: Tricks::default() };
+        match text.is_ascii() {
+            true => fold.ascii(text),
+            false => fold.unicode(text, self.limit_octets),
+        }
+        let mut tricks = fold.tricks;
+        let mut extras = String::new();
+        if has_spaced_words(text) {
+            push_spaced_words(text, &mut extras);
+        }
+        let form = out.get(start..).unwrap_or_default();
+        if has_latin_looks(form) {
+            tricks.mixed_scripts = push_skeletons(form, &mut extras);
+        }
+        if !extras.is_empty() {
+            out.push_str(&extras.to_lowercase());
+        }
+        tricks
+    }
+}
+
+/// A text on its way into normal form.
+struct Fold<'o> {
+    out: &'o mut String,
+    /// Where the text begins in `out`.
+    start: usize,
+    /// White space was read and not written yet.
+    gap: bool,
+    tricks: Tricks,
+}
+
+impl Fold<'_> {
+    /// Copies run by run; a single space inside a run is copied with it.
+    fn ascii(&mut self, text: &str) {
+        self.out.reserve(text.len());
+        let octets = text.as_bytes();
+        let at_octet = |at: usize| octets.get(at).copied();
+        let mut at = 0;
+        while at < octets.len() {
+            let begin = at;
+            while let Some(octet) = at_octet(at) {
+                let inner_space =
+                    octet == b' ' && at > begin && at_octet(at + 1).is_some_and(is_kept);
+                if !is_kept(octet) && !inner_space {
+                    break;
+                }
+                at += 1;
+            }
+            if at > begin {
+                self.close_gap();
+                self.out.push_str(text.get(begin..at).unwrap_or_default());
+            }
+            while let Some(octet) = at_octet(at).filter(|octet| !is_kept(*octet)) {
+                self.gap |= is_space(octet);
+                at += 1;
+            }
+        }
+    }
+
+    fn close_gap(&mut self) {
+        if self.gap && self.out.len() > self.start {
+            self.out.push(' ');
+        }
+        self.gap = false;
+    }
+
+    /// ASCII in the fast way, what is between in whole stretches.
+    fn unicode(&mut self, text: &str, limit_octets: usize) {
+        let mut rest = text;
+        let mut before = None;
+        while !rest.is_empty() {
+            if self.out.len() >= limit_octets {
+                self.tricks.cut = true;
+                return;
+            }
+            let ascii = rest.bytes().position(|octet| octet > 127).unwrap_or(rest.len());
+            let (plain, from) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+            self.ascii(plain);
+            before = plain.bytes().next_back().or(before.filter(|_| plain.is_empty()));
+            let other = from.bytes().position(|octet| octet < 128).unwrap_or(from.len());
+            let (stretch, after) = from.split_at_checked(other).unwrap_or((from, ""));
+            self.stretch(before, stretch, after.bytes().next(), limit_octets);
+            rest = after;
+        }
+    }
+
+    /// Takes characters beyond ASCII; `before` and `after` are the octets around them.
+    fn stretch(
+        &mut self,
+        before: Option<u8>,
+        stretch: &str,
+        after: Option<u8>,
+        limit_octets: usize,
+    ) {
+        let mut simple = true;
+        let (mut hidden, mut shown) = (false, false);
+        for letter in stretch.chars() {
+            match is_hidden(letter) {
+                // Soft hyphens stand inside words in honest mail.
+                true => hidden |= letter != '\u{ad}',
+                false => {
+                    shown = true;
+                    simple &= is_simple(letter);
+                }
+            }
+        }
+        let is_letter = |octet: Option<u8>| octet.is_some_and(|octet| octet.is_ascii_alphabetic());
+        if hidden && !shown && is_letter(before) && is_letter(after) {
+            self.tricks.hidden_in_words += 1;
+        }
+        let visible = stretch.chars().filter(|letter| !is_hidden(*letter));
+        if simple || is_nfkc_quick(visible.clone()) == IsNormalized::Yes {
+            self.letters(visible, limit_octets);
+            return;
+        }
+        // What stands before may be the base of a mark.
+        let base = match before.is_some_and(is_kept) && !self.gap {
+            true => self.out.pop(),
+            false => None,
+        };
+        let composed: String = base.into_iter().chain(visible).nfkc().take(limit_octets).collect();
+        self.letters(composed.chars(), limit_octets);
+    }
+
+    fn letters(&mut self, letters: impl Iterator<Item = char>, limit_octets: usize) {
+        for letter in letters {
+            if letter.is_whitespace() {
+                self.gap = true;
+                continue;
+            }
+            // NFKC may bring out what was hidden.
+            if letter.is_control() || is_hidden(letter) {
+                continue;
+            }
+            if self.out.len() >= limit_octets {
+                self.tricks.cut = true;
+                return;
+            }
+            self.close_gap();
+            self.out.push(plain(letter));
+        }
+    }
+}
+
+/// Letters that are their own NFKC form and never join with what stands before them: the most
+/// frequent ones of Latin, Cyrillic, Chinese and Korean, and typographic signs.
+fn is_simple(letter: char) -> bool {
+    matches!(letter,
+        '\u{c0}'..='\u{131}' | '\u{410}'..='\u{44f}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' | '\u{2013}' | '\u{2014}' | '\u{2018}'..='\u{201e}')
+}
+
+/// What an ASCII octet is to the fold.
+fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
+}
+
+fn is_kept(octet: u8) -> bool {
+    octet > b' ' && octet != 0x7f
+}
+
+/// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,
+/// variation selectors, fillers, tags.
+fn is_hidden(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Typographic quotes and dashes as they are on a keyboard.
+fn plain(letter: char) -> char {
+    match letter {
+        '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' | '\u{2032}' | '\u{2b9}' | '\u{2bc}' => {
+            '\''
+        }
+        '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{201f}' | '\u{2033}' => '"',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        _ => letter,
+    }
+}
+
+fn is_separator(letter: char) -> bool {
+    matches!(letter, ' ' | '.' | '-' | '_' | '*' | '|' | '/' | '~' | '\u{a0}')
+}
+
+/// Whether any three single letters stand apart: a cheap look before the real one.
+fn has_spaced_words(text: &str) -> bool {
+    let stands = |octet: u8| octet.is_ascii_alphanumeric() || octet > 127;
+    text.as_bytes().windows(5).any(|window| match *window {
+        // Between no-break spaces.
+        [0xc2, 0xa0, _, 0xc2, 0xa0] => true,
+        [a, s, b, t, c] => {
+            s == t && s < 128 && is_separator(char::from(s)) && stands(a) && stands(b) && stands(c)
+        }
+        _ => false,
+    })
+}
+
+/// Single letters with one and the same separator between them are one word from here on.
+const SPACED_LETTERS: usize = 4;
+
+fn push_spaced_words(text: &str, extras: &mut String) {
+    let mut run = Run::default();
+    for letter in text.chars() {
+        match (letter.is_alphanumeric(), is_separator(letter)) {
+            (true, _) => run.letter(letter, extras),
+            (_, true) => run.separator(letter, extras),
+            _ => run.end(extras),
+        }
+    }
+    run.end(extras);
+}
+
+/// Letters that stand apart from each other, so far.
+#[derive(Default)]
+struct Run {
+    word: String,
+    letters: usize,
+    separator: Option<char>,
+    after_letter: bool,
+    /// In a word of several letters, until its end.
+    in_word: bool,
+}
+
+impl Run {
+    fn letter(&mut self, letter: char, extras: &mut String) {
+        if self.in_word {
+            return;
+        }
+        if self.after_letter {
+            // The letter before was the first of a longer word.
+            self.word.pop();
+            self.letters = self.letters.saturating_sub(1);
+            self.end(extras);
+            self.in_word = true;
+            return;
+        }
+        self.word.push(letter);
+        self.letters += 1;
+        self.after_letter = true;
+    }
+
+    fn separator(&mut self, letter: char, extras: &mut String) {
+        let goes_on = self.after_letter && self.separator.is_none_or(|known| known == letter);
+        if !goes_on {
+            self.end(extras);
+            return;
+        }
+        self.separator = Some(letter);
+        self.after_letter = false;
+    }
+
+    fn end(&mut self, extras: &mut String) {
+        if self.letters >= SPACED_LETTERS {
+            extras.push(' ');
+            extras.push_str(&self.word);
+        }
+        self.word.clear();
+        self.letters = 0;
+        self.separator = None;
+        self.after_letter = false;
+        self.in_word = false;
+    }
+}
+
+/// Whether a letter of the scripts is there that have letters like Latin ones: their UTF-8
+/// begins with these octets.
+fn has_latin_looks(text: &str) -> bool {
+    text.bytes().any(|octet| (0xcd..=0xd6).contains(&octet))
+}
+
+/// Words with Latin letters and letters that look Latin but are not, in Latin.
+fn push_skeletons(text: &str, extras: &mut String) -> u32 {
+    let mut count = 0;
+    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
+        let mixed = !word.is_ascii()
+            && word.chars().any(|letter| letter.is_ascii_alphabetic())
+            && word.chars().any(|letter| latin_look(letter).is_some());
+        if mixed {
+            count += 1;
+            extras.push(' ');
+            extras.extend(word.chars().map(|letter| latin_look(letter).unwrap_or(letter)));
+        }
+    }
+    count
+}
+
+/// The Latin letter that a Cyrillic, Greek or Armenian one is taken for.
+#[rustfmt::skip]
+fn latin_look(letter: char) -> Option<char> {
+    Some(match letter {
+        'а' | 'А' | 'α' | 'Α' => 'a', 'В' | 'Β' | 'в' => 'b', 'с' | 'С' | 'ϲ' => 'c', 'ԁ' => 'd',
+        'е' | 'Е' | 'Ε' => 'e', 'һ' | 'Н' | 'Η' | 'н' => 'h', 'і' | 'І' | 'ι' | 'Ι' => 'i',
+        'ј' | 'Ј' => 'j', 'к' | 'К' | 'κ' | 'Κ' => 'k', 'ӏ' | 'Ӏ' => 'l', 'М' | 'Μ' | 'м' => 'm',
+        'Ν' | 'ո' => 'n', 'о' | 'О' | 'ο' | 'Ο' | 'օ' => 'o', 'р' | 'Р' | 'ρ' | 'Ρ' => 'p',
+        'ԛ' => 'q', 'ѕ' | 'Ѕ' => 's', 'т' | 'Т' | 'τ' | 'Τ' => 't', 'υ' | 'ս' => 'u',
+        'ν' | 'ѵ' => 'v', 'ԝ' | 'ω' => 'w', 'х' | 'Х' | 'χ' | 'Χ' => 'x', 'у' | 'У' | 'Υ' => 'y',
+        'Ζ' => 'z',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(text: &str) -> (String, Tricks) {
+        let mut out = String::new();
+        let tricks = Normaliser { limit_octets: 1_000 }.append(text, &mut out);
+        (out, tricks)
+    }
+
+    #[test]
+    fn texts_get_one_form() {
+        let table = [
+            ("", ""),
+            ("plain text", "plain text"),
+            ("  a \r\n\t b  ", "a b"),
+            ("a\0b\u{7f}c \u{1} d", "abc d"),
+            ("ﬁne ｆｕｌｌ ⅷ", "fine full viii"),
+            ("don\u{2019}t \u{201c}x\u{201d} a\u{2013}b", "don't \"x\" a-b"),
+            ("a\u{a0}\u{2003}b", "a b"),
+            ("pass\u{200b}word", "password"),
+            ("pass\u{ad}word", "password"),
+            ("e\u{200d}\u{301}", "é"),
+            ("V i a g r a now", "V i a g r a now viagra"),
+            ("V.I.A.G.R.A", "V.I.A.G.R.A viagra"),
+            ("V i a g r a  o n l y x", "V i a g r a o n l y x viagra onlyx"),
+            ("e.g. a - b", "e.g. a - b"),
+            ("1 2 3", "1 2 3"),
+            ("Раypal login", "Раypal login paypal"),
+            ("Привет мир", "Привет мир"),
+        ];
+        for (text, form) in table {
+            assert_eq!(normal(text).0, form, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn disguises_are_counted_and_output_is_bounded() {
+        assert_eq!(normal("pa\u{200b}ss\u{200b}wo\u{ad}rd \u{200b}x").1.hidden_in_words, 2);
+        assert_eq!(normal("Раypal аpple Москва").1.mixed_scripts, 2);
+        let (out, tricks) = normal(&"\u{fdfa}".repeat(1_000));
+        assert!(tricks.cut && out.len() < 1_100);
+    }
+}

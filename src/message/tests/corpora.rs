@@ -1,0 +1,69 @@
+//! The corpora go through the room without a panic, and ordinary mail without a finding.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// Every file below a folder of the shared corpora; says so when they are absent.
+fn corpus(name: &str) -> Vec<PathBuf> {
+    let root = std::env::var_os("POSTERN_CORPORA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
+        PathBuf::from,
+    );
+    let mut waiting = vec![root.join(name)];
+    let mut files = Vec::new();
+    while let Some(path) = waiting.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => waiting.extend(entries.filter_map(Result::ok).map(|entry| entry.path())),
+            Err(_) if path.is_file() => files.push(path),
+            Err(error) => println!("skipped: {} cannot be read: {error}", path.display()),
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn the_corpora_are_taken_apart_and_edited() {
+    for name in ["mime-mail-parser", "mime-tools", "rspamd", "spamassassin", "dkim", "modern"] {
+        let files = corpus(name);
+        for file in &files {
+            let data = std::fs::read(file).unwrap();
+            fuzz::dissect(&data);
+            let whole = fuzz::rewrite(&data);
+            assert!(whole.len() >= data.len(), "{}", file.display());
+            for end in [data.len() / 3, data.len() / 2] {
+                fuzz::dissect(&data[..end]);
+                fuzz::rewrite(&data[..end]);
+            }
+        }
+        println!("{name}: {} files", files.len());
+    }
+}
+
+/// Ordinary mail must rarely be called ambiguous.
+#[test]
+fn ordinary_mail_is_rarely_odd() {
+    for (name, most_percent) in [("modern/ham", 1), ("modern/phish", 10), ("spamassassin/nice", 10)]
+    {
+        let files = corpus(name);
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let mut odd = 0;
+        for file in &files {
+            let data = std::fs::read(file).unwrap();
+            let mut anatomy = Anatomy::of(&data.into(), Limits::default());
+            anatomy.read(&mut |_, _| {});
+            let mut is_odd = false;
+            for finding in anatomy.oddities.findings() {
+                is_odd |= finding.class != crate::mail::Class::Notice;
+                *counts.entry(format!("{} {}", finding.name, finding.class)).or_default() += 1;
+                if finding.class != crate::mail::Class::Notice {
+                    println!("{}: {} {}", file.display(), finding.name, finding.detail);
+                }
+            }
+            odd += usize::from(is_odd);
+        }
+        println!("{name}: {odd} of {} odd: {counts:#?}", files.len());
+        assert!(odd * 100 <= files.len() * most_percent, "{name}");
+    }
+}

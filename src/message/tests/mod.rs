@@ -1,0 +1,18 @@
+//! Tables of whole messages; the public corpora, where they are.
+
+mod corpora;
+mod edits;
+mod messages;
+
+use super::*;
+
+fn taken_apart(message: &str) -> (Anatomy, Vec<(Zone, String)>) {
+    let mut anatomy = Anatomy::of(&Bytes::copy_from_slice(message.as_bytes()), Limits::default());
+    let mut texts = Vec::new();
+    anatomy.read(&mut |zone, text| texts.push((zone, text.to_owned())));
+    (anatomy, texts)
+}
+
+fn names(anatomy: &Anatomy) -> Vec<String> {
+    anatomy.oddities.findings().map(|finding| finding.name.into_owned()).collect()
+}

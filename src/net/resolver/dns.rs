@@ -1,0 +1,224 @@
+//! The resolver that asks real servers, over hickory-resolver.
+//!
+//! In: `[dns]`. Out: [`DnsResolver`], which keeps a cache and can be shared. Names are always
+//! asked as they are: no search domain is ever appended. `/etc/hosts` is heeded.
+//!
+//! Fails at start with a [`ResolverError`] when the system names no servers; later only with
+//! [`DnsTrouble`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+
+use super::{ANSWER_ENTRIES, Answering, DnsTrouble, MxAnswer, Resolve, mx_answer, shuffle};
+use crate::config::Dns;
+use crate::mail::Domain;
+
+/// Questions to one server, the first included.
+const ATTEMPTS: usize = 2;
+/// A name that did not exist a moment ago may exist now.
+const NEGATIVE_TTL: Duration = Duration::from_secs(300);
+const POSITIVE_TTL: Duration = Duration::from_secs(86_400);
+/// Questions under way over one connection to a server.
+const QUESTIONS: usize = 512;
+
+/// The administrator is to blame, or the system's configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// `/etc/resolv.conf` cannot be used and `dns.servers` is empty.
+    #[error("the system names no DNS servers ({0}); give `dns.servers`")]
+    System(String),
+    /// The resolver cannot be set up.
+    #[error("the resolver cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// Asks DNS.
+#[derive(Debug, Clone)]
+pub struct DnsResolver {
+    resolver: TokioResolver,
+    /// For one question in all, with every server tried.
+    patience: Duration,
+}
+
+impl DnsResolver {
+    /// A resolver with its own cache. Must be called within the runtime.
+    pub fn new(dns: &Dns) -> Result<DnsResolver, ResolverError> {
+        let (config, mut options) = match dns.servers.as_slice() {
+            [] => {
+                let (system, options) = hickory_resolver::system_conf::read_system_conf()
+                    .map_err(|error| ResolverError::System(error.to_string()))?;
+                let servers = system.name_servers().to_vec();
+                (ResolverConfig::from_parts(None, Vec::new(), servers), options)
+            }
+            servers => {
+                let servers = servers.iter().map(|server| name_server(*server)).collect();
+                (ResolverConfig::from_parts(None, Vec::new(), servers), ResolverOpts::default())
+            }
+        };
+        let servers = config.name_servers().len();
+        if servers == 0 {
+            return Err(ResolverError::System("/etc/resolv.conf holds none".into()));
+        }
+        let timeout = Duration::from_secs(dns.timeout_s.max(1));
+        options.timeout = timeout;
+        options.attempts = ATTEMPTS;
+        options.cache_size = dns.cache_entries;
+        options.max_active_requests = QUESTIONS;
+        options.positive_max_ttl = Some(POSITIVE_TTL);
+        options.negative_max_ttl = Some(NEGATIVE_TTL);
+        options.use_hosts_file = ResolveHosts::Always;
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(config, provider);
+        *builder.options_mut() = options;
+        let resolver = builder.build().map_err(|error| ResolverError::Setup(error.to_string()))?;
+        let rounds = u32::try_from(ATTEMPTS * servers.min(3) + 1).unwrap_or(u32::MAX);
+        Ok(DnsResolver { resolver, patience: timeout.saturating_mul(rounds) })
+    }
+
+    /// Forgets all answers, for example after a reload.
+    pub fn forget(&self) {
+        self.resolver.clear_cache();
+    }
+
+    /// The answer's records; empty when the name exists without any of the kind.
+    async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsTrouble> {
+        let question = self.resolver.lookup(name, kind);
+        match tokio::time::timeout(self.patience, question).await {
+            Ok(Ok(lookup)) => Ok(records(&lookup)),
+            Ok(Err(error)) => trouble(&error),
+            Err(_) => Err(DnsTrouble::Temporary("no answer in time".into())),
+        }
+    }
+
+    async fn ask_mx(&self, domain: &Domain) -> Result<MxAnswer, DnsTrouble> {
+        let answer = self.ask(absolute(domain)?, RecordType::MX).await?;
+        let mut records = Vec::new();
+        let mut unusable = 0usize;
+        for record in answer {
+            let RData::MX(mx) = record else { continue };
+            match (mx.exchange.is_root(), domain_of(&mx.exchange)) {
+                (true, _) => records.push((mx.preference, None)),
+                (false, Some(exchange)) => records.push((mx.preference, Some(exchange))),
+                (false, None) => unusable += 1,
+            }
+        }
+        // RFC 5321 section 5.1: where MX records exist, the domain's own address is not meant.
+        match records.is_empty() && unusable > 0 {
+            true => Err(DnsTrouble::Temporary("its MX records name no usable host".into())),
+            false => Ok(mx_answer(records)),
+        }
+    }
+
+    async fn ask_addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, DnsTrouble> {
+        let name = absolute(host)?;
+        let (four, six) =
+            tokio::join!(self.ask(name.clone(), RecordType::A), self.ask(name, RecordType::AAAA));
+        merge(four.map(addresses_in), six.map(addresses_in))
+    }
+
+    async fn ask_reverse(&self, address: IpAddr) -> Result<Vec<Domain>, DnsTrouble> {
+        let mut name = Name::from(address.to_canonical());
+        name.set_fqdn(true);
+        let answer = self.ask(name, RecordType::PTR).await?;
+        let names = answer.iter().filter_map(|record| match record {
+            RData::PTR(target) => domain_of(target),
+            _ => None,
+        });
+        Ok(names.take(ANSWER_ENTRIES).collect())
+    }
+}
+
+fn name_server(server: SocketAddr) -> NameServerConfig {
+    let at_port = |mut connection: ConnectionConfig| {
+        connection.port = server.port();
+        connection
+    };
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(at_port).to_vec();
+    NameServerConfig::new(server.ip(), true, connections)
+}
+
+fn absolute(domain: &Domain) -> Result<Name, DnsTrouble> {
+    // What the grammar of names forbids cannot exist.
+    let mut name = Name::from_ascii(domain.as_str()).map_err(|_| DnsTrouble::NoSuchDomain)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn domain_of(name: &Name) -> Option<Domain> {
+    let text = name.to_ascii();
+    Domain::parse(text.strip_suffix('.').unwrap_or(&text)).ok()
+}
+
+fn records(lookup: &Lookup) -> Vec<RData> {
+    lookup.answers().iter().map(|record| record.data.clone()).collect()
+}
+
+fn addresses_in(records: Vec<RData>) -> Vec<IpAddr> {
+    let addresses = records.iter().filter_map(|record| match record {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0).to_canonical()),
+        _ => None,
+    });
+    let mut addresses: Vec<IpAddr> = addresses.take(ANSWER_ENTRIES).collect();
+    shuffle(&mut addresses);
+    addresses
+}
+
+/// One family's addresses are enough; without any, trouble with either may have hidden some.
+pub(super) fn merge(
+    four: Result<Vec<IpAddr>, DnsTrouble>,
+    six: Result<Vec<IpAddr>, DnsTrouble>,
+) -> Result<Vec<IpAddr>, DnsTrouble> {
+    let found = |answer: &Result<Vec<IpAddr>, DnsTrouble>| answer.clone().unwrap_or_default();
+    let all: Vec<IpAddr> = found(&four).into_iter().chain(found(&six)).collect();
+    match (four, six) {
+        _ if !all.is_empty() => Ok(all),
+        (Err(DnsTrouble::Temporary(why)), _) | (_, Err(DnsTrouble::Temporary(why))) => {
+            Err(DnsTrouble::Temporary(why))
+        }
+        // A server that knows the name for one family only still says that it exists.
+        (Ok(_), _) | (_, Ok(_)) => Ok(all),
+        (Err(DnsTrouble::NoSuchDomain), Err(DnsTrouble::NoSuchDomain)) => {
+            Err(DnsTrouble::NoSuchDomain)
+        }
+    }
+}
+
+/// An error of hickory's is either an answer without records or trouble.
+fn trouble(error: &NetError) -> Result<Vec<RData>, DnsTrouble> {
+    let code = match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => Some(none.response_code),
+        NetError::Dns(DnsError::ResponseCode(code)) => Some(*code),
+        _ => None,
+    };
+    match code {
+        Some(ResponseCode::NoError) => Ok(Vec::new()),
+        Some(ResponseCode::NXDomain) => Err(DnsTrouble::NoSuchDomain),
+        Some(code) => Err(DnsTrouble::Temporary(format!("the server answers {code}"))),
+        None => Err(DnsTrouble::Temporary(error.to_string())),
+    }
+}
+
+impl Resolve for DnsResolver {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, MxAnswer> {
+        Box::pin(self.ask_mx(domain))
+    }
+
+    fn addresses<'a>(&'a self, host: &'a Domain) -> Answering<'a, Vec<IpAddr>> {
+        Box::pin(self.ask_addresses(host))
+    }
+
+    fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>> {
+        Box::pin(self.ask_reverse(address))
+    }
+}

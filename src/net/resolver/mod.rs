@@ -1,0 +1,97 @@
+//! Names: what delivery and analysis ask of DNS, and typed answers.
+//!
+//! In: a [`Domain`] or an address. Out: [`MxAnswer`], addresses, names; or a [`DnsTrouble`]
+//! that says whether asking again may help. [`DnsResolver`] asks real servers,
+//! [`mock::MockResolver`] a table.
+//!
+//! Standards: RFC 5321 section 5.1 (MX), RFC 7505 (null MX), RFC 8020 (NXDOMAIN).
+
+mod dns;
+pub mod mock;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use crate::mail::Domain;
+
+pub use dns::{DnsResolver, ResolverError};
+
+/// Hosts and addresses of one answer that are looked at; what is beyond is ignored.
+const ANSWER_ENTRIES: usize = 64;
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DnsTrouble {
+    /// NXDOMAIN: asking again will not help.
+    #[error("no such domain")]
+    NoSuchDomain,
+    /// The servers did not answer, refused, or answered nonsense.
+    #[error("DNS does not answer for the moment: {0}")]
+    Temporary(String),
+}
+
+/// Where the mail of a domain goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MxAnswer {
+    /// In the order in which they are to be tried: by preference, equal ones shuffled. Never
+    /// empty.
+    Hosts(Vec<MxHost>),
+    /// The domain takes no mail (RFC 7505).
+    NullMx,
+    /// No MX records: the domain's own addresses are meant (RFC 5321 section 5.1).
+    NoMx,
+}
+
+/// One MX record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MxHost {
+    /// Lower is tried earlier; a host that finds itself in the list must ignore all that are
+    /// not lower than its own.
+    pub preference: u16,
+    /// Which host.
+    pub exchange: Domain,
+}
+
+/// A question under way.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, DnsTrouble>> + Send + 'a>>;
+
+/// Who answers questions about names.
+pub trait Resolve: Send + Sync + 'static {
+    /// Where the mail of a domain goes.
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, MxAnswer>;
+
+    /// All IPv4 and IPv6 addresses of a host, each family shuffled, IPv4 first. Empty when
+    /// the name exists without any.
+    fn addresses<'a>(&'a self, host: &'a Domain) -> Answering<'a, Vec<IpAddr>>;
+
+    /// The names that an address claims (PTR). Empty when it claims none.
+    fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>>;
+}
+
+/// Turns the records of an answer into an [`MxAnswer`]; `None` stands for the root.
+fn mx_answer(mut records: Vec<(u16, Option<Domain>)>) -> MxAnswer {
+    if records.is_empty() {
+        return MxAnswer::NoMx;
+    }
+    shuffle(&mut records);
+    records.sort_by_key(|(preference, _)| *preference);
+    let hosts = records.into_iter().filter_map(|(preference, exchange)| {
+        exchange.map(|exchange| MxHost { preference, exchange })
+    });
+    let hosts: Vec<MxHost> = hosts.take(ANSWER_ENTRIES).collect();
+    // RFC 7505 section 3: beside other records a null MX means nothing.
+    if hosts.is_empty() { MxAnswer::NullMx } else { MxAnswer::Hosts(hosts) }
+}
+
+/// Fisher and Yates. Without randomness the order stays, which costs only fairness.
+fn shuffle<T>(items: &mut [T]) {
+    for end in (1..items.len()).rev() {
+        let Ok(drawn) = getrandom::u64() else { return };
+        let other = usize::try_from(drawn % (end as u64 + 1)).unwrap_or(0);
+        items.swap(end, other);
+    }
+}
+
+#[cfg(test)]
+mod tests;

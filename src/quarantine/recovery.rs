@@ -1,0 +1,66 @@
+//! What the quarantine makes of its log at start.
+//!
+//! A releasing record may stand before its stored record when compaction moved that one, and
+//! a crash may have left two copies of one record, of which the later is kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::record::{self, EntryFacts, ReleasingHead};
+use super::{Item, QuarantineError, Releasing, State};
+use crate::log::{Entry, Liveness, Log, LogOptions, Position, ReplayReport};
+use crate::mail::MailId;
+
+#[derive(Debug, Default)]
+struct Replay {
+    state: State,
+    releasing: HashMap<MailId, Releasing>,
+    dead: Vec<Position>,
+}
+
+/// Opens the log and reads all entries.
+pub(super) fn recover(
+    options: LogOptions,
+) -> Result<(Arc<Log>, State, ReplayReport), QuarantineError> {
+    let mut replay = Replay::default();
+    let (log, report) = Log::open(options, &mut |entry| replay.see(&entry))?;
+    let Replay { mut state, releasing, mut dead } = replay;
+    for (id, one) in releasing {
+        match state.items.get_mut(&id) {
+            Some(item) => item.releasing = Some(one),
+            None => dead.push(one.position),
+        }
+    }
+    dead.into_iter().for_each(|position| log.release(position));
+    Ok((log, state, report))
+}
+
+impl Replay {
+    fn see(&mut self, entry: &Entry<'_>) -> Liveness {
+        let (id, position) = (entry.mail_id, entry.position);
+        match entry.kind {
+            record::STORED => {
+                let facts = record::read::<EntryFacts>(entry.head);
+                // What cannot be understood is kept and shows in lists as unreadable.
+                let (mail_id, stored_s) =
+                    facts.map_or((id, u32::MAX), |facts| (facts.mail_id, facts.stored_s));
+                let item =
+                    Item { stored: position, mail_id, stored_s, releasing: None, is_busy: false };
+                self.dead.extend(self.state.insert(id, item).map(|old| old.stored));
+            }
+            record::RELEASING => {
+                if let Some(head) = record::read::<ReleasingHead>(entry.head) {
+                    let one = Releasing { position, becomes: head.becomes };
+                    self.dead.extend(self.releasing.insert(id, one).map(|old| old.position));
+                }
+            }
+            record::END => {
+                self.dead.extend(self.state.remove(id).map(|item| item.stored));
+                self.dead.extend(self.releasing.remove(&id).map(|one| one.position));
+                return Liveness::Dead;
+            }
+            kind => tracing::error!(mail_id = %id, kind, "a record of unknown kind"),
+        }
+        Liveness::Live
+    }
+}

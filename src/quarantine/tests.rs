@@ -1,0 +1,148 @@
+//! The quarantine and the spool together, through restarts.
+
+use super::*;
+use crate::config::SpoolSettings;
+use crate::mail::{Content, Envelope, Mail, Recipient, ReversePath, Summary};
+use crate::spool::{Origin, OwnMail, Spool, Spooled};
+use std::time::{Duration, SystemTime};
+
+fn spool(dir: &Path) -> Arc<Spool> {
+    let settings =
+        SpoolSettings { segment_octets: 1 << 20, reserve_octets: 1 << 20, cache_octets: 1 << 20 };
+    Spool::open(&settings, dir).unwrap().0
+}
+
+fn quarantine(dir: &Path) -> Arc<Quarantine> {
+    let dir = dir.join("quarantine");
+    let options = LogOptions { dir, segment_octets: 1 << 20, reserve_octets: 1 << 20 };
+    Quarantine::open_with(options, &config::Quarantine { keep_days: 2 }).unwrap().0
+}
+
+async fn mail(spool: &Spool) -> Mail<Spooled> {
+    let path = |number: usize| format!("r{number}@example.test").parse().unwrap();
+    let envelope = Envelope {
+        reverse_path: ReversePath::Mailbox("sender@example.org".parse().unwrap()),
+        recipients: (0..4).map(|number| Recipient::plain(path(number))).collect(),
+        body: Default::default(),
+        smtputf8: false,
+        dsn_return: None,
+        envelope_id: None,
+    };
+    let content = Content::from_bytes("Subject: x\r\n\r\ntext\r\n".repeat(100).into_bytes());
+    spool.commit_own(OwnMail::new(envelope, content, Summary::default(), None)).await.unwrap()
+}
+
+#[tokio::test]
+async fn copies_are_kept_once_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let spam = held.store(&mail, &[2, 0], "spam").await.unwrap();
+    assert_eq!(spam, mail.id);
+    assert_eq!(held.store(&mail, &[0, 2], "spam").await.unwrap(), spam);
+    let policy = held.store(&mail, &[1], "policy").await.unwrap();
+    assert_ne!(policy, spam);
+    assert!(matches!(held.store(&mail, &[9], "x").await, Err(QuarantineError::NoRecipient)));
+    assert!(matches!(held.store(&mail, &[], "x").await, Err(QuarantineError::NoRecipient)));
+    held.close();
+    drop(held);
+
+    let held = quarantine(dir.path());
+    assert_eq!(held.count(), 2);
+    assert_eq!(held.store(&mail, &[1], "policy").await.unwrap(), policy);
+    let filter = HeldFilter { mail_id: Some(mail.id), ..HeldFilter::default() };
+    assert_eq!(held.list(&filter, 9).len(), 2);
+    let filter = HeldFilter { recipient: Some("R1@".into()), ..HeldFilter::default() };
+    let listed = held.list(&filter, 9);
+    assert_eq!((listed.len(), listed[0].id, listed[0].area.as_str()), (1, policy, "policy"));
+    let loaded = held.load(spam).unwrap().unwrap();
+    assert_eq!(loaded.recipients, [0, 2]);
+    assert_eq!(loaded.envelope.recipients.len(), 2);
+    assert_eq!(loaded.content.read_all().unwrap(), mail.content.read_all().unwrap());
+    assert!(held.delete(policy, "admin").await.unwrap());
+    assert!(!held.delete(policy, "admin").await.unwrap());
+    held.close();
+    drop(held);
+    assert_eq!(quarantine(dir.path()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_released_entry_becomes_a_mail_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let id = held.store(&mail, &[3], "spam").await.unwrap();
+    spool.remove(mail.id, "test").await.unwrap();
+    let becomes = held.release(&spool, id, "admin").await.unwrap().unwrap();
+    assert_eq!(held.release(&spool, id, "admin").await.unwrap(), None);
+    assert_eq!((held.count(), spool.counts().total()), (0, 1));
+    let due = spool.due().await;
+    assert_eq!(due.id, becomes);
+    assert_eq!(due.stage().origin(), Origin::Released { held: id });
+    assert_eq!(due.envelope.recipients[0].forward_path.to_string(), "r3@example.test");
+    assert_eq!(due.content.read_all().unwrap(), mail.content.read_all().unwrap());
+}
+
+#[tokio::test]
+async fn an_interrupted_release_is_completed_without_a_second_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    spool.remove(mail.id, "test").await.unwrap();
+    for committed in [false, true] {
+        let held = match committed {
+            false => Arc::clone(&held),
+            true => {
+                held.close();
+                quarantine_again(dir.path(), &held)
+            }
+        };
+        let id = held.store(&mail, &[0], "spam").await.unwrap();
+        let becomes = held.begin_release(id, "admin").await.unwrap();
+        if committed {
+            // The process dies after the commit and before the end.
+            let loaded = held.load(id).unwrap().unwrap();
+            let own = OwnMail::new(loaded.envelope, loaded.content, Summary::default(), None);
+            spool.commit_own(OwnMail { id: Some(becomes), ..own }).await.unwrap();
+        }
+        let before = spool.counts().total();
+        assert_eq!(held.resume(&spool).await.unwrap(), [(id, becomes)]);
+        assert_eq!(spool.counts().total(), before + u64::from(!committed));
+        assert_eq!(held.count(), 0);
+        assert!(held.resume(&spool).await.unwrap().is_empty());
+    }
+}
+
+/// A second quarantine beside a closed one that is still referred to.
+fn quarantine_again(dir: &Path, _closed: &Quarantine) -> Arc<Quarantine> {
+    quarantine(&dir.join("again"))
+}
+
+#[tokio::test]
+async fn a_begun_release_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let id = held.store(&mail, &[0], "spam").await.unwrap();
+    let becomes = held.begin_release(id, "admin").await.unwrap();
+    held.close();
+    drop(held);
+    let held = quarantine(dir.path());
+    assert!(
+        held.expire(SystemTime::now() + Duration::from_secs(1 << 30)).await.unwrap().is_empty()
+    );
+    assert_eq!(held.resume(&spool).await.unwrap(), [(id, becomes)]);
+    assert!(spool.load(becomes).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn entries_expire() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let id = held.store(&mail, &[0], "spam").await.unwrap();
+    let days = |days: u64| SystemTime::now() + Duration::from_secs(days * 86_400 + 2);
+    assert!(held.expire(days(1)).await.unwrap().is_empty());
+    assert_eq!(held.expire(days(2)).await.unwrap(), [(id, mail.id)]);
+    assert_eq!(held.count(), 0);
+}

@@ -1,0 +1,479 @@
+//! One session: reads, asks the machine what that means, decides, writes.
+//!
+//! Time-outs: a command must be complete in `command_timeout_s` however slowly it drips in,
+//! content may pause `data_timeout_s`, and all of it together has `session_timeout_s`. When
+//! the box drains, a session without a mail under way ends at once and any other when its
+//! mail does. A session that ends with an error says so, and then reads on for a moment, so
+//! that the peer's unread octets do not reset the connection before the reply is read.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::admission;
+use super::house::{Account, Authenticator, House, Sight, Trail, Visitor};
+use super::pipeline::{Decision, Pipeline, Received};
+use super::serve::turned_true;
+use super::settings::Settings;
+use super::wire::Wire;
+use crate::mail::{
+    ContentError, ContentWriter, EnhancedCode, Facts, Mail, MailId, Reply, TlsFacts,
+};
+use crate::smtp::server::{
+    AuthAsked, BeginAsked, Closing, Commands, Content, Ended, RecipientAsked, SenderAsked,
+    TlsAsked, Turn, Why,
+};
+
+/// Read at once while commands are awaited, and while content is.
+const COMMAND_READ_OCTETS: usize = 16 << 10;
+const CONTENT_READ_OCTETS: usize = 64 << 10;
+/// Replies to a long batch are written when there are so many.
+const REPLY_OCTETS: usize = 16 << 10;
+/// After the last reply: how long, and how much, is read and thrown away.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_OCTETS: usize = 4 << 20;
+
+/// Why there is nothing more to do.
+enum End {
+    /// The machine has come to its end.
+    Closing(Closing),
+    /// The connection was lost or closed by the client.
+    Gone,
+    /// The handshake failed: nothing more can be said.
+    Silent,
+}
+
+pub(super) struct Conversation<S, P, A> {
+    wire: Wire<S>,
+    visitor: Visitor,
+    settings: Arc<Settings>,
+    house: Arc<House<P, A>>,
+    drain: watch::Receiver<bool>,
+    is_draining: bool,
+    /// Read and not yet understood, from `taken` on.
+    inbox: Vec<u8>,
+    taken: usize,
+    command_by: Instant,
+    end_by: Instant,
+    tls: Option<TlsFacts>,
+    account: Option<Account>,
+    /// The transaction that is open.
+    trail: Option<Trail>,
+    writer: Option<ContentWriter>,
+    /// The content of this mail could not be kept, and this is what the client reads.
+    lost: Option<Reply>,
+}
+
+impl<S, P, A> Conversation<S, P, A>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    P: Pipeline,
+    A: Authenticator,
+{
+    pub(super) fn new(
+        wire: Wire<S>,
+        visitor: Visitor,
+        settings: Arc<Settings>,
+        house: Arc<House<P, A>>,
+        tls: Option<TlsFacts>,
+        drain: watch::Receiver<bool>,
+    ) -> Conversation<S, P, A> {
+        let now = Instant::now();
+        Conversation {
+            command_by: now + settings.limits.command_timeout(),
+            end_by: now + settings.limits.session_timeout(),
+            wire,
+            visitor,
+            settings,
+            house,
+            drain,
+            is_draining: false,
+            inbox: Vec::new(),
+            taken: 0,
+            tls,
+            account: None,
+            trail: None,
+            writer: None,
+            lost: None,
+        }
+    }
+
+    /// Goes on until the session ends.
+    pub(super) async fn run(mut self, mut turn: Turn) {
+        loop {
+            turn = match self.next(turn).await {
+                Ok(turn) => turn,
+                Err(end) => return self.end(end).await,
+            };
+        }
+    }
+
+    async fn next(&mut self, mut turn: Turn) -> Result<Turn, End> {
+        for refusal in turn.take_refusals() {
+            let (command, reply) = (refusal.command.as_str(), &refusal.reply);
+            self.saw(Sight::CommandRefused { trail: self.trail.as_ref(), command, reply });
+        }
+        if matches!(&turn, Turn::Commands(commands) if !commands.is_in_transaction()) {
+            self.trail = None;
+        }
+        if turn.reply_octets() > REPLY_OCTETS {
+            self.flush(&mut turn).await?;
+        }
+        match turn {
+            Turn::Commands(commands) if self.has_input() => {
+                let mut input = self.inbox.get(self.taken..).unwrap_or_default();
+                let turn = commands.advance(&mut input);
+                self.taken = self.inbox.len() - input.len();
+                Ok(turn)
+            }
+            Turn::Content(content) if self.has_input() => Ok(self.take_content(content)),
+            Turn::Commands(commands) => self.await_command(commands).await,
+            Turn::Content(content) => self.await_content(content).await,
+            Turn::Sender(asked) => Ok(self.judge_sender(asked)),
+            Turn::Recipient(asked) => Ok(self.judge_recipient(asked)),
+            Turn::Begin(asked) => Ok(self.begin(asked)),
+            Turn::Authenticate(asked) => Ok(Box::pin(self.authenticate(asked)).await),
+            Turn::StartTls(asked) => Box::pin(self.start_tls(asked)).await,
+            Turn::Ended(ended) => Ok(Box::pin(self.decide(ended)).await),
+            Turn::Closing(closing) => Err(End::Closing(closing)),
+        }
+    }
+
+    fn saw(&self, sight: Sight<'_>) {
+        self.house.witness.saw(&self.visitor, sight);
+    }
+
+    fn has_input(&self) -> bool {
+        self.taken < self.inbox.len()
+    }
+
+    async fn flush(&mut self, turn: &mut Turn) -> Result<(), End> {
+        let replies = turn.take_replies();
+        self.write(&replies).await.map_err(|_| End::Gone)
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.is_empty() {
+            return Ok(());
+        }
+        let write = async {
+            self.wire.write_all(octets).await?;
+            self.wire.flush().await
+        };
+        timeout(self.settings.limits.command_timeout(), write).await?
+    }
+
+    async fn await_command(&mut self, commands: Commands) -> Result<Turn, End> {
+        if !commands.is_between_chunks() {
+            self.writer = None;
+            self.lost = None;
+        }
+        let is_idle = !commands.is_in_transaction();
+        if !commands.is_within_line() {
+            self.command_by = Instant::now() + self.settings.limits.command_timeout();
+        }
+        let mut turn = Turn::Commands(commands);
+        self.flush(&mut turn).await?;
+        if self.is_draining && is_idle {
+            return Ok(Turn::Closing(turn.shut(&going_down())));
+        }
+        let by = self.command_by.min(self.end_by);
+        self.read::<COMMAND_READ_OCTETS>(turn, by).await
+    }
+
+    async fn await_content(&mut self, content: Content) -> Result<Turn, End> {
+        let mut turn = Turn::Content(content);
+        self.flush(&mut turn).await?;
+        let by = Instant::now() + self.settings.limits.data_timeout();
+        let by = by.min(self.end_by);
+        self.read::<CONTENT_READ_OCTETS>(turn, by).await
+    }
+
+    /// Waits for octets; the turn stays what it is unless there are none in time.
+    async fn read<const OCTETS: usize>(&mut self, turn: Turn, by: Instant) -> Result<Turn, End> {
+        // Freed, not kept: thousands may wait at once.
+        self.inbox = Vec::new();
+        self.taken = 0;
+        let read = self.wire.read_some::<OCTETS>(&mut self.inbox);
+        let read = tokio::select! {
+            biased;
+            read = timeout_at(by, read) => read,
+            () = turned_true(&mut self.drain), if !self.is_draining => {
+                self.is_draining = true;
+                let drained = Instant::now() + Duration::from_secs(self.settings.limits.drain_timeout_s);
+                self.end_by = self.end_by.min(drained);
+                return Ok(turn);
+            }
+        };
+        match read {
+            Ok(Ok(1..)) => Ok(turn),
+            Ok(Ok(0) | Err(_)) => {
+                if let Some(trail) = &self.trail {
+                    self.saw(Sight::MailAbandoned { trail });
+                }
+                Err(End::Gone)
+            }
+            Err(_) => {
+                let reply = match (by == self.end_by, self.is_draining) {
+                    (true, true) => going_down(),
+                    (true, false) => timed_out("the session has lasted too long"),
+                    (false, _) => timed_out("timeout: nothing came"),
+                };
+                if let trail @ Some(_) = self.trail.as_ref() {
+                    self.saw(Sight::CommandRefused { trail, command: "(time-out)", reply: &reply });
+                }
+                Ok(Turn::Closing(turn.shut(&reply)))
+            }
+        }
+    }
+
+    fn judge_sender(&mut self, asked: SenderAsked) -> Turn {
+        if self.is_draining || *self.drain.borrow() {
+            return asked.refuse(&going_down());
+        }
+        let reverse_path = &asked.mail().reverse_path;
+        match admission::sender(&self.settings, self.account.as_ref(), reverse_path) {
+            Ok(()) => {
+                self.trail = Some(Trail {
+                    mail_id: MailId::mint(),
+                    reverse_path: reverse_path.clone(),
+                    forward_paths: Vec::new(),
+                });
+                Turn::Commands(asked.accept())
+            }
+            Err(reply) => {
+                self.saw(Sight::SenderRefused { reverse_path, reply: &reply });
+                asked.refuse(&reply)
+            }
+        }
+    }
+
+    fn judge_recipient(&mut self, asked: RecipientAsked) -> Turn {
+        let forward_path = &asked.rcpt().forward_path;
+        match admission::recipient(&self.settings, forward_path) {
+            Ok(address) => {
+                if let Some(trail) = &mut self.trail
+                    && trail.forward_paths.len() < Trail::FORWARD_PATHS
+                {
+                    trail.forward_paths.push(address.clone());
+                }
+                Turn::Commands(asked.accept(address))
+            }
+            Err(reply) => {
+                if let Some(trail) = &self.trail {
+                    self.saw(Sight::RecipientRefused { trail, forward_path, reply: &reply });
+                }
+                asked.refuse(&reply)
+            }
+        }
+    }
+
+    async fn authenticate(&mut self, asked: AuthAsked) -> Turn {
+        let given = asked.credentials();
+        match self.house.accounts.verify(&given.name, &given.password).await {
+            Ok(Some(account)) => {
+                self.saw(Sight::Authenticated { account: &account.name });
+                self.account = Some(account);
+                Turn::Commands(asked.accept())
+            }
+            Ok(None) => {
+                self.saw(Sight::AuthenticationFailed { name: &given.name });
+                asked.refuse()
+            }
+            Err(error) => {
+                tracing::error!(%error, client = %self.visitor.client, "AUTH deferred");
+                asked.defer()
+            }
+        }
+    }
+
+    /// RFC 3207.
+    async fn start_tls(&mut self, asked: TlsAsked) -> Result<Turn, End> {
+        let Some(acceptor) = self.house.tls.acceptor() else {
+            let text = "TLS is not available for the moment";
+            return Ok(asked.refuse(&Reply::new(454, EnhancedCode(4, 7, 0), text)));
+        };
+        let (replies, pending) = asked.accept();
+        self.inbox = Vec::new();
+        self.taken = 0;
+        self.write(&replies).await.map_err(|_| End::Gone)?;
+        let limit = self.settings.limits.handshake_timeout();
+        let failure = match timeout(limit, self.wire.encrypt(&acceptor)).await {
+            Ok(Ok(facts)) => {
+                self.tls = Some(facts);
+                self.account = None;
+                return Ok(Turn::Commands(pending.established()));
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no TLS handshake in time".to_owned(),
+        };
+        self.saw(Sight::HandshakeFailed { reason: &failure });
+        Err(End::Silent)
+    }
+
+    fn begin(&mut self, asked: BeginAsked) -> Turn {
+        let limits = &self.settings.limits;
+        let spill_dir = Arc::clone(&self.settings.spill_dir);
+        let octets = limits.memory_octets_per_message;
+        self.lost = None;
+        match ContentWriter::new(&self.house.budget, octets, spill_dir) {
+            Ok(writer) => {
+                self.writer = Some(writer);
+                asked.accept()
+            }
+            Err(error) => {
+                self.writer = None;
+                asked.refuse(&unkept(&error))
+            }
+        }
+    }
+
+    /// Keeps what the machine passes on.
+    fn take_content(&mut self, mut content: Content) -> Turn {
+        if let Some(reply) = &self.lost {
+            content.fail(reply);
+        }
+        let mut input = self.inbox.get(self.taken..).unwrap_or_default();
+        let flow = content.advance(&mut input);
+        let mut turn = flow.turn;
+        let kept = match &mut self.writer {
+            Some(writer) if !flow.octets.is_empty() => keep(writer, flow.octets),
+            _ => Ok(()),
+        };
+        self.taken = self.inbox.len() - input.len();
+        if let Err(error) = kept {
+            tracing::warn!(%error, mail_id = ?self.mail_id(), "content cannot be kept");
+            let reply = unkept(&error);
+            if let Turn::Content(content) = &mut turn {
+                content.fail(&reply);
+            }
+            self.lost = Some(reply);
+        }
+        // What is lost must not hold its part of the budget while the rest is skipped.
+        if self.lost.is_some() || matches!(&turn, Turn::Content(content) if content.is_failed()) {
+            self.writer = None;
+        }
+        turn
+    }
+
+    async fn decide(&mut self, ended: Ended) -> Turn {
+        let mail_id = self.mail_id().unwrap_or_else(MailId::mint);
+        let (Some(writer), None) = (self.writer.take(), &self.lost) else {
+            let lost = self.lost.take().unwrap_or_else(|| unkept(&ContentError::OverBudget));
+            self.refused(mail_id, &ended, &lost);
+            return ended.refused(&lost);
+        };
+        let facts = self.facts(&ended);
+        let envelope = Arc::new(ended.envelope().clone());
+        let mail = Mail::new(mail_id, envelope, Arc::new(facts), writer.finish(), Received::mint());
+        self.saw(Sight::MailReceived { mail: &mail });
+        match self.house.pipeline.process(mail).await {
+            Decision::Accepted(receipt) => {
+                self.saw(Sight::MailAccepted { mail_id });
+                Turn::Commands(ended.accepted(receipt))
+            }
+            Decision::Refused(reply) => {
+                let reply = with_reference(reply, mail_id);
+                self.refused(mail_id, &ended, &reply);
+                ended.refused(&reply)
+            }
+        }
+    }
+
+    fn mail_id(&self) -> Option<MailId> {
+        self.trail.as_ref().map(|trail| trail.mail_id)
+    }
+
+    fn refused(&self, mail_id: MailId, ended: &Ended, reply: &Reply) {
+        let envelope = ended.envelope();
+        self.saw(Sight::MailRefused { mail_id, envelope, reply });
+    }
+
+    fn facts(&self, ended: &Ended) -> Facts {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let hello = ended.hello();
+        Facts {
+            role: self.visitor.role,
+            client: self.visitor.client,
+            helo: hello.map(|hello| hello.name.clone()).unwrap_or_default(),
+            extended: hello.is_some_and(|hello| hello.extended),
+            tls: self.tls.clone(),
+            account: self.account.as_ref().map(|account| account.name.clone()),
+            received_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Says the last words, closes in order, and lets the peer read them.
+    async fn end(mut self, end: End) {
+        self.writer = None;
+        let why = match end {
+            End::Silent => return,
+            End::Gone => Why::Quit,
+            End::Closing(closing) => {
+                let why = closing.why();
+                let replies = Turn::Closing(closing).take_replies();
+                if self.write(&replies).await.is_err() {
+                    return;
+                }
+                why
+            }
+        };
+        // For TLS this is close_notify, for TCP the end of our side.
+        if !matches!(timeout(LINGER, self.wire.shutdown()).await, Ok(Ok(()))) || why == Why::Quit {
+            return;
+        }
+        let mut thrown_away = 0;
+        let linger = async {
+            while thrown_away < LINGER_OCTETS {
+                self.inbox.clear();
+                match self.wire.read_some::<CONTENT_READ_OCTETS>(&mut self.inbox).await {
+                    Ok(octets @ 1..) => thrown_away += octets,
+                    Ok(0) | Err(_) => break,
+                }
+            }
+        };
+        // Whether the peer closed or the time is up makes no difference any more.
+        let _: Result<(), _> = timeout(LINGER, linger).await;
+    }
+}
+
+/// Appends octets; what goes to a disk must not keep other sessions waiting.
+fn keep(writer: &mut ContentWriter, octets: &[u8]) -> Result<(), ContentError> {
+    let may_block = writer.will_block(octets.len());
+    match may_block && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        true => tokio::task::block_in_place(|| writer.push(octets)),
+        false => writer.push(octets),
+    }
+}
+
+fn unkept(error: &ContentError) -> Reply {
+    match error {
+        ContentError::OverBudget => {
+            Reply::new(452, EnhancedCode(4, 3, 1), "too much mail at once; try again later")
+        }
+        ContentError::Io(_) => {
+            Reply::new(452, EnhancedCode(4, 3, 1), "no room for the message; try again later")
+        }
+    }
+}
+
+fn going_down() -> Reply {
+    Reply::new(421, EnhancedCode(4, 3, 2), "going down; try again later")
+}
+
+fn timed_out(text: &str) -> Reply {
+    Reply::new(421, EnhancedCode(4, 4, 2), text)
+}
+
+/// So that the sender can ask the administrator about it by name.
+fn with_reference(mut reply: Reply, mail_id: MailId) -> Reply {
+    if let Some(last) = reply.text.last_mut() {
+        last.push_str(&format!(" ({mail_id})"));
+    }
+    reply
+}

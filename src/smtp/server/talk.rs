@@ -1,0 +1,191 @@
+//! What all phases share: the replies that wait, the state of the session and the counters.
+
+use std::sync::Arc;
+
+use super::content::Progress;
+use super::line::Lines;
+use super::replies::{self, Say};
+use super::{Closing, Commands, Hello, Refusal, Terms, Turn, Why};
+use crate::mail::{Envelope, Recipient, Reply};
+use crate::smtp::command::{MailCommand, Mechanism};
+
+/// How much of a refused line is kept for the record.
+const RECORDED_OCTETS: usize = 64;
+
+/// A mail between `MAIL` and its end.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) mail: MailCommand,
+    pub(super) recipients: Vec<Recipient>,
+    /// Present from the first `BDAT` on.
+    pub(super) chunks: Option<Chunks>,
+}
+
+/// How far a message in chunks has come.
+#[derive(Debug)]
+pub(super) enum Chunks {
+    /// Between two chunks.
+    Open(Progress),
+    /// A chunk was refused: the rest is skipped (RFC 3030 section 2).
+    Failed,
+}
+
+impl Transaction {
+    pub(super) fn envelope(&mut self) -> Envelope {
+        Envelope {
+            reverse_path: self.mail.reverse_path.clone(),
+            recipients: std::mem::take(&mut self.recipients),
+            body: self.mail.body,
+            smtputf8: self.mail.smtputf8,
+            dsn_return: self.mail.dsn_return,
+            envelope_id: self.mail.envelope_id.take(),
+        }
+    }
+}
+
+/// Between the lines of an AUTH exchange.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// The first response is awaited.
+    First(Mechanism),
+    /// `LOGIN` gave its name and is to give its password.
+    LoginPassword(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Talk {
+    pub(super) terms: Arc<Terms>,
+    pub(super) lines: Lines,
+    pub(super) replies: Vec<u8>,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) hello: Option<Hello>,
+    pub(super) is_encrypted: bool,
+    pub(super) account: Option<String>,
+    pub(super) exchange: Option<Exchange>,
+    pub(super) transaction: Option<Box<Transaction>>,
+    /// The client is not served at all and only waited for to say QUIT.
+    pub(super) is_barred: bool,
+    mails: u32,
+    errors: u32,
+    idle_commands: u32,
+}
+
+impl Talk {
+    pub(super) fn new(terms: Arc<Terms>) -> Talk {
+        Talk {
+            terms,
+            lines: Lines::default(),
+            replies: Vec::new(),
+            refusals: Vec::new(),
+            hello: None,
+            is_encrypted: false,
+            account: None,
+            exchange: None,
+            transaction: None,
+            is_barred: false,
+            mails: 0,
+            errors: 0,
+            idle_commands: 0,
+        }
+    }
+
+    /// A positive reply in wire form.
+    pub(super) fn wire(&mut self, wire: &[u8]) {
+        self.replies.extend_from_slice(wire);
+    }
+
+    /// RFC 3207 section 4.2: whatever the client said in clear was never said. The counters
+    /// are the box's own knowledge and stay.
+    pub(super) fn forget(&mut self) {
+        self.hello = None;
+        self.account = None;
+        self.exchange = None;
+        self.transaction = None;
+    }
+
+    /// Says a refusal and keeps it for the record, without counting it as an error.
+    pub(super) fn note(&mut self, command: &[u8], reply: Reply) {
+        reply.write_to(&mut self.replies);
+        // What follows AUTH can hold a password.
+        let is_auth = command.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
+        let kept = if is_auth { 4 } else { command.len().min(RECORDED_OCTETS) };
+        let command = String::from_utf8_lossy(command.get(..kept).unwrap_or_default());
+        let command = command.into_owned();
+        self.refusals.push(Refusal { command, reply });
+    }
+
+    /// Counts a command that leads to no mail; whether it was one too many.
+    pub(super) fn is_idling(&mut self) -> bool {
+        self.idle_commands += 1;
+        self.idle_commands > self.terms.idle_commands
+    }
+
+    /// Counts an error; whether it was one too many.
+    pub(super) fn is_erring(&mut self) -> bool {
+        self.errors += 1;
+        self.errors >= self.terms.errors
+    }
+
+    /// Whether one more mail is one too many.
+    pub(super) fn has_sent_enough(&self) -> bool {
+        self.mails >= self.terms.mails
+    }
+
+    /// A mail was sent whole, whatever became of it.
+    pub(super) fn count_mail(&mut self) {
+        self.transaction = None;
+        self.mails += 1;
+        self.idle_commands = 0;
+    }
+
+    /// Goes on with commands.
+    pub(super) fn go_on(self: Box<Talk>) -> Turn {
+        Turn::Commands(Commands::of(self))
+    }
+
+    pub(super) fn close(self: Box<Talk>, why: Why) -> Turn {
+        Turn::Closing(Closing { talk: self, why })
+    }
+
+    /// Says a last word and closes.
+    pub(super) fn close_with(mut self: Box<Talk>, command: &[u8], say: Say, why: Why) -> Turn {
+        self.note(command, say.reply());
+        self.close(why)
+    }
+
+    /// Refuses what the client did wrong, and after too many of these the client.
+    pub(super) fn error(mut self: Box<Talk>, command: &[u8], reply: Reply) -> Turn {
+        self.note(command, reply);
+        match self.is_erring() {
+            true => {
+                replies::TOO_MANY_ERRORS.reply().write_to(&mut self.replies);
+                self.close(Why::Misconduct)
+            }
+            false => self.go_on(),
+        }
+    }
+
+    /// Passes the driver's refusal on: a 5xx counts as an error, a `421` ends the session.
+    pub(super) fn refuse(mut self: Box<Talk>, reply: &Reply) -> Turn {
+        let reply = sane(reply);
+        reply.write_to(&mut self.replies);
+        if reply.code == 421 {
+            return self.close(Why::Shut);
+        }
+        match reply.is_permanent() && self.is_erring() {
+            true => {
+                replies::TOO_MANY_ERRORS.reply().write_to(&mut self.replies);
+                self.close(Why::Misconduct)
+            }
+            false => self.go_on(),
+        }
+    }
+}
+
+/// A refusal is 4xx or 5xx; anything else would be taken for consent.
+pub(super) fn sane(reply: &Reply) -> Reply {
+    match (400..600).contains(&reply.code) && !reply.text.is_empty() {
+        true => reply.clone(),
+        false => Reply::new(451, crate::mail::EnhancedCode(4, 3, 0), "not now; try again later"),
+    }
+}

@@ -1,0 +1,149 @@
+//! What the spool writes into the log. Values in, heads of records out, and back.
+//!
+//! An accept record begins with a few octets that replay needs, so that it decodes no more
+//! than it must; the rest is postcard. Every record begins with the version of its form: what
+//! an unknown version wrote is kept and reported, never guessed at.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mail::{Envelope, Facts, Judgement, MailId};
+
+/// A mail, with its content as body.
+pub(super) const ACCEPT: u8 = 1;
+/// All that changed since.
+pub(super) const STATE: u8 = 2;
+/// A judgement in the place of the first.
+pub(super) const JUDGEMENT: u8 = 3;
+/// The obituary.
+pub(super) const END: u8 = 4;
+
+const VERSION: u8 = 1;
+const UNSCANNED: u8 = 1;
+
+/// How a mail came into the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Origin {
+    /// From a client.
+    #[default]
+    Received,
+    /// The box wrote it.
+    Own {
+        /// The mail that it speaks of.
+        about: Option<MailId>,
+    },
+    /// Out of quarantine.
+    Released {
+        /// The entry of the quarantine.
+        held: MailId,
+    },
+}
+
+/// The head of an accept record, after its prefix.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Accept<E, F, J> {
+    pub(super) envelope: E,
+    pub(super) facts: F,
+    pub(super) judgement: J,
+    pub(super) origin: Origin,
+}
+
+/// As it is read.
+pub(super) type Accepted = Accept<Envelope, Facts, Judgement>;
+
+/// What replay needs of an accept record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Prefix {
+    pub(super) recipients: u16,
+    pub(super) is_unscanned: bool,
+}
+
+/// The head of a state record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) attempts: u32,
+    pub(super) next_attempt_s: u32,
+    pub(super) held: bool,
+    pub(super) unscanned: bool,
+    pub(super) warned: bool,
+    /// A bit a recipient.
+    pub(super) done: Vec<u64>,
+    /// Why the last attempt failed, or who held it.
+    pub(super) why: String,
+    /// The outcome that this record was written for.
+    pub(super) outcome: Option<(u16, Outcome)>,
+}
+
+/// The final outcome for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A next hop took it.
+    Delivered {
+        /// Which.
+        hop: String,
+        /// What it said.
+        reply: String,
+    },
+    /// It was refused for good; the sender was told, or nobody was to be told.
+    Failed {
+        /// What the next hop said.
+        reply: String,
+    },
+    /// It is in the quarantine.
+    Quarantined {
+        /// Where there.
+        area: String,
+    },
+    /// It was dropped, as policy ordered.
+    Discarded,
+    /// An administrator took it out.
+    Removed {
+        /// Who.
+        by: String,
+    },
+    /// It could not be delivered in time; the sender was told, or nobody was to be told.
+    Expired,
+}
+
+/// The head of an end record: the last outcome, for whoever reads the log by hand.
+pub(super) type End = Option<(u16, Outcome)>;
+
+/// The head of an accept record.
+pub(super) fn accept_head(
+    envelope: &Envelope,
+    facts: &Facts,
+    judgement: &Judgement,
+    origin: Origin,
+    prefix: Prefix,
+) -> Option<Vec<u8>> {
+    let flags = if prefix.is_unscanned { UNSCANNED } else { 0 };
+    let [low, high] = prefix.recipients.to_le_bytes();
+    let head = Vec::with_capacity(512);
+    let mut head = postcard::to_extend(&[VERSION, flags, low, high], head).ok()?;
+    head = postcard::to_extend(&Accept { envelope, facts, judgement, origin }, head).ok()?;
+    Some(head)
+}
+
+/// The prefix of an accept record; `None` when another version wrote it.
+pub(super) fn prefix(head: &[u8]) -> Option<Prefix> {
+    let [version, flags, low, high] = *head.first_chunk::<4>()?;
+    let recipients = u16::from_le_bytes([low, high]);
+    (version == VERSION).then_some(Prefix { recipients, is_unscanned: flags & UNSCANNED != 0 })
+}
+
+/// The rest of an accept record.
+pub(super) fn accepted(head: &[u8]) -> Option<Accepted> {
+    prefix(head)?;
+    postcard::from_bytes(head.get(4..)?).ok()
+}
+
+/// The head of any other record.
+pub(super) fn head_of(value: &impl Serialize) -> Vec<u8> {
+    // Only a type that postcard cannot express fails, and these are expressible.
+    postcard::to_extend(value, vec![VERSION]).unwrap_or_default()
+}
+
+/// What such a head says; `None` when another version wrote it.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(head: &[u8]) -> Option<T> {
+    let (version, rest) = head.split_first()?;
+    (*version == VERSION).then(|| postcard::from_bytes(rest).ok()).flatten()
+}

@@ -1,0 +1,43 @@
+//! Scenarios with the real program, real sockets and real peers, one a file.
+//!
+//! In: the `postern` binary of this build, Postfix, swaks, clamd and nsd where the machine
+//! has them. Out: a failed assertion with the program's log, or nothing. What cannot run on a
+//! machine says so and why; `tests/run` gathers these lines.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a scenario that meets the unexpected has to fail"
+)]
+
+mod harness;
+
+mod antivirus;
+mod chunking;
+mod commands;
+mod conservation;
+mod corpora;
+mod disk_full;
+mod fallback;
+mod hostile;
+mod internationalized;
+mod lanes;
+mod large;
+mod lists;
+mod mail_exchangers;
+mod next_hop_postfix;
+mod operate;
+mod peers;
+mod proxy;
+mod relay;
+mod relaying;
+mod reports;
+mod retry;
+mod smuggling;
+mod stores;
+mod submission;
+mod tracking;
+mod transport_security;
+mod verdicts;
