@@ -1,28 +1,41 @@
-//! The form and the texts of a message: strictness and content rules in one pass.
+//! The form and the texts of a message: strictness and content rules in one pass, and its
+//! likeness to what was learned.
 //!
 //! In: a whole message. Out: findings and summary. Runs on the caller's thread in time linear
-//! in the message. A panic in a parser is caught and becomes `ANALYSIS_FAILED`.
+//! in the message. A panic in a parser is caught and becomes `ANALYSIS_FAILED`; one in the
+//! classifier, which has a parser of its own, costs its finding only: `CLASSIFIER_FAILED`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
 use super::Look;
+use super::likeness::Likeness;
 use super::rules::RuleSet;
 use crate::mail::{Class, Finding, Summary};
 use crate::message::{Anatomy, Limits};
 
-/// Takes a message apart and scans its texts.
-pub(super) fn look(rules: &RuleSet, octets: &Bytes) -> Look {
+/// Takes a message apart, scans its texts and asks the classifier.
+pub(super) fn look(rules: &RuleSet, likeness: &Likeness, octets: &Bytes) -> Look {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    let caught = catch_unwind(AssertUnwindSafe(|| look_inside(rules, octets)));
-    caught.unwrap_or_else(|panic| {
+    let mut look = caught(|| look_inside(rules, octets)).unwrap_or_else(failed);
+    let finding = caught(|| likeness.finding(octets)).unwrap_or_else(|why| {
+        tracing::error!(why, "the classifier failed on a message");
+        Some(Finding::new("CLASSIFIER_FAILED", Class::Notice, 0.0, why))
+    });
+    look.findings.extend(finding);
+    look
+}
+
+/// What the work brings, or the first words of its panic.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let said = panic
             .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        failed(said.unwrap_or_default())
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        said.unwrap_or_default().chars().take(200).collect()
     })
 }
 

@@ -69,6 +69,9 @@ pub use train::{Example, FEWEST_EACH, MOST_EXAMPLES, TrainingReport};
 
 use school::School;
 
+/// Name of the model in the data directory.
+pub const MODEL_FILE: &str = "classifier.model";
+
 /// What can go wrong with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifierError {
@@ -232,7 +235,16 @@ impl Classifier {
 
     /// Reads the model at a path; a blank classifier if there is none.
     pub fn open(path: &Path, limits: LearningLimits) -> Result<Classifier, ClassifierError> {
-        Ok(Classifier::with(file::read(path)?.unwrap_or_else(Model::blank), limits))
+        let known = Classifier::in_file(path, limits)?;
+        Ok(known.unwrap_or_else(|| Classifier::blank(limits)))
+    }
+
+    /// Reads the model at a path, if there is one.
+    pub fn in_file(
+        path: &Path,
+        limits: LearningLimits,
+    ) -> Result<Option<Classifier>, ClassifierError> {
+        Ok(file::read(path)?.map(|model| Classifier::with(model, limits)))
     }
 
     fn school(&self) -> MutexGuard<'_, School> {
