@@ -160,7 +160,9 @@ impl Predictor {
 
 /// What is compressed: subject and text in small letters.
 fn compressible(message: &[u8]) -> Vec<u8> {
-    let sample = postern::analysis::classifier::Sample::read(message);
+    let message = bytes::Bytes::copy_from_slice(message);
+    let anatomy = postern::message::Anatomy::of(&message, postern::message::Limits::default());
+    let sample = postern::analysis::classifier::Sample::of(&anatomy);
     let body = if sample.plain.trim().len() >= 80 { &sample.plain } else { &sample.html };
     let text = format!("{}\n{body}", sample.subject).to_lowercase().into_bytes();
     text.into_iter().take(COMPRESSED).collect()

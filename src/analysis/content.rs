@@ -3,7 +3,7 @@
 //!
 //! In: a whole message. Out: findings and summary. Runs on the caller's thread in time linear
 //! in the message. A panic in a parser is caught and becomes `ANALYSIS_FAILED`; one in the
-//! classifier, which has a parser of its own, costs its finding only: `CLASSIFIER_FAILED`.
+//! classifier costs its finding only and becomes `CLASSIFIER_FAILED`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,13 +19,7 @@ use crate::message::{Anatomy, Limits};
 pub(super) fn look(rules: &RuleSet, likeness: &Likeness, octets: &Bytes) -> Look {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    let mut look = caught(|| look_inside(rules, octets)).unwrap_or_else(failed);
-    let finding = caught(|| likeness.finding(octets)).unwrap_or_else(|why| {
-        tracing::error!(why, "the classifier failed on a message");
-        Some(Finding::new("CLASSIFIER_FAILED", Class::Notice, 0.0, why))
-    });
-    look.findings.extend(finding);
-    look
+    caught(|| look_inside(rules, likeness, octets)).unwrap_or_else(failed)
 }
 
 /// What the work brings, or the first words of its panic.
@@ -39,7 +33,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(rules: &RuleSet, octets: &Bytes) -> Look {
+fn look_inside(rules: &RuleSet, likeness: &Likeness, octets: &Bytes) -> Look {
     let mut anatomy = Anatomy::of(octets, Limits::default());
     let mut scan = match rules.scan() {
         Ok(scan) => scan,
@@ -52,7 +46,15 @@ fn look_inside(rules: &RuleSet, octets: &Bytes) -> Look {
         Ok(hits) => findings.extend(hits),
         Err(error) => findings.extend(failed(error.to_string()).findings),
     }
+    findings.extend(liken(likeness, &anatomy));
     Look { findings, summary, unscanned: false }
+}
+
+fn liken(likeness: &Likeness, anatomy: &Anatomy) -> Option<Finding> {
+    caught(|| likeness.finding(anatomy)).unwrap_or_else(|why| {
+        tracing::error!(why, "the classifier failed on a message");
+        Some(Finding::new("CLASSIFIER_FAILED", Class::Notice, 0.0, why))
+    })
 }
 
 /// The analysis itself failed: the message is not clean by default.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::classifier::{Classifier, Features, LearningLimits, MODEL_FILE};
 use crate::mail::{Class, Finding};
+use crate::message::Anatomy;
 
 /// What is known of good mail and spam.
 #[derive(Debug)]
@@ -39,17 +40,15 @@ impl Likeness {
     }
 
     /// What is to be said of a message.
-    pub(super) fn finding(&self, octets: &[u8]) -> Option<Finding> {
+    pub(super) fn finding(&self, anatomy: &Anatomy) -> Option<Finding> {
         match self {
             Likeness::Untrained => None,
             Likeness::Refused(why) => {
                 let detail = format!("the classifier is out of use: {why}");
                 Some(Finding::new("CLASSIFIER_REFUSED", Class::Notice, 0.0, detail))
             }
-            // A parser of its own: the features were measured with it, and a model holds only
-            // for the reading that it was trained on.
             Likeness::Trained(classifier) => {
-                classifier.score(&Features::of_message(octets))?.finding()
+                classifier.score(&Features::of_anatomy(anatomy))?.finding()
             }
         }
     }

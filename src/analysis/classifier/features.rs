@@ -6,14 +6,17 @@
 //! only hosts and forms are used. Values that age (dates, identifiers) count by their form.
 //! A change of what is extracted must raise [`FEATURES_VERSION`]: models are bound to it.
 
+use bytes::Bytes;
+
 use super::fields;
 use super::links;
 use super::markup::{self, Markup};
 use super::sample::Sample;
 use super::tokens::{Bag, head, shape, squash};
+use crate::message::{Anatomy, Limits};
 
 /// Version of the extraction, kept in the model file.
-pub const FEATURES_VERSION: u16 = 1;
+pub const FEATURES_VERSION: u16 = 2;
 
 /// A way of looking at a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,13 @@ pub struct Features {
 impl Features {
     /// Extracts from a message's octets.
     pub fn of_message(message: &[u8]) -> Features {
-        Features::of(&Sample::read(message))
+        let message = Bytes::copy_from_slice(message);
+        Features::of_anatomy(&Anatomy::of(&message, Limits::default()))
+    }
+
+    /// Extracts from a message that was taken apart.
+    pub fn of_anatomy(anatomy: &Anatomy) -> Features {
+        Features::of(&Sample::of(anatomy))
     }
 
     /// Extracts.

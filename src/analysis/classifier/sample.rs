@@ -1,16 +1,20 @@
 //! What the classifier looks at: a message taken apart, as plain data.
 //!
-//! In: a message's octets, or parts that another reader of messages took. Out: [`Sample`].
-//! Texts are cut to a bound; nothing here fails: octets that are no message are one text.
+//! In: the [`Anatomy`] that the content rules read too: no second reader that could see other
+//! parts, and its limits on depth and number hold here. Out: [`Sample`]. Texts are cut to a
+//! bound; nothing here fails: octets that are no message are one text.
 
 use std::borrow::Cow;
 
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Address, MessageParser};
 
 use super::tokens::head;
+use crate::message::{Anatomy, Kind, Part};
 
 /// Octets of plain text, and of HTML source, looked into.
 const TEXT_OCTETS: usize = 100_000;
+/// Octets of the header that subject and addresses are read from.
+const HEAD_OCTETS: usize = 64 << 10;
 /// Nested messages looked into.
 const NESTING: u8 = 3;
 /// Header fields, and parts, looked into.
@@ -60,38 +64,35 @@ pub struct Sample<'a> {
 }
 
 impl Sample<'_> {
-    /// Takes a message apart.
-    pub fn read(message: &[u8]) -> Sample<'_> {
+    /// Gathers what counts from a message that was taken apart.
+    pub fn of(anatomy: &Anatomy) -> Sample<'_> {
         let mut sample = Sample::default();
-        let Some(parsed) = MessageParser::default().parse(message) else {
-            add(&mut sample.plain, &String::from_utf8_lossy(message));
-            return sample;
-        };
-        for field in parsed.headers().iter().take(MOST_FIELDS) {
-            let octets = |start: u32, end: u32| {
-                String::from_utf8_lossy(message.get(start as usize..end as usize).unwrap_or(b""))
-            };
-            let name = match octets(field.offset_field, field.offset_start) {
-                Cow::Borrowed(name) => Cow::Borrowed(name.trim_end_matches([':', ' ', '\t'])),
-                Cow::Owned(name) => Cow::Owned(name.trim_end_matches([':', ' ', '\t']).to_owned()),
-            };
-            let value = match octets(field.offset_start, field.offset_end) {
-                Cow::Borrowed(value) => Cow::Borrowed(value.trim()),
-                Cow::Owned(value) => Cow::Owned(value.trim().to_owned()),
-            };
-            sample.fields.push((name, value));
+        if let Some(head) = anatomy.head() {
+            for field in head.fields().iter().take(MOST_FIELDS) {
+                sample.fields.push((trimmed(head.name(field)), trimmed(head.value(field))));
+            }
+            people(head.octets(), &mut sample);
         }
-        sample.subject =
-            parsed.subject().map(|text| head(text, 1000).to_owned()).unwrap_or_default();
-        sample.author = first(parsed.from());
-        sample.reply_address = first(parsed.reply_to()).1;
-        let named = [parsed.to(), parsed.cc()].into_iter().flatten().flat_map(Address::iter);
-        for recipient in named.take(MOST_RECIPIENTS) {
-            let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
-            sample.recipients.push((text(&recipient.name), text(&recipient.address)));
-        }
-        walk(&parsed, &mut sample, 0);
+        parts(anatomy, &mut sample);
         sample
+    }
+}
+
+fn trimmed(octets: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(octets.trim_ascii())
+}
+
+/// Subject and addresses. Only a header is read here, never a body, so nothing can nest.
+fn people(head_octets: &[u8], sample: &mut Sample<'_>) {
+    let head_octets = head_octets.get(..HEAD_OCTETS).unwrap_or(head_octets);
+    let Some(parsed) = MessageParser::default().parse_headers(head_octets) else { return };
+    sample.subject = parsed.subject().map(|text| head(text, 1000).to_owned()).unwrap_or_default();
+    sample.author = first(parsed.from());
+    sample.reply_address = first(parsed.reply_to()).1;
+    let named = [parsed.to(), parsed.cc()].into_iter().flatten().flat_map(Address::iter);
+    for recipient in named.take(MOST_RECIPIENTS) {
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
+        sample.recipients.push((text(&recipient.name), text(&recipient.address)));
     }
 }
 
@@ -106,30 +107,55 @@ fn add(to: &mut String, text: &str) {
     to.push('\n');
 }
 
-fn walk(message: &Message<'_>, sample: &mut Sample<'_>, depth: u8) {
-    for part in &message.parts {
-        if sample.parts.len() >= MOST_PARTS {
-            return;
-        }
-        let mut shape = PartShape {
-            encoding: small(part.content_transfer_encoding()),
-            disposition: small(part.content_disposition().map(|field| field.ctype())),
-            file_name: head(part.attachment_name().unwrap_or(""), 200).to_owned(),
-            depth,
-            octets: part.offset_end.saturating_sub(part.offset_body) as usize,
-            ..PartShape::default()
+/// Form and text of the parts.
+fn parts(anatomy: &Anatomy, sample: &mut Sample<'_>) {
+    let mut depths: Vec<u8> = Vec::with_capacity(anatomy.parts.len());
+    for part in &anatomy.parts {
+        let parent = part.parent.and_then(|parent| {
+            Some((anatomy.parts.get(parent)?.kind, depths.get(parent).copied()?))
+        });
+        let depth = match parent {
+            Some((Kind::Message, depth)) => depth.saturating_add(1),
+            Some((_, depth)) => depth,
+            None => 0,
         };
-        if let Some(media) = part.content_type() {
-            shape.media = small(Some(media.ctype())) + "/" + &small(media.subtype());
-            shape.charset = small(media.attribute("charset"));
+        depths.push(depth);
+        if depth > NESTING || sample.parts.len() >= MOST_PARTS {
+            continue;
         }
-        sample.parts.push(shape);
-        match &part.body {
-            PartType::Text(text) => add(&mut sample.plain, text),
-            PartType::Html(source) => add(&mut sample.html, source),
-            PartType::Message(inner) if depth < NESTING => walk(inner, sample, depth + 1),
-            _ => {}
+        sample.parts.push(shape(part, depth));
+        match part.kind {
+            Kind::Text => add_text(&mut sample.plain, part),
+            Kind::Html => add_text(&mut sample.html, part),
+            Kind::Multipart | Kind::Message | Kind::Other => {}
         }
+    }
+}
+
+fn add_text(to: &mut String, part: &Part) {
+    if to.len() < TEXT_OCTETS {
+        add(to, &part.text());
+    }
+}
+
+fn shape(part: &Part, depth: u8) -> PartShape {
+    let media = &part.media;
+    let written = |name: &str| {
+        let value = trimmed(part.head.first(name).unwrap_or_default());
+        small(Some(value.split(';').next().unwrap_or_default().trim()))
+    };
+    let typed = part.head.first("content-type").is_some();
+    PartShape {
+        media: match typed {
+            true => small(Some(&media.main)) + "/" + &small(Some(&media.subtype)),
+            false => String::new(),
+        },
+        charset: small(media.charset.as_deref()),
+        encoding: written("content-transfer-encoding"),
+        disposition: written("content-disposition"),
+        file_name: head(media.filename.as_deref().unwrap_or(""), 200).to_owned(),
+        depth,
+        octets: part.body.len(),
     }
 }
 

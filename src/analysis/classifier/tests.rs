@@ -250,7 +250,7 @@ proptest! {
     fn any_file_is_refused_or_read(octets in proptest::collection::vec(any::<u8>(), 0..300), magic: bool) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m");
-        let mut whole = if magic { b"PSTNMODL\x01\x00\x01\x00".to_vec() } else { Vec::new() };
+        let mut whole = if magic { b"PSTNMODL\x01\x00\x02\x00".to_vec() } else { Vec::new() };
         whole.extend(octets);
         fs::write(&path, whole).unwrap();
         prop_assert!(Classifier::open(&path, LearningLimits::default()).is_err());
