@@ -7,7 +7,9 @@
 //! thread of their own, a few at once, while the virus scanner works beside.
 
 pub mod antivirus;
+pub mod classifier;
 mod content;
+mod likeness;
 pub mod rules;
 mod stage;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use crate::config::{Config, DeadlinePolicy, OnFailure};
 use crate::mail::{Class, Content, Finding, Mail, Summary};
 use crate::session::Received;
 use antivirus::Antivirus;
+use likeness::Likeness;
 use rules::{RuleError, RuleSet};
 
 /// Larger messages leave the session's thread.
@@ -54,6 +57,7 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Analysis {
     rules: Arc<RuleSet>,
+    likeness: Arc<Likeness>,
     antivirus: Option<Antivirus>,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
@@ -63,13 +67,14 @@ pub struct Analysis {
 
 impl Analysis {
     /// The stages by the configuration. Compiles the content rules, which may take seconds
-    /// unless they are as they were the last time.
+    /// unless they are as they were the last time, and reads the classifier's model.
     pub fn new(config: &Config) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let rules = RuleSet::load(&config.content.dirs, &config.content.disabled, data_dir)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Arc::new(Analysis {
             rules,
+            likeness: Arc::new(Likeness::in_dir(&config.system.data_dir)),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -77,12 +82,13 @@ impl Analysis {
         }))
     }
 
-    /// The stages as they are shipped, without a virus scanner. Compiled patterns are kept in
+    /// The stages as they are shipped, without a virus scanner or a model. Compiled patterns are kept in
     /// the user's cache folder, when there is one.
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
             rules: RuleSet::load(&[], &[], user_cache_dir().as_deref())?,
+            likeness: Arc::new(Likeness::Untrained),
             antivirus: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -136,10 +142,12 @@ impl Analysis {
 
     async fn look_inside(&self, octets: &Bytes) -> Look {
         if octets.len() as u64 <= INLINE_OCTETS {
-            return content::look(&self.rules, octets);
+            return content::look(&self.rules, &self.likeness, octets);
         }
-        let (rules, octets) = (Arc::clone(&self.rules), octets.clone());
-        let look = tokio::task::spawn_blocking(move || content::look(&rules, &octets)).await;
+        let (rules, likeness) = (Arc::clone(&self.rules), Arc::clone(&self.likeness));
+        let octets = octets.clone();
+        let work = move || content::look(&rules, &likeness, &octets);
+        let look = tokio::task::spawn_blocking(work).await;
         look.unwrap_or_else(|error| content::failed(error.to_string()))
     }
 
@@ -162,7 +170,7 @@ impl Analysis {
 
     /// Looks into octets without the virus scanner, on the caller's thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {
-        let look = content::look(&self.rules, &Bytes::copy_from_slice(octets));
+        let look = content::look(&self.rules, &self.likeness, &Bytes::copy_from_slice(octets));
         (look.findings, look.summary)
     }
 

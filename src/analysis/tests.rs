@@ -110,3 +110,121 @@ fn gtube_is_found_in_its_wrappings() {
     }
     println!("found in {found} messages");
 }
+
+mod classifier_in_force {
+    use super::*;
+    use crate::analysis::classifier::{
+        Classifier, Example, FEWEST_EACH, Features, Label, LearningLimits, MODEL_FILE,
+    };
+
+    fn mail(from: &str, subject: &str, body: &str) -> Vec<u8> {
+        format!(
+            "From: {from}\r\nTo: bob@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\
+             Message-ID: <1@y.test>\r\nSubject: {subject}\r\n\r\n{body}\r\n"
+        )
+        .into_bytes()
+    }
+
+    fn spam(number: usize) -> Vec<u8> {
+        let body = format!("Winner {number}, claim http://a.test/{number} before it expires!");
+        mail("\"Big Prize\" <win@prize.test>", &format!("You WON {number} prizes"), &body)
+    }
+
+    fn ham(number: usize) -> Vec<u8> {
+        let body = format!("Hello Bob,\r\nthe minutes of meeting {number} are in the folder.");
+        mail("Ann <ann@y.test>", &format!("Re: minutes {number}"), &body)
+    }
+
+    fn anatomy(octets: Vec<u8>) -> crate::message::Anatomy {
+        crate::message::Anatomy::of(&octets.into(), crate::message::Limits::default())
+    }
+
+    fn save_model(dir: &Path) {
+        let example =
+            |message: Vec<u8>, label| Example { features: Features::of_message(&message), label };
+        let examples: Vec<Example> = (0..FEWEST_EACH)
+            .flat_map(|at| [example(spam(at), Label::Spam), example(ham(at), Label::Ham)])
+            .collect();
+        let classifier = Classifier::blank(LearningLimits::default());
+        classifier.train(&examples).unwrap();
+        classifier.save(&dir.join(MODEL_FILE)).unwrap();
+    }
+
+    async fn found(likeness: Likeness, octets: Vec<u8>) -> Vec<String> {
+        let mut analysis = Arc::into_inner(analysis("")).unwrap();
+        analysis.likeness = Arc::new(likeness);
+        let look = analysis.look(&Content::from_bytes(octets)).await.unwrap();
+        look.findings.iter().map(|finding| finding.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_model_speaks_in_every_look() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(found(Likeness::in_dir(dir.path()), ham(900)).await, ["AV_ABSENT"]);
+        save_model(dir.path());
+        let mut large = spam(901);
+        large.extend(b"padding \r\n".repeat(60_000));
+        for (message, name) in [
+            (spam(900), "CLASSIFIER_SPAM"),
+            (large, "CLASSIFIER_SPAM"),
+            (ham(900), "CLASSIFIER_HAM"),
+        ] {
+            let likeness = Likeness::in_dir(dir.path());
+            let names = found(likeness, message).await;
+            assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_model_is_a_notice_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join(MODEL_FILE),
+            "no model, by its looks; at all, at all, at all",
+        )
+        .unwrap();
+        let likeness = Likeness::in_dir(dir.path());
+        let finding = likeness.finding(&anatomy(spam(900))).unwrap();
+        assert_eq!((&*finding.name, finding.class), ("CLASSIFIER_REFUSED", Class::Notice));
+        assert_eq!(finding.score, 0.0);
+        assert!(finding.detail.contains(MODEL_FILE), "{}", finding.detail);
+        let names = found(likeness, ham(900)).await;
+        assert_eq!(names, ["CLASSIFIER_REFUSED", "AV_ABSENT"]);
+    }
+
+    #[test]
+    fn hostile_forms_take_no_longer_than_their_octets() {
+        let dir = tempfile::tempdir().unwrap();
+        save_model(dir.path());
+        let likeness = Likeness::in_dir(dir.path());
+        let parts = |count: usize| {
+            let opening: String = (0..count)
+                .map(|at| {
+                    format!("Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n")
+                })
+                .collect();
+            opening.into_bytes()
+        };
+        let table: [(&str, Vec<u8>); 6] = [
+            ("nested parts", parts(20_000)),
+            ("nested messages", b"Content-Type: message/rfc822\r\n\r\n".repeat(30_000)),
+            ("flat parts", {
+                let mut text = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
+                text.extend(b"--b\r\n\r\nx\r\n".repeat(100_000));
+                text
+            }),
+            ("fields", b"X: y\r\n".repeat(150_000)),
+            (
+                "angles",
+                [b"Content-Type: text/html\r\n\r\n".to_vec(), b"<".repeat(1 << 20)].concat(),
+            ),
+            ("addresses", [b"To: ".to_vec(), b"(<a@b>,".repeat(150_000)].concat()),
+        ];
+        for (name, octets) in table {
+            let begun = std::time::Instant::now();
+            let _ = likeness.finding(&anatomy(octets.clone()));
+            println!("{name}: {} octets in {:?}", octets.len(), begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(10), "{name}");
+        }
+    }
+}

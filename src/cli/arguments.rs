@@ -22,6 +22,8 @@ pub enum Command {
     Check(WithConfig),
     /// Look into messages in files and say what is found
     Scan(ScanOrder),
+    /// Train the classifier from good mail and spam in files
+    Train(TrainOrder),
     /// Content rules
     Rules(RulesOrder),
     /// Mail that waits for delivery
@@ -67,6 +69,20 @@ pub struct ScanOrder {
     /// Messages, or folders that are read recursively; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `postern train`.
+#[derive(Debug, Args)]
+pub struct TrainOrder {
+    /// The configuration file; the model goes into its data directory
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Good mail, one message a file, in a folder that is read recursively; may be repeated
+    #[arg(long, required = true, value_name = "DIR")]
+    pub ham: Vec<PathBuf>,
+    /// Spam, likewise; may be repeated
+    #[arg(long, required = true, value_name = "DIR")]
+    pub spam: Vec<PathBuf>,
 }
 
 /// `postern rules`.

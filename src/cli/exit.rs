@@ -58,6 +58,12 @@ pub enum Trouble {
         /// Why.
         error: std::io::Error,
     },
+    /// What was given was read, and cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// A file could not be written.
+    #[error("{0}")]
+    Output(String),
     /// The box refused, or answered what was not expected.
     #[error("{0}")]
     Refused(String),
@@ -71,9 +77,11 @@ impl Trouble {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Trouble::Usage(_) => 64,
+            Trouble::Data(_) => 65,
             Trouble::Input { .. } | Trouble::NotFound(_) => 66,
             Trouble::NotRunning(_) => 69,
             Trouble::Software(_) => 70,
+            Trouble::Output(_) => 73,
             Trouble::Refused(_) => 75,
             Trouble::NoPermission(_) => 77,
             Trouble::Config(_) | Trouble::Telemetry(_) | Trouble::Tls(_) | Trouble::Rules(_) => 78,

@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod control;
 mod exit;
+mod messages;
 mod progress;
 mod quarantine;
 mod queue;
@@ -14,6 +15,7 @@ mod render;
 mod rules;
 mod scan;
 mod track;
+mod train;
 mod user;
 
 pub use arguments::{Arguments, Command, WithConfig};
@@ -26,6 +28,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Run(_) => Ok(Exit::Ok),
         Command::Check(with) => check::check(&with),
         Command::Scan(order) => scan::scan(&order),
+        Command::Train(order) => train::train(&order),
         Command::Rules(order) => rules::rules(&order),
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),

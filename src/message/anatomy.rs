@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use super::charset;
 use super::cut;
 use super::head::{Head, decides_reading, trim_line_end};
 use super::media::{Encoding, Media};
@@ -70,6 +71,11 @@ impl Part {
     /// The body without its transfer encoding.
     pub fn decoded(&self) -> Cow<'_, [u8]> {
         self.decode_body().0
+    }
+
+    /// The body as text, without transfer encoding and charset.
+    pub fn text(&self) -> String {
+        charset::decode(&self.decoded(), self.media.charset.as_deref()).text.into_owned()
     }
 
     pub(super) fn decode_body(&self) -> (Cow<'_, [u8]>, transfer::Flaws) {

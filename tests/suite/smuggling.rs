@@ -85,7 +85,10 @@ fn has_bare_line_end(octets: &[u8]) -> bool {
 #[test]
 fn no_ending_smuggles_a_second_mail_past_the_box() {
     let sink = Sink::start();
-    let postern = Setup::new().next_hop(sink.hop()).start();
+    let postern = Setup::new()
+        .next_hop(sink.hop())
+        .set("policy.inbound", "classes = { ambiguous = \"deliver\" }")
+        .start();
     let mut accepted = 0;
     for (number, ending) in ENDINGS.iter().enumerate() {
         for split in [false, true] {
@@ -106,7 +109,10 @@ fn no_ending_smuggles_a_second_mail_into_postfix() {
     // A next hop as lenient as Postfix was before it learnt of the attack.
     let lenient = ["smtpd_forbid_bare_newline = no", "smtpd_forbid_unauth_pipelining = no"];
     let Some(postfix) = Postfix::start(&lenient) else { return };
-    let postern = Setup::new().next_hop(postfix.hop()).start();
+    let postern = Setup::new()
+        .next_hop(postfix.hop())
+        .set("policy.inbound", "classes = { ambiguous = \"deliver\" }")
+        .start();
     let mut accepted = 0;
     for (number, ending) in ENDINGS.iter().enumerate() {
         accepted += usize::from(try_attack(postern.inbound(), ending, number, false));
@@ -129,7 +135,10 @@ fn no_ending_smuggles_a_second_mail_into_postfix() {
 #[test]
 fn bare_line_ends_in_commands_are_refused_and_the_connection_closed() {
     let sink = Sink::start();
-    let postern = Setup::new().next_hop(sink.hop()).start();
+    let postern = Setup::new()
+        .next_hop(sink.hop())
+        .set("policy.inbound", "classes = { ambiguous = \"deliver\" }")
+        .start();
     let table: &[&[u8]] = &[
         b"NOOP\n",
         b"NOOP\rNOOP\r\n",
@@ -151,7 +160,10 @@ fn bare_line_ends_in_commands_are_refused_and_the_connection_closed() {
 #[test]
 fn pipelined_commands_behind_data_are_commands_once() {
     let sink = Sink::start();
-    let postern = Setup::new().next_hop(sink.hop()).start();
+    let postern = Setup::new()
+        .next_hop(sink.hop())
+        .set("policy.inbound", "classes = { ambiguous = \"deliver\" }")
+        .start();
     let mut client = Client::greeted(postern.inbound());
     let mut wire = Vec::new();
     // RFC 2920 section 3.1: DATA ends a group; the text follows 354, but a client that

@@ -1,0 +1,325 @@
+//! The statistical classifier: how much a message is like the spam, or the ham, of this house.
+//!
+//! In: [`Features`] of a message. Out: a [`Score`] (calibrated log-odds) and its finding.
+//! Trained in batch ([`Classifier::train`]), taught message by message
+//! ([`Classifier::learn_one`]); kept in one file. Scanning never waits for learning: the model
+//! in force is a snapshot that training replaces whole, and lessons change its cells
+//! atomically in place.
+//!
+//! # What was tried
+//! `benches/accuracy` prints this table anew. Trained on one half of the SpamAssassin public
+//! corpus; percent of the other half's spam caught at so many false positives, and percent of
+//! the phish in a small set of mail from twenty years later.
+//!
+//! | method | AUC | 0.1 % | 1 % | later: 0.1 % | 0.5 % | 1 % |
+//! |---|---|---|---|---|---|---|
+//! | Bayes on sparse bigrams, Robinson and Fisher | 0.99283 | 85.3 | 89.1 | 35.8 | 44.4 | 47.9 |
+//! | Bayes on sparse bigrams, by confidence | 0.99857 | 88.4 | 96.8 | 74.7 | 83.6 | 87.8 |
+//! | Bayes on 4-grams of text, by confidence | 0.99896 | 90.5 | 98.0 | 3.0 | 36.6 | 86.3 |
+//! | compression, contexts of up to 5 octets | 0.99797 | 90.5 | 98.4 | 0.0 | 4.7 | 93.6 |
+//! | logistic regression on 4-grams of text | 0.99905 | 88.5 | 97.1 | 33.3 | 86.8 | 94.6 |
+//! | logistic regression on 4-grams of source | 0.99950 | 90.7 | 98.5 | 86.4 | 97.3 | 99.7 |
+//! | relaxed SVM on 4-grams of source | 0.99962 | 94.8 | 99.4 | 85.2 | 96.2 | 98.5 |
+//! | sharp member: linear, Bayesian factors, nine views | 0.99962 | 95.6 | 99.9 | 87.5 | 89.9 | 97.9 |
+//! | broad member: linear, eight views | 0.99973 | 94.3 | 99.9 | 90.3 | 97.9 | 98.8 |
+//! | kept: sharp, broad and Bayesian members together | 0.99977 | 96.3 | 99.9 | 96.4 | 98.4 | 99.6 |
+//!
+//! The choice was made by five-fold cross-validation inside the training half (kept: AUC
+//! 0.99990, 97.9 % at 0.1 %, 99.9 % at 1 %) and on the later mail. No method alone is best at
+//! both; members that err differently are, together.
+//!
+//! What a receiver adds (Delivered-To, Return-Path, states of mailboxes, verdicts of filters)
+//! tells the halves of a collected corpus apart without telling spam from ham, and is not
+//! looked at. In cross-validation the sharp member reaches 98.2 % at 0.1 % with all of it,
+//! 97.0 % with the hosts of Received only (as kept), 94.3 % without those.
+//!
+//! # How it fails
+//! A model file that is truncated, oversized, corrupt or of another version is refused with a
+//! [`ClassifierError`]; the caller goes on with [`Classifier::blank`], which scores nothing
+//! until it was trained or taught enough. Training on an empty or one-sided corpus is refused
+//! and the model in force stays. Scoring and learning never fail.
+
+mod features;
+mod fields;
+mod file;
+mod links;
+mod markup;
+mod model;
+mod sample;
+mod school;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod train;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::mail::{Class, Finding};
+
+pub use features::{FEATURES_VERSION, Features, VIEWS, View};
+pub use file::FILE_OCTETS;
+pub use model::{Label, Margins, Model};
+pub use sample::{PartShape, Sample};
+pub use school::{LearningLimits, Refusal};
+pub use tokens::TABLE_BITS;
+pub use train::{Example, FEWEST_EACH, MOST_EXAMPLES, TrainingReport};
+
+use school::School;
+
+/// Name of the model in the data directory.
+pub const MODEL_FILE: &str = "classifier.model";
+
+/// What can go wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ClassifierError {
+    /// Training without messages.
+    #[error("the training corpus is empty")]
+    EmptyCorpus,
+    /// Training with too few of one kind.
+    #[error(
+        "the training corpus has {spam} spam and {ham} ham; at least {needed} of each kind are needed"
+    )]
+    OneSided {
+        /// Spam found.
+        spam: usize,
+        /// Ham found.
+        ham: usize,
+        /// Fewest of each.
+        needed: usize,
+    },
+    /// The file does not begin like a model.
+    #[error("{path} is not a classifier model")]
+    NotAModel {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file was written by another version.
+    #[error(
+        "{path} is a model of another version (format {format}, features {features}); train again"
+    )]
+    OtherVersion {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u16,
+        /// Its features.
+        features: u16,
+    },
+    /// The file ends too early.
+    #[error("{path} is truncated: {octets} of {FILE_OCTETS} octets")]
+    Truncated {
+        /// Which file.
+        path: PathBuf,
+        /// Its length.
+        octets: u64,
+    },
+    /// The file does not end where it should.
+    #[error("{path} is too large for a model: {octets} octets instead of {FILE_OCTETS}")]
+    Oversized {
+        /// Which file.
+        path: PathBuf,
+        /// Its length.
+        octets: u64,
+    },
+    /// The file's content is damaged.
+    #[error("{path} is corrupt ({what})")]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("{path} cannot be written: {source}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The classifier's opinion of a message.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// Log-odds that it is spam, both kinds taken as equally frequent; −30 to 30.
+    pub log_odds: f64,
+}
+
+impl Score {
+    /// Log-odds nearer to 0 than this are no finding.
+    pub const SILENT: f64 = 1.0;
+    /// Points for each unit of log-odds.
+    pub const POINTS: f64 = 1.0;
+    /// Highest and lowest score of a finding.
+    pub const MOST: f64 = 8.0;
+    /// Lowest: good mail is not proved by its words, so ham earns less than spam costs.
+    pub const LEAST: f64 = -3.0;
+
+    /// Probability that it is spam.
+    pub fn probability(&self) -> f64 {
+        1.0 / (1.0 + (-self.log_odds).exp())
+    }
+
+    /// The score that goes into the sum: one point for each unit of log-odds (a factor of
+    /// 2.7 in odds), between −3 and 8; nothing within one unit of even odds.
+    pub fn points(&self) -> f64 {
+        match self.log_odds.abs() < Score::SILENT {
+            true => 0.0,
+            false => (self.log_odds * Score::POINTS).clamp(Score::LEAST, Score::MOST),
+        }
+    }
+
+    /// `CLASSIFIER_SPAM`, `CLASSIFIER_HAM` or nothing.
+    pub fn finding(&self) -> Option<Finding> {
+        let points = self.points();
+        let percent = self.probability() * 100.0;
+        let (name, class, detail) = if points > 0.0 {
+            let detail = format!("like spam that was learned (probability {percent:.1} %)");
+            ("CLASSIFIER_SPAM", Class::Spam, detail)
+        } else if points < 0.0 {
+            let detail =
+                format!("like good mail that was learned (spam probability {percent:.1} %)");
+            ("CLASSIFIER_HAM", Class::Notice, detail)
+        } else {
+            return None;
+        };
+        Some(Finding::new(name, class, points as f32, detail))
+    }
+}
+
+/// What a lesson did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lesson {
+    /// Log-odds before.
+    pub before: f64,
+    /// Log-odds after.
+    pub after: f64,
+}
+
+/// The classifier: a model in force, and those who teach it.
+#[derive(Debug)]
+pub struct Classifier {
+    model: ArcSwap<Model>,
+    /// Held by whoever changes or writes the model; never by a scan.
+    school: Mutex<School>,
+}
+
+impl Classifier {
+    /// Lessons of each kind before a model that was never trained in batch speaks.
+    pub const FEWEST_LESSONS: u32 = 50;
+    /// A lesson about a message that is on the right side by this much is not needed.
+    pub const SURE: f64 = 6.0;
+    /// What a lesson costs its source that moves no margin: it still counts.
+    pub const LEAST_CHARGE: f64 = 0.05;
+
+    /// A classifier that knows nothing.
+    pub fn blank(limits: LearningLimits) -> Classifier {
+        Classifier::with(Model::blank(), limits)
+    }
+
+    fn with(model: Model, limits: LearningLimits) -> Classifier {
+        Classifier { model: ArcSwap::from_pointee(model), school: Mutex::new(School::new(limits)) }
+    }
+
+    /// Reads the model at a path; a blank classifier if there is none.
+    pub fn open(path: &Path, limits: LearningLimits) -> Result<Classifier, ClassifierError> {
+        let known = Classifier::in_file(path, limits)?;
+        Ok(known.unwrap_or_else(|| Classifier::blank(limits)))
+    }
+
+    /// Reads the model at a path, if there is one.
+    pub fn in_file(
+        path: &Path,
+        limits: LearningLimits,
+    ) -> Result<Option<Classifier>, ClassifierError> {
+        Ok(file::read(path)?.map(|model| Classifier::with(model, limits)))
+    }
+
+    fn school(&self) -> MutexGuard<'_, School> {
+        self.school.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it makes of a message; none as long as it knows too little.
+    pub fn score(&self, features: &Features) -> Option<Score> {
+        let model = self.model.load();
+        let (spam, ham) = model.counted();
+        let fewest = match model.calibration == model::Calibration::UNTRAINED {
+            true => Classifier::FEWEST_LESSONS,
+            false => 1,
+        };
+        (spam.min(ham) >= fewest).then(|| Score { log_odds: model.log_odds(features) })
+    }
+
+    /// What each member says, for measurement.
+    pub fn margins(&self, features: &Features) -> Margins {
+        self.model.load().margins(features)
+    }
+
+    /// Spam and ham learned from.
+    pub fn learned(&self) -> (u32, u32) {
+        self.model.load().counted()
+    }
+
+    /// Trains a new model from a corpus and puts it in force; lessons taught before are
+    /// replaced with it. The same corpus gives the same model.
+    pub fn train(&self, examples: &[Example]) -> Result<TrainingReport, ClassifierError> {
+        let (model, report) = train::train(examples)?;
+        let _writer = self.school();
+        self.model.store(Arc::new(model));
+        Ok(report)
+    }
+
+    /// Teaches one message, within the limits of its source. `source` names who says so: a
+    /// user, or the rule that decided.
+    pub fn learn_one(
+        &self,
+        features: &Features,
+        label: Label,
+        source: &str,
+        now_s: u64,
+    ) -> Result<Lesson, Refusal> {
+        let mut school = self.school();
+        let model = self.model.load();
+        let fingerprint = features.fingerprint();
+        let movement = school.admit(source, fingerprint, now_s)?;
+        let before = model.log_odds(features);
+        if before * label.sign() > Classifier::SURE {
+            return Err(Refusal::Known);
+        }
+        let moved = model.learn(features, label, movement);
+        school.enter(source, fingerprint, moved.max(Classifier::LEAST_CHARGE));
+        Ok(Lesson { before, after: model.log_odds(features) })
+    }
+
+    /// Writes the model to a file, replacing it atomically: for the data directory, an export
+    /// or a backup.
+    pub fn save(&self, path: &Path) -> Result<(), ClassifierError> {
+        // No lesson may come in between, or the file would hold half of it.
+        let _writer = self.school();
+        file::write(&self.model.load(), path)
+    }
+
+    /// Puts the model of a file in force.
+    pub fn import(&self, path: &Path) -> Result<(), ClassifierError> {
+        let missing = || ClassifierError::Read {
+            path: path.to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let model = file::read(path)?.ok_or_else(missing)?;
+        let _writer = self.school();
+        self.model.store(Arc::new(model));
+        Ok(())
+    }
+}
