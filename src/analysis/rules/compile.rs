@@ -64,10 +64,13 @@ fn pattern(id: usize, expression: &Expression) -> Pattern {
     flags.set(PatternFlags::MULTILINE, wanted.multi_line);
     flags.set(PatternFlags::UCP, wanted.unicode);
     flags.set(PatternFlags::UTF8, wanted.unicode || speaks_of_characters(&expression.text));
-    let text = match wanted.words {
+    let mut text = match wanted.words {
         true => format!(r"\b(?:{})\b", expression.text),
         false => expression.text.clone(),
     };
+    if let Some(marks) = &expression.marks {
+        text = format!(r"\A\x01[{marks}]\n(?s:.*)(?:{text})");
+    }
     Pattern { expression: text, flags, id: Some(id), ext: Default::default(), som: None }
 }
 

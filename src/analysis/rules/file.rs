@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::RuleError;
+use super::{RuleError, mark};
 use crate::config::Place;
 use crate::mail::Class;
 use crate::message::Zone;
@@ -115,6 +115,8 @@ pub struct Expression {
     pub place: Place,
     /// What a distinct term of a lexicon adds to the score.
     pub term_score: f32,
+    /// Looks only into texts behind one of these marks (see [`super::mark`]).
+    pub(super) marks: Option<String>,
 }
 
 /// What makes a rule hit.
@@ -206,6 +208,7 @@ impl Source<'_> {
             flags,
             place: self.place(text.pattern.span().start),
             term_score: 0.0,
+            marks: mark::marks(text.pattern.get_ref(), zone_bits(&text.zones)),
         };
         let rule = Rule {
             id: text.id.get_ref().clone(),
@@ -242,6 +245,7 @@ impl Source<'_> {
                 flags,
                 place: self.place(at),
                 term_score,
+                marks: None,
             });
         }
         let max_score = self.score(&text.max_score)?;

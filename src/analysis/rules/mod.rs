@@ -8,6 +8,7 @@
 
 mod compile;
 mod file;
+mod mark;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -60,6 +61,16 @@ struct Owner {
     rule: usize,
     zones: u8,
     term_score: f32,
+    reach: Reach,
+}
+
+/// In which scan of a text a pattern counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// In that of the text alone.
+    Free,
+    /// In that of the text behind the mark of its zone.
+    Marked,
 }
 
 /// Compiled rules; shared by all scans.
@@ -110,7 +121,11 @@ impl RuleSet {
             };
             for expression in own {
                 let term_score = expression.term_score;
-                owners.push(Owner { rule: at, zones: rule.zones, term_score });
+                let reach = match expression.marks {
+                    Some(_) => Reach::Marked,
+                    None => Reach::Free,
+                };
+                owners.push(Owner { rule: at, zones: rule.zones, term_score, reach });
                 expressions.push(expression);
             }
         }
@@ -243,12 +258,24 @@ impl std::fmt::Debug for Scan<'_> {
 impl Scan<'_> {
     /// Scans one text of the message, in normal form.
     pub fn text(&mut self, zone: Zone, text: &str) {
+        self.pass(zone, text, Reach::Free);
+        if let Some(mark) = mark::before(zone) {
+            let mut marked = String::with_capacity(text.len() + mark.len());
+            marked.extend(mark);
+            marked.push_str(text);
+            self.pass(zone, &marked, Reach::Marked);
+        }
+    }
+
+    fn pass(&mut self, zone: Zone, text: &str, reach: Reach) {
         let (Some(database), Some(scratch)) = (&self.set.database, &self.scratch) else { return };
         let owners = &self.set.owners;
         let hits = &mut self.hits;
         let note = |pattern: u32, _: u64, end: u64, _: u32| {
             let pattern = pattern as usize;
-            let looks = owners.get(pattern).is_some_and(|owner| owner.zones & zone.bit() != 0);
+            let looks = owners
+                .get(pattern)
+                .is_some_and(|owner| owner.zones & zone.bit() != 0 && owner.reach == reach);
             if looks && !hits.iter().any(|hit| hit.pattern == pattern) {
                 let text = excerpt(text, usize::try_from(end).unwrap_or(usize::MAX));
                 hits.push(Hit { pattern, zone, text });
