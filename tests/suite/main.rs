@@ -16,6 +16,7 @@ mod harness;
 
 mod antivirus;
 mod chunking;
+mod classifier;
 mod commands;
 mod conservation;
 mod corpora;
