@@ -73,7 +73,11 @@ pub fn run(file: &Path) -> Result<(), Trouble> {
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new().context("cannot listen for signals")?;
-        let app = App::start(config, file, data_dir).await?;
+        // Compiling rules may take a while; who ends the box meanwhile does not wait for that.
+        let app = tokio::select! {
+            app = App::start(config, file, data_dir) => app?,
+            () = signals.end() => return Ok(()),
+        };
         app.run(&mut signals).await;
         Ok(())
     });

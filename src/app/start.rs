@@ -134,7 +134,13 @@ pub(super) async fn judging(config: &Config) -> anyhow::Result<Judging> {
 
 fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     let data_dir = &config.system.data_dir;
-    let store = Arc::new(ballast::open_store(data_dir)?);
+    let store = Arc::new(ballast::open_store(data_dir).with_context(|| {
+        let store = data_dir.join("store");
+        format!(
+            "accounts in {} cannot be opened; without that folder the box starts with none",
+            store.display()
+        )
+    })?);
     store.accounts().prepare()?;
     let journal = Journal::open(&config.journal, data_dir)?;
     let (spool, recovery) = Spool::open(&config.spool, data_dir)?;
