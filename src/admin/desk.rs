@@ -1,7 +1,7 @@
 //! What the operator can see and do, in terms of the rooms that do it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use warp::http::StatusCode;
@@ -17,6 +17,8 @@ use crate::telemetry::metrics;
 
 /// Who the journal says has acted: the socket is open to one user only.
 pub(super) const OPERATOR: &str = "operator";
+/// For the log to catch up before a list.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// How much of a header section is shown.
 const HEADER_OCTETS: usize = 64 << 10;
 
@@ -86,6 +88,16 @@ pub(super) fn parse_id(text: &str) -> Result<MailId, DeskError> {
 }
 
 impl Desk {
+    /// Waits until what happened to mail just before can be read from the log, but not long:
+    /// a disk that takes nothing must not keep the operator from looking.
+    pub(super) async fn catch_up(&self) {
+        match tokio::time::timeout(CATCH_UP, self.spool.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the spool lags behind what is shown"),
+            Err(_) => tracing::warn!("the spool lags behind what is shown"),
+        }
+    }
+
     /// Queued mail, oldest first.
     pub(super) fn queue(
         &self,

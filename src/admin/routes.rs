@@ -53,13 +53,17 @@ pub(super) fn all(
 fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
     let with = with(desk);
     let queue = warp::path!("v1" / "queue").and(warp::query()).and(with.clone()).and_then(
-        |window: Window, desk: Arc<Desk>| {
-            lines(move || desk.queue(window.state.as_deref(), window.limit))
+        |window: Window, desk: Arc<Desk>| async move {
+            desk.catch_up().await;
+            lines(move || desk.queue(window.state.as_deref(), window.limit)).await
         },
     );
-    let queued = warp::path!("v1" / "queue" / String)
-        .and(with.clone())
-        .and_then(|id: String, desk: Arc<Desk>| one(move || desk.queued(&id)));
+    let queued = warp::path!("v1" / "queue" / String).and(with.clone()).and_then(
+        |id: String, desk: Arc<Desk>| async move {
+            desk.catch_up().await;
+            one(move || desk.queued(&id)).await
+        },
+    );
     let quarantine = warp::path!("v1" / "quarantine")
         .and(warp::query())
         .and(with.clone())
