@@ -104,7 +104,8 @@ impl Config {
         self.tls.certificate.iter_mut().for_each(resolve);
         self.tls.key.iter_mut().for_each(resolve);
         self.content.dirs.iter_mut().for_each(resolve);
-        for hop in self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop) {
+        let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
+        for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);
         }
     }

@@ -110,3 +110,19 @@ fn errors_name_line_column_and_the_nearest_name() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn every_path_is_meant_from_the_folder_of_the_file() {
+    let text = format!(
+        "{LEAST}[[domain]]\nname = \"x.test\"\nnext_hop = [\"maildir:in\", \"lmtp:sock\"]\n\
+         [delivery]\nsmart_host = \"maildir:out\"\n[content]\ndirs = [\"rules\"]\n\
+         [tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n"
+    );
+    let config = parse(&text).unwrap();
+    let hops: Vec<String> = config.domain[0].next_hop.iter().map(ToString::to_string).collect();
+    assert_eq!(hops, ["maildir:/etc/postern/in", "lmtp:/etc/postern/sock"]);
+    let smart_host = config.delivery.smart_host.unwrap();
+    assert_eq!(smart_host.to_string(), "maildir:/etc/postern/out");
+    assert_eq!(config.content.dirs, [Path::new("/etc/postern/rules")]);
+    assert_eq!(config.tls.certificate.as_deref(), Some(Path::new("/etc/postern/c.pem")));
+}
