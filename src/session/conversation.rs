@@ -467,10 +467,15 @@ fn timed_out(text: &str) -> Reply {
     Reply::new(421, EnhancedCode(4, 4, 2), text)
 }
 
+/// A reference on a line of its own where the last line has no room for it (RFC 5321
+/// section 4.5.3.1.5).
+const ROOM_OCTETS: usize = 440;
+
 /// So that the sender can ask the administrator about it by name.
 fn with_reference(mut reply: Reply, mail_id: MailId) -> Reply {
-    if let Some(last) = reply.text.last_mut() {
-        last.push_str(&format!(" ({mail_id})"));
+    match reply.text.last_mut().filter(|last| last.len() <= ROOM_OCTETS) {
+        Some(last) => last.push_str(&format!(" ({mail_id})")),
+        None => reply.text.push(format!("({mail_id})")),
     }
     reply
 }
