@@ -473,7 +473,6 @@ fn timed_out(text: &str) -> Reply {
     Reply::new(421, EnhancedCode(4, 4, 2), text)
 }
 
-/// So that the sender can ask the administrator about it by name.
 /// Who is named twice gets one copy: the first naming counts.
 fn name_once(envelope: &mut Envelope) {
     if envelope.recipients.len() < 2 {
@@ -483,10 +482,19 @@ fn name_once(envelope: &mut Envelope) {
     envelope.recipients.retain(|recipient| named.insert(recipient.forward_path.clone()));
 }
 
+/// A reference goes on a line of its own where the last line has no room for it (RFC 5321
+/// section 4.5.3.1.5).
+const ROOM_OCTETS: usize = 440;
+
+/// So that the sender can ask the administrator about it by name.
 fn with_reference(mut reply: Reply, mail_id: MailId) -> Reply {
     let id = mail_id.to_string();
-    if let Some(last) = reply.text.last_mut().filter(|last| !last.contains(&id)) {
-        last.push_str(&format!(" ({id})"));
+    if reply.text.iter().any(|line| line.contains(&id)) {
+        return reply;
+    }
+    match reply.text.last_mut().filter(|last| last.len() <= ROOM_OCTETS) {
+        Some(last) => last.push_str(&format!(" ({id})")),
+        None => reply.text.push(format!("({id})")),
     }
     reply
 }

@@ -52,7 +52,7 @@ pub async fn serve<P: Pipeline, A: Authenticator>(
                 }
                 let session = attend(
                     stream,
-                    peer.ip().to_canonical(),
+                    peer.ip(),
                     settings.load_full(),
                     Arc::clone(&house),
                     drain.clone(),
@@ -103,6 +103,8 @@ pub async fn attend<S, P, A>(
     P: Pipeline,
     A: Authenticator,
 {
+    // A dual-stack socket shows IPv4 clients as IPv6.
+    let peer = peer.to_canonical();
     let mut wire = Wire::new(stream);
     let mut visitor = Visitor { role: settings.role, client: peer };
     match Box::pin(find_client(&mut wire, peer, &settings, &house)).await {

@@ -8,8 +8,8 @@
 //!
 //! # What was tried
 //! `benches/accuracy` prints this table anew; the one here was measured with feature version 1,
-//! which read each message by a parse of its own, before version 2 took the shared anatomy. Trained on one half of the SpamAssassin public
-//! corpus; percent of the other half's spam caught at so many false positives, and percent of
+//! which read each message by a parse of its own, before version 2 took the shared anatomy.
+//! Trained on one half of the SpamAssassin public corpus; percent of the other half's spam caught at so many false positives, and percent of
 //! the phish in a small set of mail from twenty years later.
 //!
 //! | method | AUC | 0.1 % | 1 % | later: 0.1 % | 0.5 % | 1 % |

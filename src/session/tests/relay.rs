@@ -81,7 +81,8 @@ async fn outbound_serves_its_networks_and_sends_anywhere() {
         ("<Postmaster>", "250"),
     ];
     replies(&stage, "10.1.2.3", &table).await;
-    for client in ["192.0.2.1", "11.0.0.1", "::ffff:192.0.2.1", "::1"] {
+    replies(&stage, "::ffff:10.1.2.3", &table).await;
+    for client in ["192.0.2.1", "11.0.0.1", "::ffff:192.0.2.1", "::a01:203"] {
         let mut peer = stage.connect_from(client);
         peer.send(format!("{HELLO}{MAIL}")).await;
         peer.expect(&["554 5.7.1", "503", "503"]).await;

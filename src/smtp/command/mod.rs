@@ -7,7 +7,7 @@
 //! Verbs and keywords are read without regard to case. Lenient where nothing can be misread:
 //! white space at the end of a line, several spaces for one, and spaces between the colon of
 //! `MAIL FROM:` or `RCPT TO:` and the path (RFC 5321 forbids them, many programs send them).
-//! Strict everywhere else: paths stand in angle brackets, parameters follow their grammar,
+//! Parameters are read after HELO as after EHLO. Strict everywhere else: paths stand in angle brackets, parameters follow their grammar,
 //! and a `BDAT` that cannot be understood ends the session, because the octets of its chunk
 //! would be taken for commands.
 
@@ -187,8 +187,10 @@ impl CommandError {
 
 type Parsed = Result<Command, CommandError>;
 
+type Reader = fn(&str) -> Parsed;
+
 /// Verb → reader of its arguments.
-const VERBS: &[(&str, fn(&str) -> Parsed)] = &[
+const VERBS: &[(&str, Reader)] = &[
     ("RCPT", rcpt),
     ("MAIL", mail),
     ("DATA", |rest| bare(rest, Command::Data)),

@@ -50,7 +50,8 @@ impl SenderAsked {
     /// It may: a transaction begins.
     pub fn accept(mut self) -> Commands {
         self.talk.wire(replies::SENDER_OK);
-        let transaction = Transaction { mail: self.mail, recipients: Vec::new(), chunks: None };
+        let transaction =
+            Transaction { mail: self.mail, recipients: Vec::new(), surplus: 0, chunks: None };
         self.talk.transaction = Some(Box::new(transaction));
         Commands::of(self.talk)
     }

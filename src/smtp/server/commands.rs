@@ -200,8 +200,12 @@ fn on_mail(mut talk: Box<Talk>, line: &[u8], mail: MailCommand) -> Turn {
         () if talk.has_sent_enough() => {
             return talk.close_with(line, replies::TOO_MANY_MAILS, Why::Misconduct);
         }
-        // RFC 1870 section 6.1: no error of the client, it asked.
+        // RFC 1870 section 6.1: no error of the client, it asked; but it leads to no mail.
         () if mail.size_octets.is_some_and(|octets| octets > talk.terms.message_octets) => {
+            if talk.is_idling() {
+                let say = replies::TOO_MANY_IDLE_COMMANDS;
+                return talk.close_with(line, say, Why::Misconduct);
+            }
             talk.note(line, replies::TOO_LARGE.reply());
             return talk.go_on();
         }
@@ -211,7 +215,7 @@ fn on_mail(mut talk: Box<Talk>, line: &[u8], mail: MailCommand) -> Turn {
 }
 
 fn on_rcpt(mut talk: Box<Talk>, line: &[u8], rcpt: RcptCommand) -> Turn {
-    let Some(transaction) = &talk.transaction else {
+    let Some(transaction) = &mut talk.transaction else {
         return wrong(talk, line, replies::MAIL_FIRST);
     };
     if transaction.chunks.is_some() {
@@ -220,9 +224,15 @@ fn on_rcpt(mut talk: Box<Talk>, line: &[u8], rcpt: RcptCommand) -> Turn {
     if rcpt.needs_smtputf8 && !transaction.mail.smtputf8 {
         return wrong(talk, line, replies::RECIPIENT_NEEDS_SMTPUTF8);
     }
-    // RFC 5321 section 4.5.3.1.10: those above the limit can come in another transaction.
+    // RFC 5321 section 4.5.3.1.10: those above the limit can come in another transaction. A
+    // client that names as many again does not listen.
     if transaction.recipients.len() >= talk.terms.recipients {
-        talk.note(line, replies::TOO_MANY_RECIPIENTS.reply());
+        transaction.surplus += 1;
+        let reply = replies::TOO_MANY_RECIPIENTS.reply();
+        if transaction.surplus > talk.terms.recipients {
+            return talk.error(line, reply);
+        }
+        talk.note(line, reply);
         return talk.go_on();
     }
     Turn::Recipient(RecipientAsked::new(talk, rcpt))

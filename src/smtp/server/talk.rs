@@ -17,6 +17,8 @@ const RECORDED_OCTETS: usize = 64;
 pub(super) struct Transaction {
     pub(super) mail: MailCommand,
     pub(super) recipients: Vec<Recipient>,
+    /// Forward-paths refused for being too many.
+    pub(super) surplus: usize,
     /// Present from the first `BDAT` on.
     pub(super) chunks: Option<Chunks>,
 }

@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn dots_and_ends() {
-        let table: &[(&[u8], Result<(&[u8], bool, usize), ()>)] = &[
+        type Expected = Result<(&'static [u8], bool, usize), ()>;
+        let table: &[(&[u8], Expected)] = &[
             (b".\r\n", Ok((b"", true, 0))),
             (b".\r\nQUIT\r\n", Ok((b"", true, 6))),
             (b"a\r\n.\r\n", Ok((b"a\r\n", true, 0))),

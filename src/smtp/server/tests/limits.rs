@@ -54,6 +54,16 @@ fn recipients() {
 }
 
 #[test]
+fn recipients_without_end() {
+    // Three fit, three are surplus, five more are errors.
+    let codes = codes_of(&inbound, &format!("{HELLO}{MAIL}{}NOOP\r\n", RCPT.repeat(20)));
+    assert_eq!(codes.iter().filter(|code| *code == "452 4.5.3").count(), 8);
+    assert_eq!(codes.last().unwrap(), "421 4.7.0");
+    let codes = codes_of(&inbound, &format!("{HELLO}{}", "MAIL FROM:<> SIZE=1001\r\n".repeat(20)));
+    assert_eq!(codes.last().unwrap(), "421 4.7.0");
+}
+
+#[test]
 fn mails() {
     let one = format!("{MAIL}{RCPT}DATA\r\nx\r\n.\r\n");
     let codes = codes_of(&inbound, &format!("{HELLO}{}", one.repeat(4)));

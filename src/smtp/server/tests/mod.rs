@@ -5,6 +5,7 @@ mod chunks;
 mod dialogues;
 mod limits;
 mod smuggling;
+mod speed;
 
 use std::sync::Arc;
 
