@@ -26,6 +26,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -47,6 +48,7 @@ struct App {
     file: PathBuf,
     listeners: Listeners,
     line: Arc<Line>,
+    surroundings: Surroundings,
     limiter: Arc<ClientLimiter>,
     tls: Arc<ServerTls>,
     journal: Arc<Journal>,

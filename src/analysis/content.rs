@@ -9,17 +9,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
-use super::Look;
-use super::likeness::Likeness;
-use super::rules::RuleSet;
-use crate::mail::{Class, Finding, Summary};
+use super::weights::Weights;
+use super::{Desk, Look, Sighting};
+use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
 /// Takes a message apart, scans its texts and asks the classifier.
-pub(super) fn look(rules: &RuleSet, likeness: &Likeness, octets: &Bytes) -> Look {
+pub(super) fn look(desk: &Desk, octets: &Bytes) -> Look {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    caught(|| look_inside(rules, likeness, octets)).unwrap_or_else(failed)
+    caught(|| look_inside(desk, octets)).unwrap_or_else(|why| failed(&desk.weights, why))
 }
 
 /// What the work brings, or the first words of its panic.
@@ -33,34 +32,40 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(rules: &RuleSet, likeness: &Likeness, octets: &Bytes) -> Look {
+fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
+    let weights = &desk.weights;
     let mut anatomy = Anatomy::of(octets, Limits::default());
-    let mut scan = match rules.scan() {
+    let mut scan = match desk.rules.scan() {
         Ok(scan) => scan,
-        Err(error) => return failed(error.to_string()),
+        Err(error) => return failed(weights, error.to_string()),
     };
     anatomy.read(&mut |zone, text| scan.text(zone, text));
     let summary = anatomy.summary();
-    let mut findings: Vec<Finding> = anatomy.oddities.findings().collect();
-    match scan.finish() {
+    let mut findings: Vec<Finding> = anatomy
+        .oddities
+        .sights()
+        .map(|(name, place)| weights.weigh(Sighting::new(name, place)))
+        .collect();
+    match scan.finish(weights) {
         Ok(hits) => findings.extend(hits),
-        Err(error) => findings.extend(failed(error.to_string()).findings),
+        Err(error) => findings.extend(failed(weights, error.to_string()).findings),
     }
-    findings.extend(liken(likeness, &anatomy));
-    Look { findings, summary, unscanned: false }
+    findings.extend(liken(desk, &anatomy));
+    Look { findings, summary, ..Look::default() }
 }
 
-fn liken(likeness: &Likeness, anatomy: &Anatomy) -> Option<Finding> {
-    caught(|| likeness.finding(anatomy)).unwrap_or_else(|why| {
+fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {
+    let sighting = caught(|| desk.likeness.sighting(anatomy)).unwrap_or_else(|why| {
         tracing::error!(why, "the classifier failed on a message");
-        Some(Finding::new("CLASSIFIER_FAILED", Class::Notice, 0.0, why))
-    })
+        Some(Sighting::new("CLASSIFIER_FAILED", why))
+    });
+    sighting.map(|sighting| desk.weights.weigh(sighting))
 }
 
 /// The analysis itself failed: the message is not clean by default.
-pub(super) fn failed(why: String) -> Look {
+pub(super) fn failed(weights: &Weights, why: String) -> Look {
     let why: String = why.chars().take(200).collect();
     tracing::error!(why, "analysis of a message failed");
-    let finding = Finding::new("ANALYSIS_FAILED", Class::Unscannable, 5.0, why);
-    Look { findings: vec![finding], summary: Summary::default(), unscanned: false }
+    let finding = weights.weigh(Sighting::new("ANALYSIS_FAILED", why));
+    Look { findings: vec![finding], ..Look::default() }
 }

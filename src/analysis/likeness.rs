@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
+use super::Sighting;
 use super::classifier::{Classifier, Features, LearningLimits, MODEL_FILE};
-use crate::mail::{Class, Finding};
 use crate::message::Anatomy;
 
 /// What is known of good mail and spam.
@@ -40,15 +40,12 @@ impl Likeness {
     }
 
     /// What is to be said of a message.
-    pub(super) fn finding(&self, anatomy: &Anatomy) -> Option<Finding> {
+    pub(super) fn sighting(&self, anatomy: &Anatomy) -> Option<Sighting> {
         match self {
             Likeness::Untrained => None,
-            Likeness::Refused(why) => {
-                let detail = format!("the classifier is out of use: {why}");
-                Some(Finding::new("CLASSIFIER_REFUSED", Class::Notice, 0.0, detail))
-            }
+            Likeness::Refused(why) => Some(Sighting::new("CLASSIFIER_REFUSED", why.as_str())),
             Likeness::Trained(classifier) => {
-                classifier.score(&Features::of_anatomy(anatomy))?.finding()
+                classifier.score(&Features::of_anatomy(anatomy))?.sighting()
             }
         }
     }

@@ -7,29 +7,39 @@
 //! thread of their own, a few at once, while the virus scanner works beside.
 
 pub mod antivirus;
+mod authenticated;
 pub mod classifier;
 mod content;
 mod likeness;
+mod passage;
 pub mod rules;
+mod sighting;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use passage::Passage;
+pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{Config, DeadlinePolicy, OnFailure};
-use crate::mail::{Class, Content, Finding, Mail, Summary};
+use crate::mail::{Content, Finding, Mail, Order, Summary};
+use crate::net::resolver::DnsResolver;
 use crate::session::Received;
+use crate::store::Store;
 use antivirus::Antivirus;
 use likeness::Likeness;
 use rules::{RuleError, RuleSet};
+use weights::Weights;
 
 /// Larger messages leave the session's thread.
 const INLINE_OCTETS: u64 = 256 << 10;
@@ -42,6 +52,15 @@ pub enum Failure {
     Defer(String),
 }
 
+/// What stages may ask beside the message. A stage whose part is missing sees nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Answers questions about names; shared with delivery.
+    pub resolver: Option<Arc<DnsResolver>>,
+    /// Remembers senders, digests and reports.
+    pub store: Option<Arc<Store>>,
+}
+
 /// What a look into a message brought.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
@@ -51,31 +70,57 @@ pub struct Look {
     pub summary: Summary,
     /// Something could not be looked into now but may be later.
     pub unscanned: bool,
+    /// Changes to the header that record what was found, such as Authentication-Results.
+    pub orders: Vec<Order>,
+    /// Who vouches for the mail.
+    pub authenticated: Authenticated,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
 #[derive(Debug)]
 pub struct Analysis {
-    rules: Arc<RuleSet>,
-    likeness: Arc<Likeness>,
+    desk: Arc<Desk>,
     antivirus: Option<Antivirus>,
+    #[expect(dead_code, reason = "for stages that ask DNS or the store")]
+    surroundings: Surroundings,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
     large: Semaphore,
 }
 
+/// What the stages need that look at nothing but the message; shared with their threads.
+#[derive(Debug)]
+pub(in crate::analysis) struct Desk {
+    rules: Arc<RuleSet>,
+    weights: Weights,
+    likeness: Likeness,
+}
+
+impl Desk {
+    fn new(config: Option<&Config>, data_dir: Option<&Path>) -> Result<Desk, RuleError> {
+        let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
+            (config.content.dirs.as_slice(), config.content.disabled.as_slice())
+        });
+        let rules = RuleSet::load(dirs, disabled, data_dir)?;
+        let site = config.and(data_dir);
+        let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
+        let weights = Weights::load(dirs, site, is_rule)?;
+        let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
+        Ok(Desk { rules, weights, likeness })
+    }
+}
+
 impl Analysis {
     /// The stages by the configuration. Compiles the content rules, which may take seconds
     /// unless they are as they were the last time, and reads the classifier's model.
-    pub fn new(config: &Config) -> Result<Arc<Analysis>, RuleError> {
+    pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
-        let rules = RuleSet::load(&config.content.dirs, &config.content.disabled, data_dir)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Arc::new(Analysis {
-            rules,
-            likeness: Arc::new(Likeness::in_dir(&config.system.data_dir)),
+            desk: Arc::new(Desk::new(Some(config), data_dir)?),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
@@ -87,9 +132,9 @@ impl Analysis {
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            rules: RuleSet::load(&[], &[], user_cache_dir().as_deref())?,
-            likeness: Arc::new(Likeness::Untrained),
+            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
             antivirus: None,
+            surroundings: Surroundings::default(),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
@@ -98,18 +143,23 @@ impl Analysis {
 
     /// The content rules in force.
     pub fn rules(&self) -> &RuleSet {
-        &self.rules
+        &self.desk.rules
     }
 
     /// Looks into a received mail.
     pub async fn scan(&self, mail: Mail<Received>) -> Result<Mail<Scanned>, Failure> {
-        let look = self.look(&mail.content).await?;
+        let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+        let look = self.look(&mail.content, Some(passage)).await?;
         Ok(mail.advance(|received| Scanned::mint(received, look)))
     }
 
     /// Looks into content, as again for a mail that was held unscanned.
-    pub async fn look(&self, content: &Content) -> Result<Look, Failure> {
-        match tokio::time::timeout(self.timeout, self.look_all(content)).await {
+    pub async fn look(
+        &self,
+        content: &Content,
+        passage: Option<Passage<'_>>,
+    ) -> Result<Look, Failure> {
+        match tokio::time::timeout(self.timeout, self.look_all(content, passage)).await {
             Ok(result) => result,
             Err(_) => self.too_late(),
         }
@@ -120,44 +170,47 @@ impl Analysis {
         match self.on_timeout {
             DeadlinePolicy::Defer => Err(Failure::Defer(why)),
             DeadlinePolicy::Hold => {
-                let finding = Finding::new("ANALYSIS_TIMEOUT", Class::Unscannable, 0.0, why);
-                Ok(Look { findings: vec![finding], summary: Summary::default(), unscanned: true })
+                let finding = self.desk.weights.weigh(Sighting::new("ANALYSIS_TIMEOUT", why));
+                Ok(Look { findings: vec![finding], unscanned: true, ..Look::default() })
             }
         }
     }
 
-    async fn look_all(&self, content: &Content) -> Result<Look, Failure> {
+    async fn look_all(
+        &self,
+        content: &Content,
+        passage: Option<Passage<'_>>,
+    ) -> Result<Look, Failure> {
         let _turn = match content.len() > INLINE_OCTETS {
             true => self.large.acquire().await.ok(),
             false => None,
         };
         let octets = read(content).await?;
-        let (virus, look) = tokio::join!(self.look_for_viruses(&octets), self.look_inside(&octets));
-        let (virus, unscanned) = virus?;
-        let mut look = look;
-        look.findings.extend(virus);
+        let viruses = self.look_for_viruses(&octets);
+        let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        let (virus, unscanned) = viruses?;
+        look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
     }
 
-    async fn look_inside(&self, octets: &Bytes) -> Look {
+    async fn look_inside(&self, octets: &Bytes, _passage: Option<Passage<'_>>) -> Look {
         if octets.len() as u64 <= INLINE_OCTETS {
-            return content::look(&self.rules, &self.likeness, octets);
+            return content::look(&self.desk, octets);
         }
-        let (rules, likeness) = (Arc::clone(&self.rules), Arc::clone(&self.likeness));
+        let desk = Arc::clone(&self.desk);
         let octets = octets.clone();
-        let work = move || content::look(&rules, &likeness, &octets);
-        let look = tokio::task::spawn_blocking(work).await;
-        look.unwrap_or_else(|error| content::failed(error.to_string()))
+        let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
+        look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
     }
 
-    /// The scanner's finding, and whether the mail must be scanned again.
-    async fn look_for_viruses(&self, octets: &Bytes) -> Result<(Option<Finding>, bool), Failure> {
+    /// What the scanner saw, and whether the mail must be scanned again.
+    async fn look_for_viruses(&self, octets: &Bytes) -> Result<(Option<Sighting>, bool), Failure> {
         let Some(antivirus) = &self.antivirus else {
             return Ok((Some(antivirus::absent()), false));
         };
         let error = match antivirus.scan(octets).await {
-            Ok(scan) => return Ok((antivirus::finding(&scan), false)),
+            Ok(scan) => return Ok((antivirus::sighting(&scan), false)),
             Err(error) => error,
         };
         tracing::warn!(%error, on_failure = ?antivirus.on_failure(), "virus scan failed");
@@ -168,26 +221,25 @@ impl Analysis {
         }
     }
 
-    /// Looks into octets without the virus scanner, on the caller's thread.
+    /// Looks into octets with nothing but the stages that need nothing else, on the caller's
+    /// thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {
-        let look = content::look(&self.rules, &self.likeness, &Bytes::copy_from_slice(octets));
+        let look = content::look(&self.desk, &Bytes::copy_from_slice(octets));
         (look.findings, look.summary)
     }
 
-    /// The same with the virus scanner, when there is one; its failure is a finding.
-    pub async fn scan_octets(&self, octets: Bytes) -> (Vec<Finding>, Summary) {
-        let look = self.look_inside(&octets);
-        let Some(antivirus) = &self.antivirus else {
-            let mut look = look.await;
-            look.findings.push(antivirus::absent());
-            return (look.findings, look.summary);
+    /// Looks into octets with every stage; a failing virus scanner is a finding.
+    pub async fn scan_octets(&self, octets: Bytes, passage: Option<Passage<'_>>) -> Look {
+        let viruses = async {
+            let Some(antivirus) = &self.antivirus else { return Some(antivirus::absent()) };
+            match antivirus.scan(&octets).await {
+                Ok(scan) => antivirus::sighting(&scan),
+                Err(error) => Some(antivirus::unavailable(&error)),
+            }
         };
-        let (virus, mut look) = tokio::join!(antivirus.scan(&octets), look);
-        match virus {
-            Ok(scan) => look.findings.extend(antivirus::finding(&scan)),
-            Err(error) => look.findings.push(antivirus::unavailable(&error)),
-        }
-        (look.findings, look.summary)
+        let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
+        look
     }
 }
 

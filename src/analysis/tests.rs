@@ -1,6 +1,8 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::mail::Class;
+use crate::message::{Anatomy, Limits};
 
 fn analysis(more: &str) -> Arc<Analysis> {
     // Compiled patterns are shared by the tests.
@@ -12,7 +14,7 @@ fn analysis(more: &str) -> Arc<Analysis> {
         data_dir.display()
     );
     let config = Config::parse(&text, Path::new("t.toml"), Path::new("/")).unwrap();
-    Analysis::new(&config).unwrap()
+    Analysis::new(&config, Surroundings::default()).unwrap()
 }
 
 fn names(findings: &[Finding]) -> Vec<&str> {
@@ -29,14 +31,14 @@ fn message(body: &str) -> Content {
 #[tokio::test]
 async fn a_look_brings_findings_and_a_summary() {
     let analysis = analysis("");
-    let look = analysis.look(&message("hello")).await.unwrap();
+    let look = analysis.look(&message("hello"), None).await.unwrap();
     assert_eq!(names(&look.findings), ["AV_ABSENT"]);
     assert_eq!((look.summary.subject.as_str(), look.unscanned), ("one", false));
     for body in [GTUBE.to_owned(), format!("{}{GTUBE}", "padding \r\n".repeat(60_000))] {
-        let look = analysis.look(&message(&body)).await.unwrap();
+        let look = analysis.look(&message(&body), None).await.unwrap();
         assert_eq!(names(&look.findings), ["GTUBE", "AV_ABSENT"]);
     }
-    let look = analysis.look(&Content::from_bytes("")).await.unwrap();
+    let look = analysis.look(&Content::from_bytes(""), None).await.unwrap();
     assert_eq!(names(&look.findings), ["MESSAGE_NO_HEADER", "AV_ABSENT"]);
 }
 
@@ -48,7 +50,7 @@ async fn content_in_a_file_is_read() {
     writer.push(&message(GTUBE).read_all().unwrap()).unwrap();
     let content = writer.finish();
     assert!(content.in_memory().is_none());
-    let look = analysis("").look(&content).await.unwrap();
+    let look = analysis("").look(&content, None).await.unwrap();
     assert_eq!(names(&look.findings), ["GTUBE", "AV_ABSENT"]);
 }
 
@@ -60,15 +62,17 @@ async fn a_failed_virus_scan_is_what_the_configuration_says() {
         ))
     };
     let content = message("hello");
-    let Err(Failure::Defer(why)) = with("defer").look(&content).await else { panic!("deferred") };
+    let Err(Failure::Defer(why)) = with("defer").look(&content, None).await else {
+        panic!("deferred")
+    };
     assert!(why.contains("virus scanner"), "{why}");
-    let look = with("hold").look(&content).await.unwrap();
+    let look = with("hold").look(&content, None).await.unwrap();
     assert_eq!((names(&look.findings), look.unscanned), (vec!["AV_UNAVAILABLE"], true));
     assert_eq!(look.findings[0].class, Class::Unscannable);
-    let look = with("deliver").look(&content).await.unwrap();
+    let look = with("deliver").look(&content, None).await.unwrap();
     assert_eq!((names(&look.findings), look.unscanned), (vec!["AV_FAILED"], false));
     assert_eq!(look.findings[0].class, Class::Notice);
-    let (findings, _) = with("defer").scan_octets(content.read_all().unwrap()).await;
+    let findings = with("defer").scan_octets(content.read_all().unwrap(), None).await.findings;
     assert_eq!(names(&findings), ["AV_UNAVAILABLE"]);
 }
 
@@ -82,9 +86,11 @@ async fn a_deadline_that_passes_is_what_the_configuration_says() {
              on_analysis_timeout = \"{policy}\"\n"
         ))
     };
-    let Err(Failure::Defer(why)) = with("defer").look(&message("x")).await else { panic!("late") };
+    let Err(Failure::Defer(why)) = with("defer").look(&message("x"), None).await else {
+        panic!("late")
+    };
     assert!(why.contains("within 1 s"), "{why}");
-    let look = with("hold").look(&message("x")).await.unwrap();
+    let look = with("hold").look(&message("x"), None).await.unwrap();
     assert_eq!((names(&look.findings), look.unscanned), (vec!["ANALYSIS_TIMEOUT"], true));
 }
 
@@ -109,6 +115,54 @@ fn gtube_is_found_in_its_wrappings() {
         }
     }
     println!("found in {found} messages");
+}
+
+/// Every file below a folder of the shared corpora; says so when they are absent.
+fn corpus(name: &str) -> Vec<PathBuf> {
+    let root = std::env::var_os("POSTERN_CORPORA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
+        PathBuf::from,
+    );
+    let mut waiting = vec![root.join(name)];
+    let mut files = Vec::new();
+    while let Some(path) = waiting.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => waiting.extend(entries.filter_map(Result::ok).map(|entry| entry.path())),
+            Err(_) if path.is_file() => files.push(path),
+            Err(error) => println!("skipped: {} cannot be read: {error}", path.display()),
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Ordinary mail must rarely be called ambiguous.
+#[test]
+fn ordinary_mail_is_rarely_odd() {
+    let weights = Weights::shipped().unwrap();
+    for (name, most_percent) in [("modern/ham", 1), ("modern/phish", 10), ("spamassassin/nice", 10)]
+    {
+        let files = corpus(name);
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let mut odd = 0;
+        for file in &files {
+            let data = std::fs::read(file).unwrap();
+            let mut anatomy = Anatomy::of(&data.into(), Limits::default());
+            anatomy.read(&mut |_, _| {});
+            let mut is_odd = false;
+            for (name, place) in anatomy.oddities.sights() {
+                let finding = weights.weigh(Sighting::new(name, place));
+                is_odd |= finding.class != Class::Notice;
+                *counts.entry(format!("{} {}", finding.name, finding.class)).or_default() += 1;
+                if finding.class != Class::Notice {
+                    println!("{}: {} {}", file.display(), finding.name, finding.detail);
+                }
+            }
+            odd += usize::from(is_odd);
+        }
+        println!("{name}: {odd} of {} odd: {counts:#?}", files.len());
+        assert!(odd * 100 <= files.len() * most_percent, "{name}");
+    }
 }
 
 mod classifier_in_force {
@@ -152,8 +206,8 @@ mod classifier_in_force {
 
     async fn found(likeness: Likeness, octets: Vec<u8>) -> Vec<String> {
         let mut analysis = Arc::into_inner(analysis("")).unwrap();
-        analysis.likeness = Arc::new(likeness);
-        let look = analysis.look(&Content::from_bytes(octets)).await.unwrap();
+        Arc::get_mut(&mut analysis.desk).unwrap().likeness = likeness;
+        let look = analysis.look(&Content::from_bytes(octets), None).await.unwrap();
         look.findings.iter().map(|finding| finding.name.to_string()).collect()
     }
 
@@ -184,7 +238,8 @@ mod classifier_in_force {
         )
         .unwrap();
         let likeness = Likeness::in_dir(dir.path());
-        let finding = likeness.finding(&anatomy(spam(900))).unwrap();
+        let sighting = likeness.sighting(&anatomy(spam(900))).unwrap();
+        let finding = Weights::shipped().unwrap().weigh(sighting);
         assert_eq!((&*finding.name, finding.class), ("CLASSIFIER_REFUSED", Class::Notice));
         assert_eq!(finding.score, 0.0);
         assert!(finding.detail.contains(MODEL_FILE), "{}", finding.detail);
@@ -222,7 +277,7 @@ mod classifier_in_force {
         ];
         for (name, octets) in table {
             let begun = std::time::Instant::now();
-            let _ = likeness.finding(&anatomy(octets.clone()));
+            let _ = likeness.sighting(&anatomy(octets.clone()));
             println!("{name}: {} octets in {:?}", octets.len(), begun.elapsed());
             assert!(begun.elapsed() < Duration::from_secs(10), "{name}");
         }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::pipeline::Line;
 use crate::action::{Executor, Rescan, Rescanned, Settings};
+use crate::analysis::Passage;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::journal::{Event, Journal};
@@ -78,18 +79,14 @@ impl SecondLook {
     /// The new judgement, once every scanner has answered.
     async fn judge_again(&self, mail: &Mail<Spooled>) -> Result<Judgement, String> {
         let judging = self.0.judging.load_full();
-        let look = judging.analysis.look(&mail.content).await.map_err(|error| error.to_string())?;
+        let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+        let look = judging.analysis.look(&mail.content, Some(passage)).await;
+        let look = look.map_err(|error| error.to_string())?;
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
-        let mut judgement = policy::judgement_of(
-            &mail.envelope,
-            mail.facts.role,
-            mail.id,
-            &look.findings,
-            &look.summary,
-            &judging.policy,
-        );
+        let mut judgement =
+            policy::judgement_of(&mail.envelope, mail.facts.role, mail.id, &look, &judging.policy);
         judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
         Ok(judgement)
     }

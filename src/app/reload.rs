@@ -24,7 +24,7 @@ impl App {
     async fn prepare(&self) -> anyhow::Result<(Config, Judging, Bound)> {
         let config = Config::load(&self.file)?;
         telemetry::check_level(&config.telemetry.level)?;
-        let judging = start::judging(&config).await?;
+        let judging = start::judging(&config, &self.surroundings).await?;
         let bound = self.listeners.bind(&config)?;
         let system = &config.system;
         self.tls.reload(&config.tls, &system.hostname, &self.config.system.data_dir)?;

@@ -16,7 +16,7 @@ use super::place::DataDir;
 use super::reception::{Chronicle, Door, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
@@ -59,8 +59,13 @@ impl App {
         })
         .await?;
         resume_releases(&rooms).await?;
-        let judging =
-            judging(&config).await.map_err(|error| Trouble::Rules(format!("{error:#}")))?;
+        let surroundings = Surroundings {
+            resolver: Some(resolver(&config)?),
+            store: Some(Arc::clone(&rooms.store)),
+        };
+        let judging = judging(&config, &surroundings)
+            .await
+            .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
         let line = Arc::new(Line {
             judging: ArcSwap::from_pointee(judging),
             spool: Arc::clone(&rooms.spool),
@@ -70,7 +75,8 @@ impl App {
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let limiter = ClientLimiter::new(&config.limits);
         let budget = Budget::new(config.limits.budget_octets);
-        let delivery = Delivery::new(&config, resolver(&config)?);
+        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
+        let delivery = Delivery::new(&config, resolver.context("no resolver")?);
         let (stop, stopped) = watch::channel(false);
         let house = house(&line, &rooms, &limiter, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
@@ -95,6 +101,7 @@ impl App {
             file,
             listeners,
             line,
+            surroundings,
             limiter,
             tls,
             journal,
@@ -126,9 +133,12 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Analysis and policy of a configuration; compiling the rules may take seconds.
-pub(super) async fn judging(config: &Config) -> anyhow::Result<Judging> {
-    let for_analysis = config.clone();
-    let analysis = blocking(move || Ok(Analysis::new(&for_analysis)?)).await?;
+pub(super) async fn judging(
+    config: &Config,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Judging> {
+    let (for_analysis, surroundings) = (config.clone(), surroundings.clone());
+    let analysis = blocking(move || Ok(Analysis::new(&for_analysis, surroundings)?)).await?;
     Ok(Judging { analysis, policy: PolicySet::new(&config.policy) })
 }
 
@@ -166,7 +176,7 @@ fn report(recovery: &Recovery, spool: &Spool) {
 }
 
 /// A box without name servers still serves next hops that are given by address.
-fn resolver(config: &Config) -> Result<Arc<dyn Resolve>, Trouble> {
+fn resolver(config: &Config) -> Result<Arc<DnsResolver>, Trouble> {
     let error = match DnsResolver::new(&config.dns) {
         Ok(resolver) => return Ok(Arc::new(resolver)),
         Err(error) => error,

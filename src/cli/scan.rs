@@ -12,7 +12,7 @@ use super::messages;
 use super::progress::Progress;
 use super::render;
 use crate::admin::api::FindingRow;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Surroundings};
 use crate::config::{Config, Policy};
 use crate::mail::{Role, Verdict};
 use crate::policy::{PolicySet, verdict};
@@ -61,7 +61,10 @@ impl Scanner {
         let config = config.map(Config::load).transpose()?;
         let wrong = |error: crate::analysis::rules::RuleError| Trouble::Rules(error.to_string());
         let (analysis, policy) = match &config {
-            Some(config) => (Analysis::new(config).map_err(wrong)?, PolicySet::new(&config.policy)),
+            Some(config) => (
+                Analysis::new(config, Surroundings::default()).map_err(wrong)?,
+                PolicySet::new(&config.policy),
+            ),
             None => (Analysis::shipped().map_err(wrong)?, PolicySet::new(&Policy::default())),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -73,7 +76,8 @@ impl Scanner {
     }
 
     fn look(&self, file: &Path, octets: Vec<u8>) -> Result<ScanRow, Trouble> {
-        let (findings, _) = self.runtime.block_on(self.analysis.scan_octets(octets.into()));
+        let look = self.runtime.block_on(self.analysis.scan_octets(octets.into(), None));
+        let findings = look.findings;
         let (verdict, score) = verdict(&findings, self.policy.terms(Role::Inbound, None));
         let mut findings: Vec<FindingRow> = findings.iter().map(FindingRow::from).collect();
         findings.sort_by(|one, other| other.score.abs().total_cmp(&one.score.abs()));

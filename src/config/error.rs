@@ -12,6 +12,16 @@ pub struct Place {
     pub column: usize,
 }
 
+impl Place {
+    /// Of an octet in a text.
+    pub fn of(text: &str, at: usize) -> Place {
+        let before = text.get(..at).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Place { line, column }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}", self.line, self.column)
@@ -53,19 +63,12 @@ pub(super) struct Contradiction {
 pub(super) fn from_toml(error: &toml::de::Error, text: &str, file: &Path) -> ConfigError {
     let at = error.span().map_or(0, |span| span.start);
     let what = with_nearest(error.message());
-    ConfigError::Wrong { file: file.to_owned(), place: place_of(text, at), what }
+    ConfigError::Wrong { file: file.to_owned(), place: Place::of(text, at), what }
 }
 
 pub(super) fn from_check(wrong: Contradiction, text: &str, file: &Path) -> ConfigError {
     let at = text.find(&wrong.near).unwrap_or(0);
-    ConfigError::Wrong { file: file.to_owned(), place: place_of(text, at), what: wrong.what }
-}
-
-fn place_of(text: &str, at: usize) -> Place {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { line, column }
+    ConfigError::Wrong { file: file.to_owned(), place: Place::of(text, at), what: wrong.what }
 }
 
 /// serde says ``unknown field `x`, expected one of `a`, `b` ``: adds the nearest of them.

@@ -4,19 +4,35 @@
 //! In: a file. Out: [`Config`], immutable; a reload makes a new one. Relative paths are meant
 //! from the folder of the file. Every section is optional but `system`.
 
+mod authentication;
+mod bulk;
 mod check;
+mod door;
 mod error;
+mod history;
+mod impersonation;
+mod learning;
 mod limits;
+mod lists;
 mod next_hop;
+mod reputation;
 mod sections;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use authentication::Authentication;
+pub use bulk::Bulk;
+pub use door::Door;
 pub use error::{ConfigError, Place};
+pub use history::History;
+pub use impersonation::Impersonation;
+pub use learning::Learning;
 pub use limits::Limits;
+pub use lists::Lists;
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
+pub use reputation::Reputation;
 pub use sections::{
     Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
     Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,
@@ -53,6 +69,30 @@ pub struct Config {
     /// Content patterns.
     #[serde(default)]
     pub content: ContentRules,
+    /// How senders are authenticated.
+    #[serde(default)]
+    pub authentication: Authentication,
+    /// Lists in DNS.
+    #[serde(default)]
+    pub reputation: Reputation,
+    /// What is remembered of senders.
+    #[serde(default)]
+    pub history: History,
+    /// Trusted and blocked senders.
+    #[serde(default)]
+    pub lists: Lists,
+    /// Whom attackers pretend to be.
+    #[serde(default)]
+    pub impersonation: Impersonation,
+    /// What clients may do before they bring mail.
+    #[serde(default)]
+    pub door: Door,
+    /// How the classifier learns.
+    #[serde(default)]
+    pub learning: Learning,
+    /// Digests of what was seen before.
+    #[serde(default)]
+    pub bulk: Bulk,
     /// What becomes of what was found.
     #[serde(default)]
     pub policy: Policy,

@@ -14,7 +14,7 @@ pub fn dissect(data: &[u8]) -> usize {
     anatomy.read(&mut |_, text| octets += text.len());
     let summary = anatomy.summary();
     assert!(summary.message_id.len() <= 250 && summary.subject.chars().count() <= 200);
-    assert!(anatomy.oddities.findings().all(|finding| finding.detail.len() < 400));
+    assert!(anatomy.oddities.sights().all(|(_, place)| place.len() < 400));
     octets
 }
 

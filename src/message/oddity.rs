@@ -1,11 +1,7 @@
 //! What is odd about the form of a message: a closed list, each with its finding.
 //!
-//! In: what the walk noticed. Out: at most one finding a kind, with the number of times and
-//! the first place. Scores are set so that ordinary mail of sloppy senders stays far below
-//! any threshold: `ambiguous` and a score of 3 and more is kept for what lets two readers see
-//! two messages; what ordinary mail is seen to do is a `notice`.
-
-use crate::mail::{Class, Finding};
+//! In: what the walk noticed. Out: at most one sight a kind, with the number of times and the
+//! first place. What each is worth stands in `rules/weights/form.toml`.
 
 /// A departure from RFC 5322 and RFC 2045 ff., or a limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,56 +88,53 @@ pub enum Oddity {
     MixedScripts,
 }
 
-type Entry = (&'static str, Class, f32, &'static str);
-
 impl Oddity {
-    /// Name, class, score and what it means, for the administrator.
+    /// The name of its finding; `rules/weights/form.toml` says what it means.
     #[rustfmt::skip]
-    fn entry(self) -> Entry {
-        use Class::{Ambiguous, Notice, Phish, Spam, Unscannable};
+    pub fn name(self) -> &'static str {
         use Oddity as O;
         match self {
             // An undecodable message is never clean by default.
-            O::NoHeader => ("MESSAGE_NO_HEADER", Ambiguous, 6.0, "no header field at all"),
-            O::HeaderNul => ("HEADER_NUL", Ambiguous, 5.0, "NUL octet in the header, where some readers stop"),
-            O::HeaderControl => ("HEADER_CONTROL", Notice, 1.0, "control character in the header"),
-            O::HeaderBareCr => ("HEADER_BARE_CR", Ambiguous, 3.0, "CR without LF in the header, a line end to some readers"),
-            O::HeaderOctets => ("HEADER_UNDECLARED_CHARSET", Notice, 0.5, "header text in no declared charset"),
-            O::HeaderLine => ("HEADER_LINE_WITHOUT_COLON", Ambiguous, 3.0, "line in the header that is no field: the body to some readers"),
-            O::HeaderContinuation => ("HEADER_LEADING_CONTINUATION", Ambiguous, 2.0, "header begins with a continuation line"),
-            O::HeaderBlankFold => ("HEADER_BLANK_CONTINUATION", Notice, 0.5, "continuation line of white space only"),
-            O::HeaderSpaceColon => ("HEADER_SPACE_BEFORE_COLON", Notice, 0.5, "space between field name and colon"),
-            O::HeaderSpaceColonMime => ("HEADER_SPACE_BEFORE_COLON_MIME", Ambiguous, 3.0, "space before the colon of a field that decides how the message is read"),
-            O::HeaderRepeated => ("HEADER_DUPLICATE", Ambiguous, 2.0, "a field that may occur once occurs again"),
-            O::HeaderRepeatedMime => ("HEADER_DUPLICATE_MIME", Ambiguous, 4.0, "a field that decides what is shown occurs twice with different content"),
-            O::HeaderEchoed => ("HEADER_DUPLICATE_SAME", Notice, 0.5, "a field that may occur once occurs again with the same content"),
-            O::HeaderTooLarge => ("HEADER_TOO_LARGE", Unscannable, 3.0, "more header than is looked at"),
-            O::MboxLine => ("HEADER_MBOX_LINE", Notice, 0.0, "begins with a line of an mbox file"),
-            O::NoAuthor => ("HEADER_FROM_ABSENT", Notice, 1.0, "no From field"),
-            O::NoDate => ("HEADER_DATE_ABSENT", Notice, 0.5, "no Date field"),
-            O::BoundaryAbsent => ("MULTIPART_NO_BOUNDARY", Ambiguous, 4.0, "multipart that names no boundary"),
-            O::BoundaryUnused => ("MULTIPART_BOUNDARY_UNUSED", Ambiguous, 4.0, "multipart whose boundary never occurs"),
-            O::BoundaryUnclosed => ("MULTIPART_UNCLOSED", Notice, 0.5, "multipart that is never closed"),
-            O::BoundaryAfterClose => ("MULTIPART_AFTER_CLOSE", Ambiguous, 4.0, "parts after the closing boundary"),
-            O::BoundaryPrefix => ("MULTIPART_BOUNDARY_PREFIX", Ambiguous, 2.0, "line that only begins like a boundary"),
-            O::BoundaryReused => ("MULTIPART_BOUNDARY_REUSED", Ambiguous, 3.0, "inner and outer multipart with one boundary"),
-            O::ParameterRepeated => ("MIME_PARAMETER_DUPLICATE", Ambiguous, 3.0, "the same parameter twice with different values"),
-            O::FilenameDiffers => ("FILENAME_DIFFERS", Ambiguous, 3.0, "two names of one file with different extensions"),
-            O::CompositeEncoded => ("COMPOSITE_ENCODED", Notice, 1.0, "multipart or message in a transfer encoding"),
-            O::Partial => ("MESSAGE_PARTIAL", Unscannable, 4.0, "piece of a message that only its reader puts together"),
-            O::EncodingUnknown => ("ENCODING_UNKNOWN", Ambiguous, 2.0, "unknown transfer encoding"),
-            O::Base64Foreign => ("BASE64_FOREIGN", Notice, 1.0, "characters outside the base64 alphabet"),
-            O::Base64AfterPadding => ("BASE64_AFTER_PADDING", Ambiguous, 2.0, "base64 that goes on after its end"),
-            O::Base64Cut => ("BASE64_CUT", Notice, 0.5, "base64 that ends in the middle"),
-            O::QuotedPrintable => ("QUOTED_PRINTABLE_BROKEN", Notice, 0.2, "broken quoted-printable"),
-            O::TypeUnreadable => ("CONTENT_TYPE_UNREADABLE", Notice, 1.0, "Content-Type that names no type"),
-            O::CharsetUnknown => ("CHARSET_UNKNOWN", Notice, 0.5, "unknown charset"),
-            O::TextNul => ("TEXT_NUL", Ambiguous, 1.0, "NUL octets in a text"),
-            O::TooDeep => ("MIME_TOO_DEEP", Unscannable, 4.0, "parts nested deeper than is looked at"),
-            O::TooManyParts => ("MIME_TOO_MANY_PARTS", Unscannable, 4.0, "more parts than are looked at"),
-            O::TextTruncated => ("TEXT_TRUNCATED", Unscannable, 1.0, "more text than is looked at"),
-            O::HiddenInWords => ("HIDDEN_CHARACTERS", Spam, 1.5, "invisible characters inside words"),
-            O::MixedScripts => ("MIXED_SCRIPTS", Phish, 1.5, "words of look-alike letters from several scripts"),
+            O::NoHeader => "MESSAGE_NO_HEADER",
+            O::HeaderNul => "HEADER_NUL",
+            O::HeaderControl => "HEADER_CONTROL",
+            O::HeaderBareCr => "HEADER_BARE_CR",
+            O::HeaderOctets => "HEADER_UNDECLARED_CHARSET",
+            O::HeaderLine => "HEADER_LINE_WITHOUT_COLON",
+            O::HeaderContinuation => "HEADER_LEADING_CONTINUATION",
+            O::HeaderBlankFold => "HEADER_BLANK_CONTINUATION",
+            O::HeaderSpaceColon => "HEADER_SPACE_BEFORE_COLON",
+            O::HeaderSpaceColonMime => "HEADER_SPACE_BEFORE_COLON_MIME",
+            O::HeaderRepeated => "HEADER_DUPLICATE",
+            O::HeaderRepeatedMime => "HEADER_DUPLICATE_MIME",
+            O::HeaderEchoed => "HEADER_DUPLICATE_SAME",
+            O::HeaderTooLarge => "HEADER_TOO_LARGE",
+            O::MboxLine => "HEADER_MBOX_LINE",
+            O::NoAuthor => "HEADER_FROM_ABSENT",
+            O::NoDate => "HEADER_DATE_ABSENT",
+            O::BoundaryAbsent => "MULTIPART_NO_BOUNDARY",
+            O::BoundaryUnused => "MULTIPART_BOUNDARY_UNUSED",
+            O::BoundaryUnclosed => "MULTIPART_UNCLOSED",
+            O::BoundaryAfterClose => "MULTIPART_AFTER_CLOSE",
+            O::BoundaryPrefix => "MULTIPART_BOUNDARY_PREFIX",
+            O::BoundaryReused => "MULTIPART_BOUNDARY_REUSED",
+            O::ParameterRepeated => "MIME_PARAMETER_DUPLICATE",
+            O::FilenameDiffers => "FILENAME_DIFFERS",
+            O::CompositeEncoded => "COMPOSITE_ENCODED",
+            O::Partial => "MESSAGE_PARTIAL",
+            O::EncodingUnknown => "ENCODING_UNKNOWN",
+            O::Base64Foreign => "BASE64_FOREIGN",
+            O::Base64AfterPadding => "BASE64_AFTER_PADDING",
+            O::Base64Cut => "BASE64_CUT",
+            O::QuotedPrintable => "QUOTED_PRINTABLE_BROKEN",
+            O::TypeUnreadable => "CONTENT_TYPE_UNREADABLE",
+            O::CharsetUnknown => "CHARSET_UNKNOWN",
+            O::TextNul => "TEXT_NUL",
+            O::TooDeep => "MIME_TOO_DEEP",
+            O::TooManyParts => "MIME_TOO_MANY_PARTS",
+            O::TextTruncated => "TEXT_TRUNCATED",
+            O::HiddenInWords => "HIDDEN_CHARACTERS",
+            O::MixedScripts => "MIXED_SCRIPTS",
         }
     }
 }
@@ -190,18 +183,14 @@ impl Oddities {
         self.seen.iter().any(|seen| seen.oddity == oddity)
     }
 
-    /// One finding a kind.
-    pub fn findings(&self) -> impl Iterator<Item = Finding> + '_ {
+    /// Name of the finding and where it was, one a kind.
+    pub fn sights(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
         self.seen.iter().map(|seen| {
-            let (name, class, score, meaning) = seen.oddity.entry();
-            let mut detail = meaning.to_owned();
-            if !seen.place.is_empty() {
-                detail.push_str(&format!(": {}", seen.place));
-            }
+            let mut detail = seen.place.clone();
             if seen.times > 1 {
                 detail.push_str(&format!(" ({} times)", seen.times));
             }
-            Finding::new(name, class, score, detail)
+            (seen.oddity.name(), detail.trim_start().to_owned())
         })
     }
 }

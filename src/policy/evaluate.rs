@@ -1,11 +1,11 @@
 //! Findings and terms → judgement.
 
 use super::{Judged, PolicySet, Terms};
-use crate::analysis::Scanned;
+use crate::analysis::{Look, Scanned};
 use crate::config::Consequence;
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
-    Role, Summary, Verdict,
+    Role, Verdict,
 };
 
 /// The quarantine area of mail that terms keep back.
@@ -16,15 +16,9 @@ const MALWARE_AREA: &str = "malware";
 /// Judges a scanned mail.
 pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
     let scanned = mail.stage();
-    let mut judgement = judgement_of(
-        &mail.envelope,
-        mail.facts.role,
-        mail.id,
-        &scanned.findings,
-        &scanned.summary,
-        policy,
-    );
-    if scanned.unscanned {
+    let look = scanned.look();
+    let mut judgement = judgement_of(&mail.envelope, mail.facts.role, mail.id, look, policy);
+    if look.unscanned {
         hold_unscanned(&mut judgement);
     }
     mail.advance(|scanned| Judged::mint(scanned, judgement))
@@ -35,10 +29,10 @@ pub fn judgement_of(
     envelope: &Envelope,
     role: Role,
     id: MailId,
-    findings: &[Finding],
-    summary: &Summary,
+    look: &Look,
     policy: &PolicySet,
 ) -> Judgement {
+    let findings = look.findings.as_slice();
     let score = score_of(findings);
     let sender = envelope.reverse_path.address().and_then(|address| address.domain());
     let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
@@ -57,12 +51,12 @@ pub fn judgement_of(
         }
         dispositions.push(disposition_of(consequence, verdict, id));
     }
-    let mut orders = Vec::new();
+    let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
     if policy.headers {
         orders.extend(report_fields(verdict, score, findings));
     }
-    let (findings, summary) = (findings.to_vec(), summary.clone());
+    let (findings, summary) = (findings.to_vec(), look.summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
 }
 

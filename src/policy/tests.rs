@@ -1,8 +1,8 @@
 use super::*;
+use crate::analysis::Look;
 use crate::config::Policy;
 use crate::mail::{
-    Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Summary,
-    Verdict,
+    Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Verdict,
 };
 
 fn policy(text: &str) -> PolicySet {
@@ -30,7 +30,8 @@ fn judged(
         findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, "")).collect();
     let envelope = envelope("a@own.example", recipients);
     let id = MailId::from_octets([7; 12]);
-    judgement_of(&envelope, role, id, &findings, &Summary::default(), &policy(terms))
+    let look = Look { findings, ..Look::default() };
+    judgement_of(&envelope, role, id, &look, &policy(terms))
 }
 
 fn short(disposition: &Disposition) -> &'static str {

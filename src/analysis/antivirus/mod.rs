@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use clamav_client::tokio::{Socket, Tcp, scan_buffer};
 use tokio::sync::Semaphore;
 
+use super::Sighting;
 use crate::config::{self, ClamdAddress, OnFailure};
-use crate::mail::{Class, Finding};
 use stream::Patient;
 
 /// The scanner is to blame, or the way to it.
@@ -164,31 +164,26 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).collect()
 }
 
-/// The finding of a scan, if it has one.
-pub(super) fn finding(scan: &Scan) -> Option<Finding> {
+/// What a scan saw, if anything.
+pub(super) fn sighting(scan: &Scan) -> Option<Sighting> {
     match scan {
         Scan::Clean => None,
-        Scan::Infected(name) => {
-            Some(Finding::new("VIRUS_FOUND", Class::Malware, 100.0, format!("signature {name}")))
-        }
-        Scan::TooLarge => {
-            let why = "larger than the virus scanner takes";
-            Some(Finding::new("AV_TOO_LARGE", Class::Unscannable, 2.0, why))
-        }
+        Scan::Infected(name) => Some(Sighting::new("VIRUS_FOUND", format!("signature {name}"))),
+        Scan::TooLarge => Some(Sighting::new("AV_TOO_LARGE", "")),
     }
 }
 
-/// The finding of a mail that waits until the scanner answers again.
-pub(super) fn unavailable(error: &AntivirusError) -> Finding {
-    Finding::new("AV_UNAVAILABLE", Class::Unscannable, 0.0, error.to_string())
+/// Of a mail that waits until the scanner answers again.
+pub(super) fn unavailable(error: &AntivirusError) -> Sighting {
+    Sighting::new("AV_UNAVAILABLE", error.to_string())
 }
 
-/// The finding of a mail that is delivered although the scanner failed.
-pub(super) fn failed(error: &AntivirusError) -> Finding {
-    Finding::new("AV_FAILED", Class::Notice, 0.0, error.to_string())
+/// Of a mail that is delivered although the scanner failed.
+pub(super) fn failed(error: &AntivirusError) -> Sighting {
+    Sighting::new("AV_FAILED", error.to_string())
 }
 
-/// The finding of every mail of a box without a scanner.
-pub(super) fn absent() -> Finding {
-    Finding::new("AV_ABSENT", Class::Notice, 0.0, "no virus scanner is configured")
+/// Of every mail of a box without a scanner.
+pub(super) fn absent() -> Sighting {
+    Sighting::new("AV_ABSENT", "")
 }

@@ -58,7 +58,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::mail::{Class, Finding};
+use super::Sighting;
 
 pub use features::{FEATURES_VERSION, Features, VIEWS, View};
 pub use file::FILE_OCTETS;
@@ -182,21 +182,16 @@ impl Score {
         }
     }
 
-    /// `CLASSIFIER_SPAM`, `CLASSIFIER_HAM` or nothing.
-    pub fn finding(&self) -> Option<Finding> {
+    /// `CLASSIFIER_SPAM`, `CLASSIFIER_HAM` or nothing; as strong as the points.
+    pub fn sighting(&self) -> Option<Sighting> {
         let points = self.points();
-        let percent = self.probability() * 100.0;
-        let (name, class, detail) = if points > 0.0 {
-            let detail = format!("like spam that was learned (probability {percent:.1} %)");
-            ("CLASSIFIER_SPAM", Class::Spam, detail)
-        } else if points < 0.0 {
-            let detail =
-                format!("like good mail that was learned (spam probability {percent:.1} %)");
-            ("CLASSIFIER_HAM", Class::Notice, detail)
-        } else {
-            return None;
+        let detail = format!("probability of spam {:.1} %", self.probability() * 100.0);
+        let name = match points {
+            0.0 => return None,
+            _ if points > 0.0 => "CLASSIFIER_SPAM",
+            _ => "CLASSIFIER_HAM",
         };
-        Some(Finding::new(name, class, points as f32, detail))
+        Some(Sighting::strong(name, points as f32, detail))
     }
 }
 

@@ -82,8 +82,8 @@ fn points_are_bounded_and_findings_named() {
         (-30.0, Some(("CLASSIFIER_HAM", -3.0))),
     ];
     for (log_odds, expected) in cases {
-        let finding = Score { log_odds }.finding();
-        let seen = finding.as_ref().map(|finding| (finding.name.as_ref(), finding.score));
+        let sighting = Score { log_odds }.sighting();
+        let seen = sighting.as_ref().map(|sighting| (sighting.name, sighting.strength));
         assert_eq!(seen, expected, "{log_odds}");
     }
 }

@@ -23,6 +23,7 @@ use include_dir::{Dir, include_dir};
 pub use file::{Expression, Flags, Form, Rule};
 pub use trial::Trial;
 
+use super::weights::Weights;
 use crate::config::Place;
 use crate::mail::Finding;
 use crate::message::Zone;
@@ -288,7 +289,7 @@ impl Scan<'_> {
     }
 
     /// One finding a rule that hit, in the order of the rules.
-    pub fn finish(mut self) -> Result<Vec<Finding>, RuleError> {
+    pub fn finish(mut self, weights: &Weights) -> Result<Vec<Finding>, RuleError> {
         if let Some(scratch) = self.scratch.take() {
             let mut idle = self.set.scratches.lock().unwrap_or_else(PoisonError::into_inner);
             idle.push(scratch);
@@ -302,7 +303,7 @@ impl Scan<'_> {
         for group in self.hits.chunk_by(|one, other| rule_of(one) == rule_of(other)) {
             let rule = group.first().and_then(rule_of).and_then(|at| self.set.rules.get(at));
             if let Some(rule) = rule {
-                findings.push(self.set.finding(rule, group));
+                findings.push(weights.reweigh(self.set.finding(rule, group), rule.score));
             }
         }
         Ok(findings)

@@ -1,4 +1,5 @@
 use super::*;
+use crate::analysis::weights::Weights;
 use crate::mail::Class;
 
 fn rule(id: &str, pattern: &str, flags: &str, zones: &str) -> String {
@@ -18,7 +19,7 @@ fn scanned(set: &RuleSet, texts: &[(Zone, &str)]) -> Vec<Finding> {
     for (zone, text) in texts {
         scan.text(*zone, &zone.normal_form(text));
     }
-    scan.finish().unwrap()
+    scan.finish(&Weights::default()).unwrap()
 }
 
 const LEXICON: &str = r#"

@@ -4,6 +4,7 @@
 //! the rule looks, no `near_miss` in any.
 
 use super::{Rule, RuleSet};
+use crate::analysis::weights::Weights;
 use crate::config::Place;
 use crate::message::Zone;
 
@@ -48,6 +49,6 @@ impl RuleSet {
     fn finds(&self, rule: &Rule, zone: Zone, example: &str) -> Result<bool, super::RuleError> {
         let mut scan = self.scan()?;
         scan.text(zone, &zone.normal_form(example));
-        Ok(scan.finish()?.iter().any(|finding| finding.name == rule.id))
+        Ok(scan.finish(&Weights::default())?.iter().any(|finding| finding.name == rule.id))
     }
 }

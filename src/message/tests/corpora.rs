@@ -40,30 +40,3 @@ fn the_corpora_are_taken_apart_and_edited() {
         println!("{name}: {} files", files.len());
     }
 }
-
-/// Ordinary mail must rarely be called ambiguous.
-#[test]
-fn ordinary_mail_is_rarely_odd() {
-    for (name, most_percent) in [("modern/ham", 1), ("modern/phish", 10), ("spamassassin/nice", 10)]
-    {
-        let files = corpus(name);
-        let mut counts = std::collections::BTreeMap::<String, usize>::new();
-        let mut odd = 0;
-        for file in &files {
-            let data = std::fs::read(file).unwrap();
-            let mut anatomy = Anatomy::of(&data.into(), Limits::default());
-            anatomy.read(&mut |_, _| {});
-            let mut is_odd = false;
-            for finding in anatomy.oddities.findings() {
-                is_odd |= finding.class != crate::mail::Class::Notice;
-                *counts.entry(format!("{} {}", finding.name, finding.class)).or_default() += 1;
-                if finding.class != crate::mail::Class::Notice {
-                    println!("{}: {} {}", file.display(), finding.name, finding.detail);
-                }
-            }
-            odd += usize::from(is_odd);
-        }
-        println!("{name}: {odd} of {} odd: {counts:#?}", files.len());
-        assert!(odd * 100 <= files.len() * most_percent, "{name}");
-    }
-}

@@ -14,5 +14,5 @@ fn taken_apart(message: &str) -> (Anatomy, Vec<(Zone, String)>) {
 }
 
 fn names(anatomy: &Anatomy) -> Vec<String> {
-    anatomy.oddities.findings().map(|finding| finding.name.into_owned()).collect()
+    anatomy.oddities.sights().map(|(name, _)| name.to_owned()).collect()
 }
