@@ -12,6 +12,7 @@ pub mod classifier;
 mod content;
 mod likeness;
 mod passage;
+pub mod reputation;
 pub mod rules;
 mod sighting;
 mod stage;
