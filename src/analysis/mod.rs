@@ -13,6 +13,7 @@ mod content;
 mod likeness;
 pub mod links;
 mod passage;
+pub mod reputation;
 pub mod rules;
 mod sighting;
 mod stage;

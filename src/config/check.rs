@@ -12,7 +12,56 @@ pub(super) fn check(config: &Config) -> Checked {
     tls(config)?;
     timing(config)?;
     policy(config)?;
+    reputation(config)?;
     limits(config)
+}
+
+/// More lists than anybody needs would make every mail a burden to the resolver.
+const DNS_LISTS: usize = 32;
+const HOSTS_PER_MESSAGE: usize = 64;
+
+fn reputation(config: &Config) -> Checked {
+    let reputation = &config.reputation;
+    if reputation.list.len() > DNS_LISTS {
+        return wrong("[[reputation.list]]", format!("more than {DNS_LISTS} lists"));
+    }
+    for (at, list) in reputation.list.iter().enumerate() {
+        let zone = list.zone.as_str();
+        let earlier = reputation.list.iter().take(at);
+        if earlier.clone().any(|other| other.zone == list.zone && other.kind == list.kind) {
+            return wrong(zone, format!("list {zone} is given twice for the same kind"));
+        }
+        if list.weights.values().any(|weight| !(0.0..=100.0).contains(weight)) {
+            return wrong(zone, format!("list {zone}: weights go from 0 to 100"));
+        }
+        if list
+            .weights
+            .keys()
+            .any(|pattern| pattern.mask.is_some() && pattern.network.prefix_len() < 24)
+        {
+            return wrong(
+                zone,
+                format!("list {zone}: a bit mask needs a network of /24 or longer"),
+            );
+        }
+        if list.timeout_ms < 50 {
+            return wrong(zone, format!("list {zone}: `timeout_ms` must be at least 50"));
+        }
+    }
+    if reputation.hosts_per_message > HOSTS_PER_MESSAGE {
+        let what = format!("`hosts_per_message` must be at most {HOSTS_PER_MESSAGE}");
+        return wrong("hosts_per_message", what);
+    }
+    if reputation.pause_first_s == 0 || reputation.pause_max_s < reputation.pause_first_s {
+        return wrong("pause_", "`pause_first_s` must be at least 1 and at most `pause_max_s`");
+    }
+    match reputation.failures == 0 || reputation.check_every_s < 10 || reputation.timeout_ms < 100 {
+        true => wrong(
+            "[reputation]",
+            "`failures` must be at least 1, `check_every_s` 10 and `timeout_ms` 100",
+        ),
+        false => Ok(()),
+    }
 }
 
 fn policy(config: &Config) -> Checked {

@@ -32,7 +32,7 @@ pub use learning::Learning;
 pub use limits::Limits;
 pub use lists::Lists;
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
-pub use reputation::Reputation;
+pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
     Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,
