@@ -256,12 +256,12 @@ impl Greylist {
 
 /// Whether history speaks for a mail so clearly that it need not come twice.
 fn is_known(acquaintance: &Acquaintance, authenticated: &Authenticated) -> bool {
-    let by_dmarc = authenticated.dmarc == Dmarc::Pass && !acquaintance.is_new_sender;
-    acquaintance.pair_known
+    let is_known_sender = acquaintance.is_stranger_possible && !acquaintance.is_new_sender;
+    is_known_sender
+        || acquaintance.pair_known
         || acquaintance.is_correspondent
-        || by_dmarc
+        || (authenticated.dmarc == Dmarc::Pass && acquaintance.is_known_domain)
         || (acquaintance.has_good_history && !acquaintance.has_bad_history)
-        || (!acquaintance.is_new_sender && acquaintance.is_stranger_possible)
 }
 
 /// The organisations that vouch; they send from many networks and are one sender.

@@ -58,6 +58,8 @@ pub struct Acquaintance {
     pub is_new_sender: bool,
     /// The author, proven, has brought good mail to every recipient, or each wrote to it.
     pub pair_known: bool,
+    /// The author's domain vouches and has brought good mail.
+    pub is_known_domain: bool,
     /// An own user among the recipients wrote to this author; the author is proven.
     pub is_correspondent: bool,
     /// The author, a domain that vouches or the network has a clearly good record.
@@ -127,6 +129,7 @@ struct Keys {
 /// Grades of one mail's standings.
 #[derive(Default)]
 struct Grades {
+    is_known_domain: bool,
     good: f32,
     good_of: String,
     bad: f32,
@@ -199,6 +202,7 @@ impl History {
             is_stranger_possible: true,
             is_new_sender: is_new_sender && !is_correspondent,
             pair_known: pair > 0.0,
+            is_known_domain: grades.is_known_domain,
             is_correspondent,
             has_good_history: grades.good >= CLEAR,
             has_bad_history: grades.bad >= CLEAR,
@@ -236,7 +240,10 @@ impl History {
             let Some(domain) = self.standing(Kind::Domain, key, now_s)? else { continue };
             let good = good_grade(&domain, now_s, 14.0);
             match keys.is_proven && at == 0 {
-                true => own_domain = good / 2.0,
+                true => {
+                    own_domain = good / 2.0;
+                    grades.is_known_domain = domain.good >= 1.0 && bad_grade(&domain) == 0.0;
+                }
                 // A service that sends for many vouches for none of them.
                 false => grades.note_good(good / 6.0, || format!("domain {name}")),
             }
