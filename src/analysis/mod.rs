@@ -10,8 +10,13 @@ pub mod antivirus;
 mod authenticated;
 pub mod classifier;
 mod content;
+pub mod greylist;
+pub mod history;
 mod likeness;
+pub mod links;
+pub mod lists;
 mod passage;
+pub mod reputation;
 pub mod rules;
 mod sighting;
 mod stage;
@@ -27,17 +32,22 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use history::Acquaintance;
+pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{Config, DeadlinePolicy, OnFailure};
 use crate::mail::{Content, Finding, Mail, Order, Summary};
+use crate::message::Authorship;
 use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
+use history::History;
 use likeness::Likeness;
+use lists::SenderLists;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
 
@@ -74,6 +84,12 @@ pub struct Look {
     pub orders: Vec<Order>,
     /// Who vouches for the mail.
     pub authenticated: Authenticated,
+    /// Whom the reader sees as its author.
+    pub author: Authorship,
+    /// How well the box knows who sent it.
+    pub acquaintance: Acquaintance,
+    /// What the lists of senders say, one a recipient; empty when they say nothing.
+    pub listed: Vec<Listed>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
@@ -83,6 +99,8 @@ pub struct Analysis {
     antivirus: Option<Antivirus>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
+    history: Option<History>,
+    lists: SenderLists,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
@@ -120,6 +138,8 @@ impl Analysis {
         Ok(Arc::new(Analysis {
             desk: Arc::new(Desk::new(Some(config), data_dir)?),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            history: History::new(config, surroundings.store.as_ref()),
+            lists: SenderLists::new(&config.lists, surroundings.store.as_ref()),
             surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -135,6 +155,8 @@ impl Analysis {
             desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
             antivirus: None,
             surroundings: Surroundings::default(),
+            history: None,
+            lists: SenderLists::new(&crate::config::Lists::default(), None),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
@@ -189,6 +211,7 @@ impl Analysis {
         let viruses = self.look_for_viruses(&octets);
         let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
         let (virus, unscanned) = viruses?;
+        self.recognize(&mut look, passage);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
@@ -202,6 +225,32 @@ impl Analysis {
         let octets = octets.clone();
         let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
         look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
+    }
+
+    /// What the box remembers of the sender and what the lists say of it. After
+    /// authentication, before stages that ask for the acquaintance.
+    fn recognize(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let Some(passage) = passage else { return };
+        let weights = &self.desk.weights;
+        let (seen, listed) = self.lists.look(passage, &look.author, &look.authenticated);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.listed = listed;
+        let Some(history) = &self.history else { return };
+        let now_s = passage.facts.received_ms / 1_000;
+        let (seen, acquaintance) =
+            history.look(passage, &look.author, &look.authenticated, now_s);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.acquaintance = acquaintance;
+    }
+
+    /// What is remembered of senders; none when that is switched off.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Trusted and blocked senders.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
     }
 
     /// What the scanner saw, and whether the mail must be scanned again.
@@ -238,6 +287,7 @@ impl Analysis {
             }
         };
         let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        self.recognize(&mut look, passage);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look
     }

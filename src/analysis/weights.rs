@@ -43,6 +43,8 @@ pub struct Weight {
     pub score: f32,
     /// What was seen and why it matters.
     pub description: String,
+    /// The file that gave the score.
+    pub file: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,7 +98,7 @@ impl Weights {
                         class: Some(class),
                         score: Some(score),
                         description: Some(description),
-                    } => Weight { class, score, description },
+                    } => Weight { class, score, description, file: name.clone() },
                     _ => {
                         return Err(wrong(
                             text,
@@ -125,7 +127,10 @@ impl Weights {
             match self.by_name.get_mut(&name) {
                 Some(weight) => {
                     weight.class = entry.class.unwrap_or(weight.class);
-                    weight.score = entry.score.unwrap_or(weight.score);
+                    if let Some(score) = entry.score {
+                        weight.score = score;
+                        file.clone_into(&mut weight.file);
+                    }
                     weight.description = entry
                         .description
                         .unwrap_or_else(|| std::mem::take(&mut weight.description));
@@ -144,6 +149,11 @@ impl Weights {
     /// Every name with its weight, in order of name.
     pub fn all(&self) -> BTreeMap<&str, &Weight> {
         self.by_name.iter().map(|(name, weight)| (name.as_str(), weight)).collect()
+    }
+
+    /// The refitted score of a content rule.
+    pub fn of_rule(&self, id: &str) -> Option<f32> {
+        self.of_rules.get(id).copied()
     }
 
     /// The finding that a sighting makes.

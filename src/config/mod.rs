@@ -26,13 +26,13 @@ pub use authentication::Authentication;
 pub use bulk::Bulk;
 pub use door::Door;
 pub use error::{ConfigError, Place};
-pub use history::History;
+pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::Impersonation;
 pub use learning::Learning;
 pub use limits::Limits;
-pub use lists::Lists;
+pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
-pub use reputation::Reputation;
+pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
     Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,

@@ -38,9 +38,10 @@ pub struct Mailbox {
 }
 
 /// Whom the reader of a message sees as its author.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Authorship {
     /// There is no From field.
+    #[default]
     Absent,
     /// Every reader sees this mailbox.
     One(Mailbox),

@@ -31,7 +31,7 @@ mod tests;
 pub use anatomy::{Anatomy, Kind, Limits, Part};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
-pub use html::html_to_text;
+pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
 pub use media::{Encoding, Media};
 pub use normal::{Normaliser, Tricks};
 pub use oddity::{Oddities, Oddity};

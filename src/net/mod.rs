@@ -6,5 +6,6 @@
 pub mod limits;
 pub mod listen;
 pub mod proxy;
+pub mod registrable;
 pub mod resolver;
 pub mod tls;

@@ -6,7 +6,7 @@
 //! Fails at start with a [`ResolverError`] when the system names no servers; later only with
 //! [`DnsTrouble`].
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -126,6 +126,15 @@ impl DnsResolver {
         merge(four.map(addresses_in), six.map(addresses_in))
     }
 
+    async fn ask_ipv4(&self, name: &Domain) -> Result<Vec<Ipv4Addr>, DnsTrouble> {
+        let answer = self.ask(absolute(name)?, RecordType::A).await?;
+        let addresses = answer.iter().filter_map(|record| match record {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        });
+        Ok(addresses.take(ANSWER_ENTRIES).collect())
+    }
+
     async fn ask_reverse(&self, address: IpAddr) -> Result<Vec<Domain>, DnsTrouble> {
         let mut name = Name::from(address.to_canonical());
         name.set_fqdn(true);
@@ -216,6 +225,10 @@ impl Resolve for DnsResolver {
 
     fn addresses<'a>(&'a self, host: &'a Domain) -> Answering<'a, Vec<IpAddr>> {
         Box::pin(self.ask_addresses(host))
+    }
+
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> Answering<'a, Vec<Ipv4Addr>> {
+        Box::pin(self.ask_ipv4(name))
     }
 
     fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>> {

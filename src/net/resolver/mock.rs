@@ -16,7 +16,7 @@
 //! of the asked one. `TEMPORARY` makes every question about a name fail for now.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Answering, DnsTrouble, MxAnswer, Resolve, mx_answer, shuffle};
 use crate::mail::Domain;
@@ -113,6 +113,16 @@ impl Resolve for MockResolver {
             shuffle(&mut addresses);
             addresses.sort_by_key(IpAddr::is_ipv6);
             addresses
+        }))
+    }
+
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> Answering<'a, Vec<Ipv4Addr>> {
+        ready(self.look_up(name.as_str()).map(|entries| {
+            let addresses = entries.iter().filter_map(|entry| match entry {
+                Entry::Address(IpAddr::V4(address)) => Some(*address),
+                _ => None,
+            });
+            addresses.collect()
         }))
     }
 

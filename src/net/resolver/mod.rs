@@ -10,7 +10,7 @@ mod dns;
 pub mod mock;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 
 use crate::mail::Domain;
@@ -64,6 +64,10 @@ pub trait Resolve: Send + Sync + 'static {
     /// All IPv4 and IPv6 addresses of a host, each family shuffled, IPv4 first. Empty when
     /// the name exists without any.
     fn addresses<'a>(&'a self, host: &'a Domain) -> Answering<'a, Vec<IpAddr>>;
+
+    /// The IPv4 addresses of a name and nothing else, as they are, in any order: a list in DNS
+    /// (RFC 5782) answers with codes that only look like addresses.
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> Answering<'a, Vec<Ipv4Addr>>;
 
     /// The names that an address claims (PTR). Empty when it claims none.
     fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>>;
