@@ -8,6 +8,7 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authorship;
 pub mod classifier;
 mod content;
 pub mod greylist;
