@@ -7,6 +7,7 @@
 //! thread of their own, a few at once, while the virus scanner works beside.
 
 pub mod antivirus;
+pub mod authentication;
 mod authenticated;
 pub mod classifier;
 mod content;
