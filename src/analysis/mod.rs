@@ -7,8 +7,8 @@
 //! thread of their own, a few at once, while the virus scanner works beside.
 
 pub mod antivirus;
-pub mod authentication;
 mod authenticated;
+pub mod authentication;
 pub mod classifier;
 mod content;
 mod likeness;

@@ -54,7 +54,8 @@ pub(super) async fn check<'a>(
     domain: &'a str,
 ) -> Spf {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let outcome = |result, why: String| Spf { result, domain: domain.to_owned(), why, explanation: None };
+    let outcome =
+        |result, why: String| Spf { result, domain: domain.to_owned(), why, explanation: None };
     // Section 4.3.
     if !is_checkable(domain) {
         return outcome(SpfResult::None, "no domain that could have a record".into());
@@ -115,9 +116,8 @@ impl<'a> Evaluation<'a> {
             if records.next().is_some() {
                 return Err(Stop::Permanent(format!("{domain} has several records")));
             }
-            let policy = Policy::parse(rest).map_err(|term| {
-                Stop::Permanent(format!("the record of {domain} says {term:?}"))
-            })?;
+            let policy = Policy::parse(rest)
+                .map_err(|term| Stop::Permanent(format!("the record of {domain} says {term:?}")))?;
             self.evaluate(domain, policy).await
         })
     }
@@ -137,7 +137,8 @@ impl<'a> Evaluation<'a> {
                 .explanation
                 .filter(|_| result == SpfResult::Fail)
                 .map(|spec| (spec, domain.clone()));
-            let why = format!("{} of {domain}", directive.text.chars().take(80).collect::<String>());
+            let why =
+                format!("{} of {domain}", directive.text.chars().take(80).collect::<String>());
             return Ok(Match { result, why, explanation });
         }
         // Section 6.1.
@@ -196,9 +197,9 @@ impl<'a> Evaluation<'a> {
         let inner = self.check_host(target.clone()).await?;
         match inner.result {
             SpfResult::Pass => Ok(true),
-            SpfResult::None => Err(Stop::Permanent(format!(
-                "{domain} includes {target}, which has no record"
-            ))),
+            SpfResult::None => {
+                Err(Stop::Permanent(format!("{domain} includes {target}, which has no record")))
+            }
             _ => Ok(false),
         }
     }

@@ -66,7 +66,9 @@ impl Pattern {
 
     /// Whether the letter is used, and so must be looked up.
     pub(super) fn uses(&self, letter: char) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Macro { letter: one, .. } if *one == letter))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Macro { letter: one, .. } if *one == letter))
     }
 
     pub(super) fn expand(&self, values: &Values<'_>) -> String {
@@ -145,7 +147,7 @@ fn dotted(client: IpAddr) -> String {
     match client {
         IpAddr::V4(four) => four.to_string(),
         IpAddr::V6(six) => {
-            let nibbles = format!("{:032x}", six.to_bits());
+            let nibbles = format!("{:032X}", six.to_bits());
             let mut dotted = String::with_capacity(63);
             for (at, nibble) in nibbles.chars().enumerate() {
                 if at > 0 {

@@ -163,8 +163,8 @@ fn split_prefix(text: &str, longest: u8) -> Option<(&str, u8)> {
 
 /// No leading zeros (section 5.6, `ip4-cidr-length`).
 fn prefix_length(text: &str, longest: u8) -> Option<u8> {
-    let plain = text.bytes().all(|octet| octet.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'));
+    let plain =
+        text.bytes().all(|octet| octet.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|length| plain && *length <= longest)
 }
 

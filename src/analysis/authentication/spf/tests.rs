@@ -10,8 +10,8 @@ use serde_yaml_ng::Value;
 
 use super::*;
 use crate::config::Dns;
-use crate::net::resolver::mock::{self, MockServer};
 use crate::net::resolver::DnsResolver;
+use crate::net::resolver::mock::{self, MockServer};
 
 /// Cases whose outcome differs from the suite's, each with the reason.
 const DIFFERENCES: [(&str, &str); 0] = [];
@@ -71,10 +71,12 @@ fn quoted(texts: &[String]) -> String {
 fn table(zone: &BTreeMap<String, Vec<Value>>) -> String {
     let mut table = String::new();
     for (name, entries) in zone {
+        let name = format!("\"{name}\"");
         let mut kinds = Vec::new();
         let mut silent = false;
         let of = |kind: &str| {
-            let pick = move |entry: &Value| entry.as_mapping().and_then(|map| map.get(kind)).cloned();
+            let pick =
+                move |entry: &Value| entry.as_mapping().and_then(|map| map.get(kind)).cloned();
             entries.iter().filter_map(pick).collect::<Vec<Value>>()
         };
         let texts = match of("TXT") {
@@ -106,7 +108,8 @@ fn table(zone: &BTreeMap<String, Vec<Value>>) -> String {
             }
         }
         silent |= entries.iter().any(|entry| entry.as_str() == Some("TIMEOUT"));
-        let unanswered = ["A", "AAAA", "MX", "PTR", "TXT"].into_iter().filter(|kind| !kinds.contains(kind));
+        let unanswered =
+            ["A", "AAAA", "MX", "PTR", "TXT"].into_iter().filter(|kind| !kinds.contains(kind));
         for kind in unanswered.filter(|_| silent) {
             writeln!(table, "{name} TIMEOUT {kind}").unwrap();
         }
@@ -123,7 +126,8 @@ fn resolver(server: &MockServer) -> DnsResolver {
 }
 
 fn corpus(path: &str) -> Option<String> {
-    let root = std::env::var_os("POSTERN_CORPORA").map_or("../shared/corpora".into(), PathBuf::from);
+    let root =
+        std::env::var_os("POSTERN_CORPORA").map_or("../shared/corpora".into(), PathBuf::from);
     let text = std::fs::read_to_string(root.join(path)).ok();
     if text.is_none() {
         println!("skipped: {path} is not among the corpora");
