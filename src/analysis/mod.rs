@@ -10,6 +10,7 @@ pub mod antivirus;
 mod authenticated;
 pub mod classifier;
 mod content;
+pub mod dmarc_reports;
 mod likeness;
 mod passage;
 pub mod rules;
