@@ -11,6 +11,7 @@ mod authenticated;
 pub mod authentication;
 pub mod classifier;
 mod content;
+pub mod dmarc_reports;
 mod likeness;
 mod passage;
 pub mod rules;
