@@ -136,7 +136,10 @@ impl Greylist {
         let (sender, own) = (sender.key(), forward_path.key());
         let door = self.door_key(&network, &reverse_organisation(reverse_path));
         let bonds = [
-            (Bond::Sender, Key::of(&[b"rcpt", network.as_bytes(), sender.as_bytes(), own.as_bytes()])),
+            (
+                Bond::Sender,
+                Key::of(&[b"rcpt", network.as_bytes(), sender.as_bytes(), own.as_bytes()]),
+            ),
             (Bond::Mail, Key::of(&[b"rcpt anywhere", sender.as_bytes(), own.as_bytes()])),
         ];
         self.decide(&[door], &bonds, now_s).map(|left_s| later(left_s, None))
@@ -293,7 +296,6 @@ fn mail_mark(judgement: &Judgement, content: &Content) -> Vec<u8> {
 /// RFC 5321 section 4.2.1, RFC 3463 section 3.8.
 fn later(left_s: u64, id: Option<MailId>) -> Reply {
     let reference = id.map(|id| format!("; reference {id}")).unwrap_or_default();
-    let text =
-        format!("greylisted: not known here yet, try again in {left_s} seconds{reference}");
+    let text = format!("greylisted: not known here yet, try again in {left_s} seconds{reference}");
     Reply::new(451, EnhancedCode(4, 7, 1), text)
 }

@@ -8,8 +8,10 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authentication;
 pub mod classifier;
 mod content;
+pub mod dmarc_reports;
 pub mod greylist;
 pub mod history;
 mod likeness;
@@ -237,8 +239,7 @@ impl Analysis {
         look.listed = listed;
         let Some(history) = &self.history else { return };
         let now_s = passage.facts.received_ms / 1_000;
-        let (seen, acquaintance) =
-            history.look(passage, &look.author, &look.authenticated, now_s);
+        let (seen, acquaintance) = history.look(passage, &look.author, &look.authenticated, now_s);
         look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
         look.acquaintance = acquaintance;
     }

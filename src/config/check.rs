@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config) -> Checked {
     reputation(config)?;
     history(config)?;
     lists(config)?;
+    dmarc_reports(config)?;
     limits(config)
 }
 
@@ -80,6 +81,29 @@ fn policy(config: &Config) -> Checked {
         }
     }
     Ok(())
+}
+
+fn dmarc_reports(config: &Config) -> Checked {
+    let reports = &config.authentication.reports;
+    let Some(author) = reports.author() else {
+        return match reports.send {
+            true => wrong("send", "`send` needs `from` or `address` in [authentication.reports]"),
+            false => Ok(()),
+        };
+    };
+    // RFC 9990: a report is an attachment under a name in ASCII, to whoever asks for it; few
+    // of them take addresses that are not.
+    if reports.send && (author.needs_smtputf8() || author.domain().is_none()) {
+        return wrong(author.to_string(), "the author of reports must be an ASCII address");
+    }
+    if reports.send && reports.max_domains_per_day == 0 {
+        return wrong("max_domains_per_day", "`max_domains_per_day` must be at least 1");
+    }
+    let texts = [&reports.org_name, &reports.extra_contact];
+    match texts.into_iter().flatten().find(|text| text.chars().any(char::is_control)) {
+        Some(text) => wrong(text.clone(), "a name of [authentication.reports] holds controls"),
+        None => Ok(()),
+    }
 }
 
 fn wrong(near: impl Into<String>, what: impl Into<String>) -> Checked {
@@ -231,7 +255,8 @@ fn history(config: &Config) -> Checked {
 
 fn lists(config: &Config) -> Checked {
     let lists = &config.lists;
-    let of_domains = lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
+    let of_domains =
+        lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
     let of_users = lists.user.iter().map(|own| (own.address.key(), &own.trusted, &own.blocked));
     let site = ("the site".to_owned(), &lists.trusted, &lists.blocked);
     let mut named = std::collections::HashSet::new();

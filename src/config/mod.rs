@@ -7,6 +7,7 @@
 mod authentication;
 mod bulk;
 mod check;
+mod dmarc_reports;
 mod door;
 mod error;
 mod history;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 
 pub use authentication::Authentication;
 pub use bulk::Bulk;
+pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::Door;
 pub use error::{ConfigError, Place};
 pub use history::{Greylist, GreylistMode, History};

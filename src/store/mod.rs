@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod behind;
+pub mod dmarc;
 mod error;
 pub mod greylist;
 pub mod history;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
 pub use error::StoreError;
 
+use dmarc::DmarcReports;
 use greylist::WaitingRoom;
 use history::SenderHistory;
 use keeper::Keeper;
@@ -47,6 +49,7 @@ pub struct Store {
     waiting: WaitingRoom,
     // Before the database, so that it writes once more into it.
     keeper: Keeper,
+    dmarc: DmarcReports,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -67,6 +70,7 @@ impl Store {
             keeper: Keeper::start([history.chores(), waiting.chores()].concat()),
             history,
             waiting,
+            dmarc: DmarcReports::open(&db)?,
             db,
             _lock: lock,
         })
@@ -97,6 +101,11 @@ impl Store {
     /// Who waits to be let in.
     pub fn waiting(&self) -> &WaitingRoom {
         &self.waiting
+    }
+
+    /// DMARC aggregate reports, received and to be sent.
+    pub fn dmarc(&self) -> &DmarcReports {
+        &self.dmarc
     }
 
     /// Waits until everything is on disk, history included. To be called when the box closes.
