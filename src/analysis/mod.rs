@@ -10,9 +10,11 @@ pub mod antivirus;
 mod authenticated;
 pub mod classifier;
 mod content;
+pub mod learning;
 mod likeness;
 mod passage;
 pub mod rules;
+pub mod shadow;
 mod sighting;
 mod stage;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use likeness::{Likeness, Saved, Untaught};
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
@@ -37,7 +40,6 @@ use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
-use likeness::Likeness;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
 
@@ -59,6 +61,8 @@ pub struct Surroundings {
     pub resolver: Option<Arc<DnsResolver>>,
     /// Remembers senders, digests and reports.
     pub store: Option<Arc<Store>>,
+    /// What is known of good mail and spam; absent: as the data directory has it.
+    pub likeness: Option<Arc<Likeness>>,
 }
 
 /// What a look into a message brought.
@@ -80,6 +84,8 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Analysis {
     desk: Arc<Desk>,
+    /// What `[learning.shadow]` has tried on live mail.
+    candidate: Option<Arc<Desk>>,
     antivirus: Option<Antivirus>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
@@ -94,11 +100,15 @@ pub struct Analysis {
 pub(in crate::analysis) struct Desk {
     rules: Arc<RuleSet>,
     weights: Weights,
-    likeness: Likeness,
+    likeness: Arc<Likeness>,
 }
 
 impl Desk {
-    fn new(config: Option<&Config>, data_dir: Option<&Path>) -> Result<Desk, RuleError> {
+    fn new(
+        config: Option<&Config>,
+        data_dir: Option<&Path>,
+        likeness: Option<Arc<Likeness>>,
+    ) -> Result<Desk, RuleError> {
         let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
             (config.content.dirs.as_slice(), config.content.disabled.as_slice())
         });
@@ -106,8 +116,11 @@ impl Desk {
         let site = config.and(data_dir);
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, site, is_rule)?;
-        let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        Ok(Desk { rules, weights, likeness })
+        if let Some(likeness) = &likeness {
+            likeness.refresh();
+        }
+        let own = || Arc::new(site.map_or_else(Likeness::none, Likeness::in_dir));
+        Ok(Desk { rules, weights, likeness: likeness.unwrap_or_else(own) })
     }
 }
 
@@ -117,8 +130,10 @@ impl Analysis {
     pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let desk = Desk::new(Some(config), data_dir, surroundings.likeness.clone())?;
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(Some(config), data_dir)?),
+            candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
+            desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
             surroundings,
             timeout: config.limits.analysis_timeout(),
@@ -132,7 +147,8 @@ impl Analysis {
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
+            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref(), None)?),
+            candidate: None,
             antivirus: None,
             surroundings: Surroundings::default(),
             timeout: limits.analysis_timeout(),
