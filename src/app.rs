@@ -7,6 +7,7 @@
 //! left half done.
 
 mod ballast;
+mod learning;
 mod listeners;
 mod notify;
 mod outflow;
@@ -35,6 +36,7 @@ use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
+use learning::Learning;
 use listeners::Listeners;
 use outflow::OurExecutor;
 use pipeline::Line;
@@ -59,6 +61,7 @@ struct App {
     executor: Arc<OurExecutor>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
+    learning: Learning,
     /// Dropped last: until then nobody else may use the directory.
     _data_dir: DataDir,
 }
@@ -107,6 +110,7 @@ impl App {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
         let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
+        let learning = self.learning;
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -126,6 +130,7 @@ impl App {
             },
             () = signals.end() => tracing::warn!("told twice to end: cut off what was open"),
         }
+        learning.close();
         spool.close();
         quarantine.close();
         journal.close();

@@ -14,12 +14,14 @@ mod content;
 pub mod dmarc_reports;
 pub mod greylist;
 pub mod history;
+pub mod learning;
 mod likeness;
 pub mod links;
 pub mod lists;
 mod passage;
 pub mod reputation;
 pub mod rules;
+pub mod shadow;
 mod sighting;
 mod stage;
 #[cfg(test)]
@@ -35,6 +37,7 @@ use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
 pub use history::Acquaintance;
+pub use likeness::{Likeness, Saved, Untaught};
 pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
@@ -48,7 +51,6 @@ use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
 use history::History;
-use likeness::Likeness;
 use lists::SenderLists;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
@@ -71,6 +73,8 @@ pub struct Surroundings {
     pub resolver: Option<Arc<DnsResolver>>,
     /// Remembers senders, digests and reports.
     pub store: Option<Arc<Store>>,
+    /// What is known of good mail and spam; absent: as the data directory has it.
+    pub likeness: Option<Arc<Likeness>>,
 }
 
 /// What a look into a message brought.
@@ -98,6 +102,8 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Analysis {
     desk: Arc<Desk>,
+    /// What `[learning.shadow]` has tried on live mail.
+    candidate: Option<Arc<Desk>>,
     antivirus: Option<Antivirus>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
@@ -114,11 +120,15 @@ pub struct Analysis {
 pub(in crate::analysis) struct Desk {
     rules: Arc<RuleSet>,
     weights: Weights,
-    likeness: Likeness,
+    likeness: Arc<Likeness>,
 }
 
 impl Desk {
-    fn new(config: Option<&Config>, data_dir: Option<&Path>) -> Result<Desk, RuleError> {
+    fn new(
+        config: Option<&Config>,
+        data_dir: Option<&Path>,
+        likeness: Option<Arc<Likeness>>,
+    ) -> Result<Desk, RuleError> {
         let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
             (config.content.dirs.as_slice(), config.content.disabled.as_slice())
         });
@@ -126,8 +136,11 @@ impl Desk {
         let site = config.and(data_dir);
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, site, is_rule)?;
-        let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        Ok(Desk { rules, weights, likeness })
+        if let Some(likeness) = &likeness {
+            likeness.refresh();
+        }
+        let own = || Arc::new(site.map_or_else(Likeness::none, Likeness::in_dir));
+        Ok(Desk { rules, weights, likeness: likeness.unwrap_or_else(own) })
     }
 }
 
@@ -137,8 +150,10 @@ impl Analysis {
     pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let desk = Desk::new(Some(config), data_dir, surroundings.likeness.clone())?;
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(Some(config), data_dir)?),
+            candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
+            desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
             history: History::new(config, surroundings.store.as_ref()),
             lists: SenderLists::new(&config.lists, surroundings.store.as_ref()),
@@ -154,7 +169,8 @@ impl Analysis {
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
+            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref(), None)?),
+            candidate: None,
             antivirus: None,
             surroundings: Surroundings::default(),
             history: None,

@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config) -> Checked {
     history(config)?;
     lists(config)?;
     dmarc_reports(config)?;
+    learning(config)?;
     limits(config)
 }
 
@@ -64,6 +65,32 @@ fn reputation(config: &Config) -> Checked {
             "`failures` must be at least 1, `check_every_s` 10 and `timeout_ms` 100",
         ),
         false => Ok(()),
+    }
+}
+
+fn learning(config: &Config) -> Checked {
+    let learning = &config.learning;
+    let (spam, ham) = (learning.automatic_spam_score, learning.automatic_ham_score);
+    // What is below a threshold of the policy is not sure, and what lies between is nothing.
+    if !(5.0..=1_000.0).contains(&spam) {
+        return wrong("automatic_spam_score", "`automatic_spam_score` must be from 5 to 1000");
+    }
+    if !(-1_000.0..=0.0).contains(&ham) {
+        return wrong("automatic_ham_score", "`automatic_ham_score` must be from -1000 to 0");
+    }
+    if !(1..=86_400).contains(&learning.save_interval_s) {
+        return wrong("save_interval_s", "`save_interval_s` must be from 1 to 86400");
+    }
+    match &learning.shadow {
+        Some(shadow)
+            if shadow.model.is_none() && shadow.weights.is_none() && shadow.rules.is_empty() =>
+        {
+            wrong("[learning.shadow]", "names neither `model` nor `weights` nor `rules`")
+        }
+        Some(shadow) if shadow.examples() > 10_000 => {
+            wrong("examples", "`examples` must be 10000 at most")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -30,7 +30,7 @@ pub use door::Door;
 pub use error::{ConfigError, Place};
 pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::Impersonation;
-pub use learning::Learning;
+pub use learning::{Learning, Shadow};
 pub use limits::Limits;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
@@ -146,6 +146,10 @@ impl Config {
         self.tls.certificate.iter_mut().for_each(resolve);
         self.tls.key.iter_mut().for_each(resolve);
         self.content.dirs.iter_mut().for_each(resolve);
+        if let Some(shadow) = &mut self.learning.shadow {
+            let files = shadow.model.iter_mut().chain(&mut shadow.weights);
+            files.chain(&mut shadow.rules).for_each(resolve);
+        }
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);
