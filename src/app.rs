@@ -7,6 +7,7 @@
 //! left half done.
 
 mod ballast;
+mod door;
 mod learning;
 mod listeners;
 mod notify;
@@ -31,11 +32,11 @@ use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
 use crate::journal::Journal;
-use crate::net::limits::ClientLimiter;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
+use door::Door;
 use learning::Learning;
 use listeners::Listeners;
 use outflow::OurExecutor;
@@ -51,7 +52,7 @@ struct App {
     listeners: Listeners,
     line: Arc<Line>,
     surroundings: Surroundings,
-    limiter: Arc<ClientLimiter>,
+    door: Arc<Door>,
     tls: Arc<ServerTls>,
     journal: Arc<Journal>,
     spool: Arc<Spool>,

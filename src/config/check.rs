@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config) -> Checked {
     lists(config)?;
     dmarc_reports(config)?;
     learning(config)?;
+    door(config)?;
     limits(config)
 }
 
@@ -214,6 +215,31 @@ fn timing(config: &Config) -> Checked {
     }
     match config.antivirus.as_ref().is_some_and(|av| av.connections == 0 || av.timeout_s == 0) {
         true => wrong("[antivirus]", "`connections` and `timeout_s` must be at least 1"),
+        false => Ok(()),
+    }
+}
+
+fn door(config: &Config) -> Checked {
+    let door = &config.door;
+    // RFC 5321 section 4.5.3.2: clients wait five minutes for a greeting, a MAIL and a RCPT;
+    // what comes near that loses mail.
+    const LONGEST_MS: u64 = 60_000;
+    // A year: beyond it a moment may not be expressible.
+    const YEAR_S: u64 = 365 * 24 * 3_600;
+    let ceilings = [
+        ("greeting_delay_ms", door.greeting_delay_ms, LONGEST_MS),
+        ("tarpit_ms", door.tarpit_ms, LONGEST_MS),
+        ("tarpit_max_ms", door.tarpit_max_ms, LONGEST_MS),
+        ("greeting_remembered_h", door.greeting_remembered_h, YEAR_S / 3_600),
+        ("harvest_block_s", door.harvest_block_s, YEAR_S),
+    ];
+    for (name, given, ceiling) in ceilings {
+        if given > ceiling {
+            return wrong(name, format!("`{name}` must be at most {ceiling}"));
+        }
+    }
+    match door.tarpit_max_ms < door.tarpit_ms {
+        true => wrong("tarpit_max_ms", "`tarpit_max_ms` must not be less than `tarpit_ms`"),
         false => Ok(()),
     }
 }
