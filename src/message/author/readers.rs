@@ -43,8 +43,8 @@ pub(super) fn author_fields(head: &Head) -> AuthorFields {
     let mut named_alone = false;
     for line in careless_lines(octets) {
         let is_continuation = line.first().is_some_and(|octet| matches!(octet, b' ' | b'\t'));
-        // A fold before the colon.
-        seen.hidden |= named_alone && is_continuation && line.trim_ascii().starts_with(b":");
+        // A fold or a control before the colon.
+        seen.hidden |= named_alone && line.trim_ascii().starts_with(b":");
         named_alone = false;
         // White space before the very first field is overlooked by some.
         let at_start = std::ptr::eq(line.as_ptr(), octets.as_ptr());
