@@ -297,3 +297,6 @@ fn later(left_s: u64, id: Option<MailId>) -> Reply {
         format!("greylisted: not known here yet, try again in {left_s} seconds{reference}");
     Reply::new(451, EnhancedCode(4, 7, 1), text)
 }
+
+#[cfg(test)]
+mod tests;

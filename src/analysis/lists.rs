@@ -233,3 +233,6 @@ fn shown(told: &[String]) -> String {
         more => format!("{} and {more} more", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;
