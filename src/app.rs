@@ -7,6 +7,8 @@
 //! left half done.
 
 mod ballast;
+mod door;
+mod gate;
 mod listeners;
 mod notify;
 mod outflow;
@@ -30,11 +32,11 @@ use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
 use crate::journal::Journal;
-use crate::net::limits::ClientLimiter;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
+use door::Door;
 use listeners::Listeners;
 use outflow::OurExecutor;
 use pipeline::Line;
@@ -49,7 +51,7 @@ struct App {
     listeners: Listeners,
     line: Arc<Line>,
     surroundings: Surroundings,
-    limiter: Arc<ClientLimiter>,
+    door: Arc<Door>,
     tls: Arc<ServerTls>,
     journal: Arc<Journal>,
     spool: Arc<Spool>,

@@ -226,9 +226,7 @@ impl Desk {
 
 fn store_error(error: StoreError) -> DeskError {
     match error {
-        StoreError::Unknown(_) | StoreError::NotListed(_) => {
-            DeskError::Unknown(error.to_string())
-        }
+        StoreError::Unknown(_) | StoreError::NotListed(_) => DeskError::Unknown(error.to_string()),
         StoreError::TooMany(_) => DeskError::Unfit(error.to_string()),
         StoreError::BadName(_) | StoreError::BadPassword(_) => {
             DeskError::Misspoken(error.to_string())

@@ -246,8 +246,7 @@ impl Analysis {
         look.listed = listed;
         let Some(history) = &self.history else { return };
         let now_s = passage.facts.received_ms / 1_000;
-        let (seen, acquaintance) =
-            history.look(passage, &look.author, &look.authenticated, now_s);
+        let (seen, acquaintance) = history.look(passage, &look.author, &look.authenticated, now_s);
         look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
         look.acquaintance = acquaintance;
     }

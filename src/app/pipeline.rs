@@ -84,7 +84,7 @@ fn come_again(judging: &Judging, mail: &Mail<Judged>) -> Option<Reply> {
     let (look, judgement) = (mail.stage().scanned().look(), mail.stage().judgement());
     let now_s = mail.facts.received_ms / 1_000;
     let greylist = judging.analysis.greylist()?;
-    greylist.at_end_of_data(mail.id, passage, look, judgement, &mail.content, now_s)
+    greylist.at_end_of_data(passage, look, judgement, &mail.content, now_s)
 }
 
 /// RFC 3463: 4.3.1, mail system full.

@@ -39,7 +39,7 @@ impl App {
             tracing::warn!(%error, "the level of events stays as it is");
         }
         self.line.judging.store(Arc::new(judging));
-        self.limiter.reload(&config.limits);
+        self.door.reload(&config);
         self.executor.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::door::Door;
+use super::gate::Gate;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
-use super::reception::{Chronicle, Door, StoredAccounts, proxied};
+use super::reception::{Chronicle, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
 use crate::analysis::{Analysis, Surroundings};
@@ -22,12 +24,11 @@ use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::journal::Journal;
 use crate::mail::Budget;
-use crate::net::limits::ClientLimiter;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
 use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
-use crate::session::House;
+use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
 
@@ -73,12 +74,12 @@ impl App {
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
-        let limiter = ClientLimiter::new(&config.limits);
+        let door = Door::new(&config);
         let budget = Budget::new(config.limits.budget_octets);
         let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
         let delivery = Delivery::new(&config, resolver.context("no resolver")?);
         let (stop, stopped) = watch::channel(false);
-        let house = house(&line, &rooms, &limiter, &tls, &budget);
+        let house = house(&line, &rooms, &door, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
@@ -102,7 +103,7 @@ impl App {
             listeners,
             line,
             surroundings,
-            limiter,
+            door,
             tls,
             journal,
             spool,
@@ -191,7 +192,7 @@ fn resolver(config: &Config) -> Result<Arc<DnsResolver>, Trouble> {
 fn house(
     line: &Arc<Line>,
     rooms: &Rooms,
-    limiter: &Arc<ClientLimiter>,
+    door: &Arc<Door>,
     tls: &Arc<ServerTls>,
     budget: &Arc<Budget>,
 ) -> OurHouse {
@@ -199,10 +200,11 @@ fn house(
     House {
         pipeline: Arc::clone(line),
         accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
-        doorman: Arc::new(Door(Arc::clone(limiter))),
+        doorman: Arc::clone(door) as Arc<dyn Doorman>,
+        gatekeeper: Arc::new(Gate(Arc::clone(line))),
         tls: Arc::new(move || Some(certificate.acceptor())),
         proxy: Arc::new(proxied),
-        witness: Arc::new(Chronicle(Arc::clone(&rooms.journal))),
+        witness: Arc::new(Chronicle::new(Arc::clone(&rooms.journal))),
         budget: Arc::clone(budget),
     }
 }

@@ -28,12 +28,11 @@ fn act(chosen: &ChosenSender, act: &str) -> Result<Exit, Trouble> {
     let Whose { domain, user } = chosen.whose.clone();
     let order = Order { act: act.into(), entry: chosen.entry.clone(), domain, user };
     let row = match Control::at(&config)?.act::<SenderRow>("/v1/senders", &order) {
-        Err(Trouble::NotRunning(_)) => {
-            senders::apply(open_store(&config)?.lists(), &order, BY).map_err(|error| match error {
+        Err(Trouble::NotRunning(_)) => senders::apply(open_store(&config)?.lists(), &order, BY)
+            .map_err(|error| match error {
                 SenderError::Misspoken(text) => Trouble::Usage(text),
                 SenderError::Store(error) => refused(error),
-            })?
-        }
+            })?,
         other => other?,
     };
     render::rows(&[row], chosen.listing.json, |row| {

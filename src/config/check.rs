@@ -14,6 +14,7 @@ pub(super) fn check(config: &Config) -> Checked {
     policy(config)?;
     history(config)?;
     lists(config)?;
+    door(config)?;
     limits(config)
 }
 
@@ -118,6 +119,31 @@ fn timing(config: &Config) -> Checked {
     }
 }
 
+fn door(config: &Config) -> Checked {
+    let door = &config.door;
+    // RFC 5321 section 4.5.3.2: clients wait five minutes for a greeting, a MAIL and a RCPT;
+    // what comes near that loses mail.
+    const LONGEST_MS: u64 = 60_000;
+    // A year: beyond it a moment may not be expressible.
+    const YEAR_S: u64 = 365 * 24 * 3_600;
+    let ceilings = [
+        ("greeting_delay_ms", door.greeting_delay_ms, LONGEST_MS),
+        ("tarpit_ms", door.tarpit_ms, LONGEST_MS),
+        ("tarpit_max_ms", door.tarpit_max_ms, LONGEST_MS),
+        ("greeting_remembered_h", door.greeting_remembered_h, YEAR_S / 3_600),
+        ("harvest_block_s", door.harvest_block_s, YEAR_S),
+    ];
+    for (name, given, ceiling) in ceilings {
+        if given > ceiling {
+            return wrong(name, format!("`{name}` must be at most {ceiling}"));
+        }
+    }
+    match door.tarpit_max_ms < door.tarpit_ms {
+        true => wrong("tarpit_max_ms", "`tarpit_max_ms` must not be less than `tarpit_ms`"),
+        false => Ok(()),
+    }
+}
+
 fn limits(config: &Config) -> Checked {
     let limits = &config.limits;
     // RFC 5321 section 4.5.3.1: the least that a receiver must take.
@@ -182,7 +208,8 @@ fn history(config: &Config) -> Checked {
 
 fn lists(config: &Config) -> Checked {
     let lists = &config.lists;
-    let of_domains = lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
+    let of_domains =
+        lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
     let of_users = lists.user.iter().map(|own| (own.address.key(), &own.trusted, &own.blocked));
     let site = ("the site".to_owned(), &lists.trusted, &lists.blocked);
     let mut named = std::collections::HashSet::new();

@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 pub use authentication::Authentication;
 pub use bulk::Bulk;
-pub use door::Door;
+pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
 pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::Impersonation;

@@ -32,6 +32,7 @@ impl Mailing {
             tls: None,
             account: None,
             received_ms: 0,
+            manners: Default::default(),
         };
         let address: Address = sender.parse().unwrap();
         let envelope = Envelope {

@@ -8,9 +8,9 @@ const GOOD: Push = Push { good: 0.5, suspicious: 0.0, bad: 0.0 };
 const BAD: Push = Push { good: 0.0, suspicious: 0.0, bad: 1.0 };
 
 fn after(pushes: &[(u64, Push)]) -> Standing {
-    let pushed = pushes.iter().fold(None, |old, (now_s, push)| {
-        Some(Standing::pushed(old, *push, *now_s, HALF_LIFE_S))
-    });
+    let pushed = pushes
+        .iter()
+        .fold(None, |old, (now_s, push)| Some(Standing::pushed(old, *push, *now_s, HALF_LIFE_S)));
     pushed.unwrap()
 }
 
