@@ -8,6 +8,7 @@
 
 mod ballast;
 mod door;
+mod gate;
 mod learning;
 mod listeners;
 mod notify;
@@ -110,8 +111,8 @@ impl App {
     async fn drain(self, signals: &mut Signals) {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
-        let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
-        let learning = self.learning;
+        let App { listeners, stop, executing, background, surroundings, learning, .. } = self;
+        let (spool, quarantine, journal) = (self.spool, self.quarantine, self.journal);
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -135,6 +136,9 @@ impl App {
         spool.close();
         quarantine.close();
         journal.close();
+        if let Some(Err(error)) = surroundings.store.map(|store| store.flush()) {
+            tracing::warn!(%error, "the last that was learned of senders is lost");
+        }
         tracing::info!("the box is closed");
     }
 }

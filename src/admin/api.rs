@@ -151,3 +151,33 @@ pub struct Status {
     /// New mail is refused for want of disk space.
     pub full: bool,
 }
+
+/// A sender to be trusted, blocked or forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderOrder {
+    /// `trust`, `block` or `forget`.
+    pub act: String,
+    /// An address, `@domain`, `@.domain` or a network.
+    pub entry: String,
+    /// In the list of this protected domain; absent with `user` for the site's.
+    pub domain: Option<String>,
+    /// In the list of this recipient.
+    pub user: Option<String>,
+}
+
+/// One entry in a list of senders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderRow {
+    /// `site`, `@domain` or the recipient's address.
+    pub list: String,
+    /// Whom it names.
+    pub entry: String,
+    /// `trusted` or `blocked`; in the answer to `forget`, what it was.
+    pub side: String,
+    /// `command` for what was given at run time, `file` for the configuration's.
+    pub origin: String,
+    /// Who gave it; empty for the configuration's.
+    pub by: String,
+    /// RFC 3339; empty for the configuration's.
+    pub since: String,
+}

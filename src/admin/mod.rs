@@ -9,6 +9,7 @@ pub mod api;
 mod desk;
 mod held;
 mod routes;
+pub mod senders;
 mod serve;
 
 use std::path::{Path, PathBuf};

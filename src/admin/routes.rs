@@ -8,7 +8,7 @@ use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
 
-use super::api::{AccountOrder, INCOMPLETE, Problem};
+use super::api::{AccountOrder, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
 use super::serve::Answered;
 use crate::journal::Found;
@@ -77,6 +77,9 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let users = warp::path!("v1" / "users")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.accounts()));
+    let senders = warp::path!("v1" / "senders")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| lines(move || desk.senders()));
     let status = warp::path!("v1" / "status")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
@@ -87,6 +90,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
+    let reading = reading.or(senders).unify();
     warp::get().and(reading).boxed()
 }
 
@@ -108,9 +112,15 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
         .and(with.clone())
         .and_then(|order: AccountOrder, desk: Arc<Desk>| one(move || desk.put_account(&order)));
     let remove = warp::path!("v1" / "users" / String / "remove")
-        .and(with)
+        .and(with.clone())
         .and_then(|name: String, desk: Arc<Desk>| one(move || desk.remove_account(&name)));
-    warp::post().and(queue.or(quarantine).unify().or(add).unify().or(remove).unify()).boxed()
+    let sender = warp::path!("v1" / "senders")
+        .and(warp::body::content_length_limit(BODY_OCTETS))
+        .and(body())
+        .and(with)
+        .and_then(|order: SenderOrder, desk: Arc<Desk>| one(move || desk.put_sender(&order)));
+    let acting = queue.or(quarantine).unify().or(add).unify().or(remove).unify();
+    warp::post().and(acting.or(sender).unify()).boxed()
 }
 
 fn with(

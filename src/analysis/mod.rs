@@ -50,6 +50,7 @@ use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
+use greylist::Greylist;
 use history::History;
 use lists::SenderLists;
 use rules::{RuleError, RuleSet};
@@ -108,6 +109,7 @@ pub struct Analysis {
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
     history: Option<History>,
+    greylist: Option<Greylist>,
     lists: SenderLists,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
@@ -151,12 +153,15 @@ impl Analysis {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let desk = Desk::new(Some(config), data_dir, surroundings.likeness.clone())?;
+        let store = surroundings.store.as_ref();
+        let history = History::new(config, store);
         Ok(Arc::new(Analysis {
             candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
             desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
-            history: History::new(config, surroundings.store.as_ref()),
-            lists: SenderLists::new(&config.lists, surroundings.store.as_ref()),
+            greylist: Greylist::new(config, history.clone(), store),
+            history,
+            lists: SenderLists::new(&config.lists, store),
             surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -174,6 +179,7 @@ impl Analysis {
             antivirus: None,
             surroundings: Surroundings::default(),
             history: None,
+            greylist: None,
             lists: SenderLists::new(&crate::config::Lists::default(), None),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -243,6 +249,11 @@ impl Analysis {
         let octets = octets.clone();
         let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
         look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
+    }
+
+    /// Who is asked to come back.
+    pub fn greylist(&self) -> Option<&Greylist> {
+        self.greylist.as_ref()
     }
 
     /// What the box remembers of the sender and what the lists say of it. After

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::learning::Learning;
-use crate::analysis::{Analysis, Failure};
+use crate::analysis::{Analysis, Failure, Passage};
 use crate::journal::{Event, Journal};
 use crate::mail::{EnhancedCode, Mail, MailId, Receipt, Reply};
-use crate::policy::{self, PolicySet};
+use crate::policy::{self, Judged, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
 
@@ -46,10 +46,19 @@ impl Pipeline for Line {
         self.journal.record(id, Event::judged(&judgement));
         self.learning.after(&judging, &judged);
         if let Some(refusal) = policy::refusal(&judgement) {
+            if let Refusal::Rejected(_) = refusal {
+                remember(&judging, &judged, judged.stage());
+            }
             return Decision::Refused(refusal.reply().clone());
+        }
+        if let Some(reply) = come_again(&judging, &judged) {
+            return Decision::Refused(reply);
         }
         match self.spool.commit(judged).await {
             Ok(spooled) => {
+                if let Some(stage) = spooled.stage().judged() {
+                    remember(&judging, &spooled, stage);
+                }
                 self.journal.record(id, Event::Committed);
                 Decision::Accepted(Receipt::of(&spooled))
             }
@@ -61,6 +70,24 @@ impl Pipeline for Line {
             }
         }
     }
+}
+
+/// History learns what became of a mail.
+fn remember<S>(judging: &Judging, mail: &Mail<S>, stage: &Judged) {
+    if let Some(history) = judging.analysis.history() {
+        let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+        let now_s = mail.facts.received_ms / 1_000;
+        history.record(passage, stage.scanned().look(), stage.judgement(), now_s);
+    }
+}
+
+/// The answer to a doubtful mail from a stranger.
+fn come_again(judging: &Judging, mail: &Mail<Judged>) -> Option<Reply> {
+    let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+    let (look, judgement) = (mail.stage().scanned().look(), mail.stage().judgement());
+    let now_s = mail.facts.received_ms / 1_000;
+    let greylist = judging.analysis.greylist()?;
+    greylist.at_end_of_data(passage, look, judgement, &mail.content, now_s)
 }
 
 /// RFC 3463: 4.3.1, mail system full.

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::App;
 use super::door::Door;
+use super::gate::Gate;
 use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
@@ -28,7 +29,7 @@ use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
 use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
-use crate::session::{Doorman, House, OpenGate};
+use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
 
@@ -207,7 +208,7 @@ fn house(
         pipeline: Arc::clone(line),
         accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
         doorman: Arc::clone(door) as Arc<dyn Doorman>,
-        gatekeeper: Arc::new(OpenGate),
+        gatekeeper: Arc::new(Gate(Arc::clone(line))),
         tls: Arc::new(move || Some(certificate.acceptor())),
         proxy: Arc::new(proxied),
         witness: Arc::new(Chronicle::new(Arc::clone(&rooms.journal))),

@@ -34,6 +34,8 @@ pub enum Command {
     Track(TrackOrder),
     /// Accounts that may submit mail
     User(UserOrder),
+    /// Trusted and blocked senders
+    Sender(SenderOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -267,4 +269,56 @@ pub enum UserAct {
     },
     /// List the accounts
     List(Listing),
+}
+
+/// `postern sender`.
+#[derive(Debug, Args)]
+pub struct SenderOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: SenderAct,
+}
+
+/// What can be done with the lists of senders.
+#[derive(Debug, Subcommand)]
+pub enum SenderAct {
+    /// Do not take a sender's mail for spam; counts only when the sender is authenticated
+    Trust(ChosenSender),
+    /// Refuse a sender's mail
+    Block(ChosenSender),
+    /// Take an entry out of a list
+    Forget(ChosenSender),
+    /// List the entries, those of the configuration file too
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Whose
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// Whose list; without either, the site's.
+#[derive(Debug, Clone, Args)]
+pub struct Whose {
+    /// The list of a protected domain
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "user")]
+    pub domain: Option<String>,
+    /// The list of a recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub user: Option<String>,
+}
+
+/// The entry that an act is for.
+#[derive(Debug, Clone, Args)]
+pub struct ChosenSender {
+    /// Where from
+    #[command(flatten)]
+    pub listing: Listing,
+    /// Whose
+    #[command(flatten)]
+    pub whose: Whose,
+    /// An address, `@domain`, `@.domain` (with its sub-domains) or a network
+    pub entry: String,
 }

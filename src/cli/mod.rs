@@ -14,6 +14,7 @@ mod queue;
 mod render;
 mod rules;
 mod scan;
+mod sender;
 mod track;
 mod train;
 mod user;
@@ -34,6 +35,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
         Command::User(order) => user::user(&order),
+        Command::Sender(order) => sender::sender(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -47,7 +47,8 @@ pub fn judgement_of(
         let terms = terms_of_recipient(recipient);
         let (findings, score) = match look.listed.get(at) {
             Some(Listed::Blocked) => {
-                verdict = worse(verdict, Verdict::Policy);
+                let own = verdict_of(findings, score, terms);
+                verdict = worse(verdict, worse(own, Verdict::Policy));
                 dispositions.push(Disposition::Reject { reply: blocked(id) });
                 continue;
             }
