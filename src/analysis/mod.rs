@@ -8,6 +8,7 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod bulk;
 pub mod classifier;
 mod content;
 mod likeness;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use authentication::Authentication;
-pub use bulk::Bulk;
+pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use door::Door;
 pub use error::{ConfigError, Place};
 pub use history::History;
@@ -144,6 +144,7 @@ impl Config {
         self.tls.certificate.iter_mut().for_each(resolve);
         self.tls.key.iter_mut().for_each(resolve);
         self.content.dirs.iter_mut().for_each(resolve);
+        self.bulk.feed.iter_mut().filter_map(|feed| feed.file.as_mut()).for_each(resolve);
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);

@@ -8,6 +8,7 @@
 //! [`StoreError`]; [`StoreError::Busy`] means that a running box has the store open.
 
 pub mod accounts;
+mod digests;
 mod error;
 pub mod migration;
 mod password;
@@ -18,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
 use migration::MIGRATIONS;
@@ -31,6 +33,7 @@ const FLUSH_EVERY_MS: u64 = 500;
 #[derive(Debug)]
 pub struct Store {
     accounts: Accounts,
+    digests: DigestStore,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -42,7 +45,12 @@ impl Store {
     pub fn open(data_dir: &Path) -> Result<Store, StoreError> {
         let (lock, db) = open_database(data_dir)?;
         migration::migrate(&db, MIGRATIONS, migration::newest(MIGRATIONS))?;
-        Ok(Store { accounts: Accounts::open(&db)?, db, _lock: lock })
+        Ok(Store {
+            accounts: Accounts::open(&db)?,
+            digests: DigestStore::open(&db)?,
+            db,
+            _lock: lock,
+        })
     }
 
     /// Leads the schema back to an older version, for a downgrade; drops what that version
@@ -55,6 +63,11 @@ impl Store {
     /// Who may submit mail.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Digests of what was seen before.
+    pub fn digests(&self) -> &DigestStore {
+        &self.digests
     }
 
     /// Waits until everything is on disk.
