@@ -9,6 +9,7 @@
 pub mod antivirus;
 mod authenticated;
 pub mod authentication;
+pub mod bulk;
 pub mod classifier;
 mod content;
 pub mod dmarc_reports;

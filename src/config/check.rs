@@ -18,7 +18,31 @@ pub(super) fn check(config: &Config) -> Checked {
     dmarc_reports(config)?;
     learning(config)?;
     door(config)?;
+    bulk(config)?;
     limits(config)
+}
+
+/// A table of more takes gigabytes.
+const BULK_ENTRIES: std::ops::RangeInclusive<usize> = 100..=2_000_000;
+
+fn bulk(config: &Config) -> Checked {
+    let bulk = &config.bulk;
+    if !BULK_ENTRIES.contains(&bulk.entries) {
+        return wrong("entries", "`entries` of [bulk] go from 100 to 2000000");
+    }
+    if bulk.recipients < 2 || bulk.networks < 2 {
+        return wrong("[bulk]", "`recipients` and `networks` of [bulk] must be at least 2");
+    }
+    for (at, feed) in bulk.feed.iter().enumerate() {
+        let key = feed.key.to_string();
+        if bulk.feed.iter().take(at).any(|other| other.key == feed.key) {
+            return wrong(key, "a feed's key is given twice");
+        }
+        if !(0.0..=1.0).contains(&feed.weight) {
+            return wrong(key, "the weight of a feed goes from 0 to 1");
+        }
+    }
+    Ok(())
 }
 
 /// More lists than anybody needs would make every mail a burden to the resolver.
