@@ -7,6 +7,7 @@
 //! left half done.
 
 mod ballast;
+mod dmarc;
 mod listeners;
 mod notify;
 mod outflow;
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::net::limits::ClientLimiter;
 use crate::net::tls::ServerTls;
@@ -57,6 +59,7 @@ struct App {
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
+    reporter: Arc<Reporter>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     /// Dropped last: until then nobody else may use the directory.

@@ -8,6 +8,7 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
+use crate::delivery::aggregate::Reporter;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
@@ -33,6 +34,8 @@ pub struct Desk {
     pub journal: Arc<Journal>,
     /// Accounts.
     pub store: Arc<Store>,
+    /// DMARC reports on their way out.
+    pub reporter: Arc<Reporter>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.

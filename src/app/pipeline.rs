@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::dmarc::Clerk;
 use crate::analysis::{Analysis, Failure};
 use crate::journal::{Event, Journal};
 use crate::mail::{EnhancedCode, Mail, MailId, Receipt, Reply};
@@ -25,6 +26,7 @@ pub(super) struct Line {
     pub(super) judging: ArcSwap<Judging>,
     pub(super) spool: Arc<Spool>,
     pub(super) journal: Arc<Journal>,
+    pub(super) dmarc: Arc<Clerk>,
 }
 
 impl Pipeline for Line {
@@ -42,8 +44,13 @@ impl Pipeline for Line {
         let judged = policy::judge(scanned, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
+        let look = judged.stage().scanned().look();
+        self.dmarc.observe(look, &judgement, &judged.envelope);
         if let Some(refusal) = policy::refusal(&judgement) {
             return Decision::Refused(refusal.reply().clone());
+        }
+        if let Err(error) = self.dmarc.file(look, &judgement, &judged.envelope).await {
+            return Decision::Refused(not_now(id, &error.to_string()));
         }
         match self.spool.commit(judged).await {
             Ok(spooled) => {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::dmarc::Clerk;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
@@ -20,6 +21,7 @@ use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::limits::ClientLimiter;
@@ -63,6 +65,10 @@ impl App {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
         };
+        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
+        let resolver = resolver.context("no resolver")?;
+        let reporter = reporter(&config, &rooms, &resolver);
+        let clerk = Arc::new(Clerk::new(Arc::clone(&rooms.store), Arc::clone(&reporter)));
         let judging = judging(&config, &surroundings)
             .await
             .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
@@ -70,13 +76,13 @@ impl App {
             judging: ArcSwap::from_pointee(judging),
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
+            dmarc: Arc::clone(&clerk),
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let limiter = ClientLimiter::new(&config.limits);
         let budget = Budget::new(config.limits.budget_octets);
-        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
-        let delivery = Delivery::new(&config, resolver.context("no resolver")?);
+        let delivery = Delivery::new(&config, resolver);
         let (stop, stopped) = watch::channel(false);
         let house = house(&line, &rooms, &limiter, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
@@ -87,10 +93,11 @@ impl App {
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
+            reporter: Arc::clone(&reporter),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, &stopped).await?;
+        let background = background(&config, desk, &rooms, clerk, &stopped).await?;
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -109,6 +116,7 @@ impl App {
             quarantine,
             stop,
             executor,
+            reporter,
             executing,
             background,
             _data_dir: data_dir,
@@ -207,11 +215,22 @@ fn house(
     }
 }
 
-/// The control socket and the quarantine's expiry.
+fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<Reporter> {
+    Reporter::new(
+        config,
+        Arc::clone(&rooms.store),
+        Arc::clone(&rooms.spool),
+        Arc::clone(&rooms.journal),
+        Arc::clone(resolver),
+    )
+}
+
+/// The control socket, the quarantine's expiry, and DMARC reports.
 async fn background(
     config: &Config,
     desk: Desk,
     rooms: &Rooms,
+    clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
     let socket = admin::socket_path(&config.system.data_dir);
@@ -229,5 +248,6 @@ async fn background(
             Arc::clone(&rooms.journal),
             stopped.clone(),
         )),
+        tokio::spawn(clerk.run(stopped.clone())),
     ])
 }

@@ -43,8 +43,7 @@ impl Attachment {
     ) -> Attachment {
         let report_id = plan::report_id(&terms.hostname, &period.domain, period.day);
         let (begin_s, end_s) = (period.day.begin_s(), period.day.end_s());
-        let file_name =
-            format!("{}!{}!{begin_s}!{end_s}.xml.gz", terms.hostname, period.domain);
+        let file_name = format!("{}!{}!{begin_s}!{end_s}.xml.gz", terms.hostname, period.domain);
         let text = xml::write(terms, author, &report_id, period, rows);
         Attachment { report_id, file_name, gzip: packed(text.as_bytes()) }
     }
@@ -127,8 +126,7 @@ pub(super) fn message(
         text.extend_from_slice(b"\r\n");
     }
     text.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let subject =
-        format!("Report Domain: {domain} Submitter: {hostname} Report-ID: <{report_id}>");
+    let subject = format!("Report Domain: {domain} Submitter: {hostname} Report-ID: <{report_id}>");
     Message { text, subject, message_id }
 }
 
