@@ -7,6 +7,7 @@
 //! left half done.
 
 mod ballast;
+mod dmarc;
 mod door;
 mod gate;
 mod learning;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
@@ -61,6 +63,7 @@ struct App {
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
+    reporter: Arc<Reporter>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     learning: Learning,

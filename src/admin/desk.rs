@@ -13,6 +13,7 @@ use super::api::{
 use super::senders::{self, SenderError};
 use crate::analysis::learning::Teacher;
 use crate::analysis::shadow::Shadow;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
@@ -42,6 +43,8 @@ pub struct Desk {
     pub teacher: Arc<Teacher>,
     /// What is tried on live mail, unseen.
     pub shadow: Arc<Shadow>,
+    /// DMARC reports on their way out.
+    pub reporter: Arc<Reporter>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod api;
 mod desk;
+mod dmarc;
 mod held;
 mod routes;
 pub mod senders;

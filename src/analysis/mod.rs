@@ -31,7 +31,7 @@ pub mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -44,13 +44,15 @@ pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, DeadlinePolicy, OnFailure};
+use crate::config::{Config, DeadlinePolicy, DmarcReports, OnFailure};
 use crate::mail::{Content, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
+use crate::store::dmarc::Observation;
 use antivirus::Antivirus;
+use dmarc_reports::Incoming;
 use greylist::Greylist;
 use history::History;
 use lists::SenderLists;
@@ -59,6 +61,9 @@ use weights::Weights;
 
 /// Larger messages leave the session's thread.
 const INLINE_OCTETS: u64 = 256 << 10;
+
+/// Whoever sends many reports waits for the earlier ones.
+const REPORTS_AT_ONCE: usize = 2;
 
 /// Why there is no answer now; the sender shall try again.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +103,10 @@ pub struct Look {
     pub acquaintance: Acquaintance,
     /// What the lists of senders say, one a recipient; empty when they say nothing.
     pub listed: Vec<Listed>,
+    /// What is to be reported to the author's domain, once the mail's fate is known.
+    pub observation: Option<Observation>,
+    /// A DMARC report that the mail brought.
+    pub report: Option<Arc<Incoming>>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
@@ -116,6 +125,9 @@ pub struct Analysis {
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
     large: Semaphore,
+    reports: DmarcReports,
+    /// DMARC reports that are read at once: one may take 100 MB.
+    reading: Semaphore,
 }
 
 /// What the stages need that look at nothing but the message; shared with their threads.
@@ -167,6 +179,8 @@ impl Analysis {
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
+            reports: config.authentication.reports.clone(),
+            reading: Semaphore::new(REPORTS_AT_ONCE),
         }))
     }
 
@@ -185,6 +199,8 @@ impl Analysis {
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
+            reports: DmarcReports::default(),
+            reading: Semaphore::new(1),
         }))
     }
 
@@ -234,9 +250,13 @@ impl Analysis {
         };
         let octets = read(content).await?;
         let viruses = self.look_for_viruses(&octets);
-        let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        let report = self.look_for_report(&octets, passage);
+        let (viruses, mut look, (report_seen, report)) =
+            tokio::join!(viruses, self.look_inside(&octets, passage), report);
         let (virus, unscanned) = viruses?;
         self.recognize(&mut look, passage);
+        look.findings.extend(report_seen.map(|seen| self.desk.weights.weigh(seen)));
+        look.report = report;
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
@@ -280,6 +300,22 @@ impl Analysis {
     /// Trusted and blocked senders.
     pub fn lists(&self) -> &SenderLists {
         &self.lists
+    }
+
+    /// The DMARC report in a mail to the address for reports.
+    async fn look_for_report(
+        &self,
+        octets: &Bytes,
+        passage: Option<Passage<'_>>,
+    ) -> (Option<Sighting>, Option<Arc<Incoming>>) {
+        if !passage.is_some_and(|passage| dmarc_reports::is_for_reports(&self.reports, &passage)) {
+            return (None, None);
+        }
+        let _turn = self.reading.acquire().await.ok();
+        let (settings, octets) = (self.reports.clone(), octets.clone());
+        let now_ms = now_ms();
+        let work = move || dmarc_reports::look(&settings, &octets, now_ms);
+        tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
     }
 
     /// What the scanner saw, and whether the mail must be scanned again.
@@ -330,6 +366,11 @@ fn user_cache_dir() -> Option<PathBuf> {
     let dir = caches.join("postern");
     let usable = caches.is_absolute() && std::fs::create_dir_all(&dir).is_ok();
     usable.then_some(dir)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The whole content; read once when it lies in a file.

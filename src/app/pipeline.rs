@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::dmarc::Clerk;
 use super::learning::Learning;
 use crate::analysis::{Analysis, Failure, Passage};
 use crate::journal::{Event, Journal};
@@ -27,6 +28,7 @@ pub(super) struct Line {
     pub(super) spool: Arc<Spool>,
     pub(super) journal: Arc<Journal>,
     pub(super) learning: Learning,
+    pub(super) dmarc: Arc<Clerk>,
 }
 
 impl Pipeline for Line {
@@ -45,14 +47,21 @@ impl Pipeline for Line {
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
         self.learning.after(&judging, &judged);
+        let look = judged.stage().scanned().look();
         if let Some(refusal) = policy::refusal(&judgement) {
             if let Refusal::Rejected(_) = refusal {
                 remember(&judging, &judged, judged.stage());
+                self.dmarc.observe(look, &judgement, &judged.envelope);
             }
             return Decision::Refused(refusal.reply().clone());
         }
         if let Some(reply) = come_again(&judging, &judged) {
             return Decision::Refused(reply);
+        }
+        // What was asked to come again is observed when it has.
+        self.dmarc.observe(look, &judgement, &judged.envelope);
+        if let Err(error) = self.dmarc.file(look, &judgement, &judged.envelope).await {
+            return Decision::Refused(not_now(id, &error.to_string()));
         }
         match self.spool.commit(judged).await {
             Ok(spooled) => {

@@ -42,6 +42,7 @@ impl App {
         self.line.judging.store(Arc::new(judging));
         self.door.reload(&config);
         self.executor.reload(&config);
+        self.reporter.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);
         self.config = config;

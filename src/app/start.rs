@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::dmarc::Clerk;
 use super::door::Door;
 use super::gate::Gate;
 use super::learning::Learning;
@@ -23,6 +24,7 @@ use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
@@ -67,6 +69,10 @@ impl App {
             store: Some(Arc::clone(&rooms.store)),
             likeness: Some(Arc::clone(&learning.likeness)),
         };
+        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
+        let resolver = resolver.context("no resolver")?;
+        let reporter = reporter(&config, &rooms, &resolver);
+        let clerk = Arc::new(Clerk::new(Arc::clone(&rooms.store), Arc::clone(&reporter)));
         let judging = judging(&config, &surroundings)
             .await
             .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
@@ -75,13 +81,13 @@ impl App {
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
             learning: learning.clone(),
+            dmarc: Arc::clone(&clerk),
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let door = Door::new(&config);
         let budget = Budget::new(config.limits.budget_octets);
-        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
-        let delivery = Delivery::new(&config, resolver.context("no resolver")?);
+        let delivery = Delivery::new(&config, resolver);
         let (stop, stopped) = watch::channel(false);
         let house = house(&line, &rooms, &door, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
@@ -94,10 +100,11 @@ impl App {
             store: Arc::clone(&rooms.store),
             teacher: Arc::clone(&learning.teacher),
             shadow: Arc::clone(&learning.shadow),
+            reporter: Arc::clone(&reporter),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, &stopped).await?;
+        let background = background(&config, desk, &rooms, clerk, &stopped).await?;
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -116,6 +123,7 @@ impl App {
             quarantine,
             stop,
             executor,
+            reporter,
             executing,
             background,
             learning,
@@ -216,11 +224,22 @@ fn house(
     }
 }
 
-/// The control socket and the quarantine's expiry.
+fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<Reporter> {
+    Reporter::new(
+        config,
+        Arc::clone(&rooms.store),
+        Arc::clone(&rooms.spool),
+        Arc::clone(&rooms.journal),
+        Arc::clone(resolver),
+    )
+}
+
+/// The control socket, the quarantine's expiry, and DMARC reports.
 async fn background(
     config: &Config,
     desk: Desk,
     rooms: &Rooms,
+    clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
     let socket = admin::socket_path(&config.system.data_dir);
@@ -238,5 +257,6 @@ async fn background(
             Arc::clone(&rooms.journal),
             stopped.clone(),
         )),
+        tokio::spawn(clerk.run(stopped.clone())),
     ])
 }

@@ -32,6 +32,8 @@ pub enum Command {
     Quarantine(QuarantineOrder),
     /// Find a message and tell its story
     Track(TrackOrder),
+    /// DMARC reports on own domains, and on what came from others
+    Dmarc(DmarcOrder),
     /// Accounts that may submit mail
     User(UserOrder),
     /// Trusted and blocked senders
@@ -231,6 +233,57 @@ pub struct TrackOrder {
     /// A MailId, a Message-ID or an address, when no option says which
     #[arg(value_name = "WHAT")]
     pub what: Option<String>,
+}
+
+/// `postern dmarc`.
+#[derive(Debug, Args)]
+pub struct DmarcOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: DmarcAct,
+}
+
+/// What can be done with DMARC reports.
+#[derive(Debug, Subcommand)]
+pub enum DmarcAct {
+    /// List the reports that others sent, the latest first
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only on this domain
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Show which addresses sent mail in a domain's name: in one report, or in all together
+    Show {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// All reports on this domain
+        #[arg(long, value_name = "DOMAIN", conflicts_with = "id")]
+        domain: Option<String>,
+        /// The id of one report, as in the list
+        #[arg(value_name = "ID", required_unless_present = "domain")]
+        id: Option<String>,
+    },
+    /// Show what this box saw of domains that want reports, by day
+    Observed {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only this domain, with its source addresses
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Send the reports on finished days now
+    Send(Listing),
 }
 
 /// `postern user`.

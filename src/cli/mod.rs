@@ -6,6 +6,7 @@
 mod arguments;
 mod check;
 mod control;
+mod dmarc;
 mod exit;
 mod messages;
 mod progress;
@@ -34,6 +35,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
+        Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),
         Command::Status(order) => queue::status(&order),

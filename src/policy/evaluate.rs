@@ -2,7 +2,7 @@
 
 use super::{Judged, PolicySet, Terms};
 use crate::analysis::{Listed, Look, Scanned};
-use crate::config::Consequence;
+use crate::config::{Consequence, KeepReportMail};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
     Role, Verdict,
@@ -63,6 +63,7 @@ pub fn judgement_of(
         }
         dispositions.push(disposition_of(consequence, own, id));
     }
+    consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
     if policy.headers {
@@ -70,6 +71,21 @@ pub fn judgement_of(
     }
     let (findings, summary) = (findings.to_vec(), look.summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// The copy of a DMARC report for the address that collects them, when the stored report is
+/// enough.
+fn consume_report(look: &Look, envelope: &Envelope, dispositions: &mut [Disposition]) {
+    let Some(incoming) = look.report.as_ref().filter(|it| it.keep == KeepReportMail::Discard)
+    else {
+        return;
+    };
+    let inbox = incoming.inbox.key();
+    for (recipient, disposition) in envelope.recipients.iter().zip(dispositions) {
+        if recipient.forward_path.key() == inbox && *disposition == Disposition::Deliver {
+            *disposition = Disposition::Discard;
+        }
+    }
 }
 
 /// What findings make of a message under these terms, and their score.

@@ -80,7 +80,10 @@ fn commands_count_at_once_and_survive_a_kill() {
         .iter()
         .map(|row| ["list", "side", "entry", "origin"].map(|name| field(row, name)).join(" "))
         .collect();
-    assert_eq!(shown, ["site blocked @x.test command", "bob@example.test trusted a@x.test command"]);
+    assert_eq!(
+        shown,
+        ["site blocked @x.test command", "bob@example.test trusted a@x.test command"]
+    );
     assert_eq!(postern.ask(&["sender", "list", user[0], user[1]]).len(), 1);
     postern.tell(&["sender", "forget", "@x.test"]);
     assert_eq!(send(&postern, "a@x.test", CAROL, "harmless"), 250);
