@@ -11,6 +11,7 @@ mod authenticated;
 pub mod classifier;
 mod content;
 mod likeness;
+pub mod manners;
 mod passage;
 pub mod rules;
 mod sighting;
