@@ -8,6 +8,8 @@
 
 mod ballast;
 mod door;
+mod gatekeeper;
+mod learning;
 mod listeners;
 mod notify;
 mod outflow;
@@ -36,6 +38,7 @@ use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
 use door::Door;
+use learning::Learning;
 use listeners::Listeners;
 use outflow::OurExecutor;
 use pipeline::Line;
@@ -60,6 +63,7 @@ struct App {
     executor: Arc<OurExecutor>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
+    learning: Learning,
     /// Dropped last: until then nobody else may use the directory.
     _data_dir: DataDir,
 }
@@ -108,6 +112,7 @@ impl App {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
         let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
+        let learning = self.learning;
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -127,6 +132,7 @@ impl App {
             },
             () = signals.end() => tracing::warn!("told twice to end: cut off what was open"),
         }
+        learning.close();
         spool.close();
         quarantine.close();
         journal.close();

@@ -8,6 +8,8 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
+use crate::analysis::learning::Teacher;
+use crate::analysis::shadow::Shadow;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
@@ -33,6 +35,10 @@ pub struct Desk {
     pub journal: Arc<Journal>,
     /// Accounts.
     pub store: Arc<Store>,
+    /// Teaches the classifier.
+    pub teacher: Arc<Teacher>,
+    /// What is tried on live mail, unseen.
+    pub shadow: Arc<Shadow>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.

@@ -51,7 +51,7 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
         Err(error) => findings.extend(failed(weights, error.to_string()).findings),
     }
     findings.extend(liken(desk, &anatomy));
-    Look { findings, summary, ..Look::default() }
+    Look { findings, summary, author: anatomy.author(), ..Look::default() }
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {

@@ -8,12 +8,21 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authentication;
 pub mod classifier;
 mod content;
+pub mod dmarc_reports;
+pub mod greylist;
+pub mod history;
+pub mod learning;
 mod likeness;
+pub mod links;
+pub mod lists;
 pub mod manners;
 mod passage;
+pub mod reputation;
 pub mod rules;
+pub mod shadow;
 mod sighting;
 mod stage;
 #[cfg(test)]
@@ -28,17 +37,23 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use history::Acquaintance;
+pub use likeness::{Likeness, Saved, Untaught};
+pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{Config, DeadlinePolicy, OnFailure};
 use crate::mail::{Content, Finding, Mail, Order, Summary};
+use crate::message::Authorship;
 use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
-use likeness::Likeness;
+use history::History;
+use lists::SenderLists;
+use manners::Etiquette;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
 
@@ -60,6 +75,8 @@ pub struct Surroundings {
     pub resolver: Option<Arc<DnsResolver>>,
     /// Remembers senders, digests and reports.
     pub store: Option<Arc<Store>>,
+    /// What is known of good mail and spam; absent: as the data directory has it.
+    pub likeness: Option<Arc<Likeness>>,
 }
 
 /// What a look into a message brought.
@@ -75,15 +92,27 @@ pub struct Look {
     pub orders: Vec<Order>,
     /// Who vouches for the mail.
     pub authenticated: Authenticated,
+    /// Whom the reader sees as its author.
+    pub author: Authorship,
+    /// How well the box knows who sent it.
+    pub acquaintance: Acquaintance,
+    /// What the lists of senders say, one a recipient; empty when they say nothing.
+    pub listed: Vec<Listed>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
 #[derive(Debug)]
 pub struct Analysis {
     desk: Arc<Desk>,
+    /// What `[learning.shadow]` has tried on live mail.
+    candidate: Option<Arc<Desk>>,
     antivirus: Option<Antivirus>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
+    history: Option<History>,
+    lists: SenderLists,
+    /// Absent without a configuration, which says what is inbound and whose names are ours.
+    etiquette: Option<Etiquette>,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
@@ -95,11 +124,15 @@ pub struct Analysis {
 pub(in crate::analysis) struct Desk {
     rules: Arc<RuleSet>,
     weights: Weights,
-    likeness: Likeness,
+    likeness: Arc<Likeness>,
 }
 
 impl Desk {
-    fn new(config: Option<&Config>, data_dir: Option<&Path>) -> Result<Desk, RuleError> {
+    fn new(
+        config: Option<&Config>,
+        data_dir: Option<&Path>,
+        likeness: Option<Arc<Likeness>>,
+    ) -> Result<Desk, RuleError> {
         let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
             (config.content.dirs.as_slice(), config.content.disabled.as_slice())
         });
@@ -107,8 +140,11 @@ impl Desk {
         let site = config.and(data_dir);
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, site, is_rule)?;
-        let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        Ok(Desk { rules, weights, likeness })
+        if let Some(likeness) = &likeness {
+            likeness.refresh();
+        }
+        let own = || Arc::new(site.map_or_else(Likeness::none, Likeness::in_dir));
+        Ok(Desk { rules, weights, likeness: likeness.unwrap_or_else(own) })
     }
 }
 
@@ -118,9 +154,14 @@ impl Analysis {
     pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let desk = Desk::new(Some(config), data_dir, surroundings.likeness.clone())?;
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(Some(config), data_dir)?),
+            candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
+            desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            history: History::new(config, surroundings.store.as_ref()),
+            lists: SenderLists::new(&config.lists, surroundings.store.as_ref()),
+            etiquette: Some(Etiquette::new(config)),
             surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -133,9 +174,13 @@ impl Analysis {
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
+            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref(), None)?),
+            candidate: None,
             antivirus: None,
             surroundings: Surroundings::default(),
+            history: None,
+            lists: SenderLists::new(&crate::config::Lists::default(), None),
+            etiquette: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
@@ -190,6 +235,7 @@ impl Analysis {
         let viruses = self.look_for_viruses(&octets);
         let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
         let (virus, unscanned) = viruses?;
+        self.recognize(&mut look, passage);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
@@ -203,6 +249,34 @@ impl Analysis {
         let octets = octets.clone();
         let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
         look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
+    }
+
+    /// What the box remembers of the sender and what the lists say of it. After
+    /// authentication, before stages that ask for the acquaintance.
+    fn recognize(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let Some(passage) = passage else { return };
+        let weights = &self.desk.weights;
+        let seen = self.etiquette.as_ref().map(|etiquette| etiquette.look(passage));
+        let seen = seen.unwrap_or_default().into_iter();
+        look.findings.extend(seen.map(|sighting| weights.weigh(sighting)));
+        let (seen, listed) = self.lists.look(passage, &look.author, &look.authenticated);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.listed = listed;
+        let Some(history) = &self.history else { return };
+        let now_s = passage.facts.received_ms / 1_000;
+        let (seen, acquaintance) = history.look(passage, &look.author, &look.authenticated, now_s);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.acquaintance = acquaintance;
+    }
+
+    /// What is remembered of senders; none when that is switched off.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Trusted and blocked senders.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
     }
 
     /// What the scanner saw, and whether the mail must be scanned again.
@@ -239,6 +313,7 @@ impl Analysis {
             }
         };
         let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        self.recognize(&mut look, passage);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::learning::Learning;
 use crate::analysis::{Analysis, Failure};
 use crate::journal::{Event, Journal};
 use crate::mail::{EnhancedCode, Mail, MailId, Receipt, Reply};
@@ -25,6 +26,7 @@ pub(super) struct Line {
     pub(super) judging: ArcSwap<Judging>,
     pub(super) spool: Arc<Spool>,
     pub(super) journal: Arc<Journal>,
+    pub(super) learning: Learning,
 }
 
 impl Pipeline for Line {
@@ -42,6 +44,7 @@ impl Pipeline for Line {
         let judged = policy::judge(scanned, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
+        self.learning.after(&judging, &judged);
         if let Some(refusal) = policy::refusal(&judgement) {
             return Decision::Refused(refusal.reply().clone());
         }

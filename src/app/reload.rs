@@ -38,6 +38,7 @@ impl App {
         if let Err(error) = telemetry::set_level(&config.telemetry.level) {
             tracing::warn!(%error, "the level of events stays as it is");
         }
+        self.learning.reload(&config);
         self.line.judging.store(Arc::new(judging));
         self.door.reload(&config);
         self.executor.reload(&config);

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::App;
 use super::door::Door;
+use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
@@ -27,7 +28,7 @@ use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
 use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
-use crate::session::{Doorman, House, OpenGate};
+use crate::session::{Doorman, Gatekeeper, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
 
@@ -59,9 +60,11 @@ impl App {
         })
         .await?;
         resume_releases(&rooms).await?;
+        let learning = Learning::start(&config).await?;
         let surroundings = Surroundings {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
+            likeness: Some(Arc::clone(&learning.likeness)),
         };
         let judging = judging(&config, &surroundings)
             .await
@@ -70,6 +73,7 @@ impl App {
             judging: ArcSwap::from_pointee(judging),
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
+            learning: learning.clone(),
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
@@ -87,6 +91,8 @@ impl App {
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
+            teacher: Arc::clone(&learning.teacher),
+            shadow: Arc::clone(&learning.shadow),
             budget,
             started: Instant::now(),
         };
@@ -111,6 +117,7 @@ impl App {
             executor,
             executing,
             background,
+            learning,
             _data_dir: data_dir,
         })
     }
@@ -126,7 +133,7 @@ async fn resume_releases(rooms: &Rooms) -> Result<(), Trouble> {
 }
 
 /// What reads or writes whole files, away from the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.context("a task broke off")?
@@ -200,7 +207,7 @@ fn house(
         pipeline: Arc::clone(line),
         accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
         doorman: Arc::clone(door) as Arc<dyn Doorman>,
-        gatekeeper: Arc::new(OpenGate),
+        gatekeeper: Arc::clone(line) as Arc<dyn Gatekeeper>,
         tls: Arc::new(move || Some(certificate.acceptor())),
         proxy: Arc::new(proxied),
         witness: Arc::new(Chronicle::new(Arc::clone(&rooms.journal))),

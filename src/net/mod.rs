@@ -9,5 +9,6 @@ pub mod listen;
 pub mod network;
 pub mod proxy;
 pub mod rates;
+pub mod registrable;
 pub mod resolver;
 pub mod tls;
