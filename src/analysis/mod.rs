@@ -14,6 +14,7 @@ pub mod greylist;
 pub mod history;
 mod likeness;
 pub mod lists;
+pub mod manners;
 mod passage;
 pub mod rules;
 mod sighting;
