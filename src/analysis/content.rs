@@ -6,19 +6,20 @@
 //! classifier costs its finding only and becomes `CLASSIFIER_FAILED`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use super::weights::Weights;
-use super::{Desk, Look, Sighting};
+use super::{Desk, Look, Passage, Sighting};
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
 /// Takes a message apart, scans its texts and asks the classifier.
-pub(super) fn look(desk: &Desk, octets: &Bytes) -> Look {
+pub(super) fn look(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Look {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    caught(|| look_inside(desk, octets)).unwrap_or_else(|why| failed(&desk.weights, why))
+    caught(|| look_inside(desk, octets, passage)).unwrap_or_else(|why| failed(&desk.weights, why))
 }
 
 /// What the work brings, or the first words of its panic.
@@ -32,7 +33,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
+fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Look {
     let weights = &desk.weights;
     let mut anatomy = Anatomy::of(octets, Limits::default());
     let mut scan = match desk.rules.scan() {
@@ -51,6 +52,8 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
         Err(error) => findings.extend(failed(weights, error.to_string()).findings),
     }
     findings.extend(liken(desk, &anatomy));
+    let seen = desk.bulk.iter().flat_map(|bulk| bulk.look(&anatomy, passage, SystemTime::now()));
+    findings.extend(seen.map(|sighting| weights.weigh(sighting)));
     Look { findings, summary, ..Look::default() }
 }
 

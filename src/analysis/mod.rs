@@ -39,7 +39,9 @@ use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use antivirus::Antivirus;
+use bulk::Bulk;
 use likeness::Likeness;
+use reputation::Reputation;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
 
@@ -61,6 +63,8 @@ pub struct Surroundings {
     pub resolver: Option<Arc<DnsResolver>>,
     /// Remembers senders, digests and reports.
     pub store: Option<Arc<Store>>,
+    /// What was seen before; outlives a reload.
+    pub bulk: Option<Arc<Bulk>>,
 }
 
 /// What a look into a message brought.
@@ -83,8 +87,7 @@ pub struct Look {
 pub struct Analysis {
     desk: Arc<Desk>,
     antivirus: Option<Antivirus>,
-    #[expect(dead_code, reason = "for stages that ask DNS or the store")]
-    surroundings: Surroundings,
+    reputation: Option<Arc<Reputation>>,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
@@ -97,6 +100,7 @@ pub(in crate::analysis) struct Desk {
     rules: Arc<RuleSet>,
     weights: Weights,
     likeness: Likeness,
+    bulk: Option<Arc<Bulk>>,
 }
 
 impl Desk {
@@ -109,7 +113,7 @@ impl Desk {
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, site, is_rule)?;
         let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        Ok(Desk { rules, weights, likeness })
+        Ok(Desk { rules, weights, likeness, bulk: None })
     }
 }
 
@@ -119,10 +123,13 @@ impl Analysis {
     pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut desk = Desk::new(Some(config), data_dir)?;
+        desk.bulk = surroundings.bulk;
+        let resolver = surroundings.resolver;
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(Some(config), data_dir)?),
+            desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
-            surroundings,
+            reputation: resolver.map(|resolver| Reputation::new(config, resolver)),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
@@ -136,11 +143,16 @@ impl Analysis {
         Ok(Arc::new(Analysis {
             desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
             antivirus: None,
-            surroundings: Surroundings::default(),
+            reputation: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
         }))
+    }
+
+    /// The DNS lists in force.
+    pub fn reputation(&self) -> Option<&Arc<Reputation>> {
+        self.reputation.as_ref()
     }
 
     /// The content rules in force.
@@ -189,20 +201,34 @@ impl Analysis {
         };
         let octets = read(content).await?;
         let viruses = self.look_for_viruses(&octets);
-        let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        let (viruses, mut look, lists) =
+            tokio::join!(viruses, self.look_inside(&octets, passage), self.ask_lists(passage));
         let (virus, unscanned) = viruses?;
+        look.findings.extend(lists);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
     }
 
-    async fn look_inside(&self, octets: &Bytes, _passage: Option<Passage<'_>>) -> Look {
+    /// What DNS lists say of the client and the reverse-path.
+    async fn ask_lists(&self, passage: Option<Passage<'_>>) -> Vec<Finding> {
+        let Some(reputation) = &self.reputation else { return Vec::new() };
+        let sightings = reputation.look(passage, &[], None).await;
+        sightings.into_iter().map(|sighting| self.desk.weights.weigh(sighting)).collect()
+    }
+
+    async fn look_inside(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Look {
         if octets.len() as u64 <= INLINE_OCTETS {
-            return content::look(&self.desk, octets);
+            return content::look(&self.desk, octets, passage);
         }
         let desk = Arc::clone(&self.desk);
         let octets = octets.clone();
-        let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
+        let way = passage.map(|passage| (passage.facts.clone(), passage.envelope.clone()));
+        let look = tokio::task::spawn_blocking(move || {
+            let passage = way.as_ref().map(|(facts, envelope)| Passage { facts, envelope });
+            content::look(&desk, &octets, passage)
+        });
+        let look = look.await;
         look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
     }
 
@@ -226,7 +252,7 @@ impl Analysis {
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's
     /// thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {
-        let look = content::look(&self.desk, &Bytes::copy_from_slice(octets));
+        let look = content::look(&self.desk, &Bytes::copy_from_slice(octets), None);
         (look.findings, look.summary)
     }
 

@@ -16,6 +16,7 @@ use super::place::DataDir;
 use super::reception::{Chronicle, Door, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
+use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
@@ -41,6 +42,7 @@ struct Rooms {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    bulk: Arc<Bulk>,
 }
 
 impl App {
@@ -62,6 +64,7 @@ impl App {
         let surroundings = Surroundings {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
+            bulk: Some(Arc::clone(&rooms.bulk)),
         };
         let judging = judging(&config, &surroundings)
             .await
@@ -87,10 +90,13 @@ impl App {
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
+            bulk: Some(Arc::clone(&rooms.bulk)),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, &stopped).await?;
+        let mut background = background(&config, desk, &rooms, &stopped).await?;
+        background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
+        watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -161,7 +167,15 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         records = replayed.records,
         "the quarantine is open"
     );
-    Ok(Rooms { store, journal, spool, quarantine })
+    let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
+    Ok(Rooms { store, journal, spool, quarantine, bulk })
+}
+
+/// Checks the DNS lists of an analysis in the background as long as it is in force.
+pub(super) fn watch_lists(analysis: &Analysis, stopped: &watch::Receiver<bool>) {
+    if let Some(reputation) = analysis.reputation() {
+        tokio::spawn(Arc::clone(reputation).watch(stopped.clone()));
+    }
 }
 
 fn report(recovery: &Recovery, spool: &Spool) {

@@ -4,6 +4,7 @@
 //! box through its control socket or, where no box is needed, directly.
 
 mod arguments;
+mod bulk;
 mod check;
 mod control;
 mod exit;
@@ -34,6 +35,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
         Command::User(order) => user::user(&order),
+        Command::Bulk(order) => bulk::bulk(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -35,6 +35,7 @@ mod proxy;
 mod relay;
 mod relaying;
 mod reports;
+mod reputation;
 mod retry;
 mod smuggling;
 mod stores;
