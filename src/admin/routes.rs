@@ -24,6 +24,12 @@ struct Window {
     state: Option<String>,
 }
 
+/// `?days=…`.
+#[derive(Debug, Deserialize)]
+struct Lasts {
+    days: u32,
+}
+
 fn whole_window() -> usize {
     10_000
 }
@@ -97,6 +103,10 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let status = warp::path!("v1" / "status")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
+    let feed = warp::path!("v1" / "bulk" / "feed")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|lasts: Lasts, desk: Arc<Desk>| one(move || desk.signed_feed(lasts.days)));
     let metrics = warp::path!("metrics").and(with).map(|desk: Arc<Desk>| {
         warp::reply::with_header(desk.metrics(), "content-type", "text/plain; version=0.0.4")
             .into_response()
@@ -104,7 +114,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
-    let reading = reading.or(senders).unify();
+    let reading = reading.or(senders).unify().or(feed).unify();
     warp::get().and(reading).boxed()
 }
 

@@ -4,6 +4,7 @@
 //! box through its control socket or, where no box is needed, directly.
 
 mod arguments;
+mod bulk;
 mod check;
 mod control;
 mod dmarc;
@@ -38,6 +39,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),
+        Command::Bulk(order) => bulk::bulk(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

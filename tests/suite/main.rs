@@ -37,6 +37,7 @@ mod proxy;
 mod relay;
 mod relaying;
 mod reports;
+mod reputation;
 mod retry;
 mod sender_lists;
 mod smuggling;
