@@ -10,6 +10,7 @@ pub mod antivirus;
 mod authenticated;
 pub mod classifier;
 mod content;
+pub mod impersonation;
 mod likeness;
 pub mod links;
 mod passage;
@@ -96,6 +97,7 @@ pub(in crate::analysis) struct Desk {
     rules: Arc<RuleSet>,
     weights: Weights,
     likeness: Likeness,
+    site: impersonation::Site,
 }
 
 impl Desk {
@@ -108,7 +110,8 @@ impl Desk {
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, site, is_rule)?;
         let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        Ok(Desk { rules, weights, likeness })
+        let names = config.map_or_else(impersonation::Site::shipped, impersonation::Site::new);
+        Ok(Desk { rules, weights, likeness, site: names })
     }
 }
 

@@ -27,7 +27,7 @@ pub use bulk::Bulk;
 pub use door::Door;
 pub use error::{ConfigError, Place};
 pub use history::History;
-pub use impersonation::Impersonation;
+pub use impersonation::{BrandText, Impersonation, Person};
 pub use learning::Learning;
 pub use limits::Limits;
 pub use lists::Lists;
