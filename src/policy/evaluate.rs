@@ -57,12 +57,27 @@ pub fn judgement_of(
         };
         let own = verdict_of(findings, score, terms);
         verdict = worse(verdict, own);
-        let consequence = consequence_of(findings, score, terms);
+        let demand = look.demand.as_ref().filter(|demand| {
+            demand.consequence > Consequence::Deliver
+                && look.listed.get(at) != Some(&Listed::Trusted)
+        });
+        if demand.is_some() {
+            verdict = worse(verdict, Verdict::Spam);
+        }
+        let consequence = consequence_of(findings, score, terms)
+            .max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
         let why = reason_of(findings, own, terms);
-        dispositions.push(disposition_of(consequence, own, why, id));
+        let mut disposition = disposition_of(consequence, own, why, id);
+        if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demand)
+            && demand.consequence == Consequence::Reject
+            && own != Verdict::Malicious
+        {
+            *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
+        }
+        dispositions.push(disposition);
     }
     consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
