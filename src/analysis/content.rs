@@ -9,8 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
+use super::links::Links;
 use super::weights::Weights;
-use super::{Desk, Look, Sighting};
+use super::{Desk, Look, Sighting, impersonation, links};
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
@@ -50,6 +51,13 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
         Ok(hits) => findings.extend(hits),
         Err(error) => findings.extend(failed(weights, error.to_string()).findings),
     }
+    let links = Links::of(&anatomy);
+    let author = anatomy.author();
+    let seen = links::look(&desk.site, &anatomy, &author, &links);
+    findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+    let seen =
+        impersonation::look(&desk.site, &anatomy, &author, &links, None, None, &findings);
+    findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     findings.extend(liken(desk, &anatomy));
     Look { findings, summary, author: anatomy.author(), ..Look::default() }
 }

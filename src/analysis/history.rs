@@ -211,22 +211,12 @@ impl History {
         Ok((sightings(&grades, pair, &acquaintance, &keys), acquaintance))
     }
 
-    fn standing(
-        &self,
-        kind: Kind,
-        key: &Key,
-        now_s: u64,
-    ) -> Result<Option<Standing>, StoreError> {
+    fn standing(&self, kind: Kind, key: &Key, now_s: u64) -> Result<Option<Standing>, StoreError> {
         let known = self.store.history().standing(kind, key)?;
         Ok(known.map(|known| known.faded(now_s, self.settings.half_life_s())))
     }
 
-    fn grades(
-        &self,
-        keys: &Keys,
-        passage: Passage<'_>,
-        now_s: u64,
-    ) -> Result<Grades, StoreError> {
+    fn grades(&self, keys: &Keys, passage: Passage<'_>, now_s: u64) -> Result<Grades, StoreError> {
         let mut grades = Grades::default();
         if let Some(network) = self.standing(Kind::Network, &keys.network, now_s)? {
             let shown = || format!("network {}", network_of(passage.facts.client));
@@ -509,3 +499,6 @@ pub(in crate::analysis) fn reverse_organisation(reverse_path: &ReversePath) -> S
     let domain = reverse_path.address().and_then(Address::domain);
     domain.map(|domain| organisational(domain.as_str()).to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+pub(in crate::analysis) mod tests;

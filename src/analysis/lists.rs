@@ -189,10 +189,12 @@ impl SenderLists {
         for level in levels(forward_path) {
             let found = self.matches(&level, candidates, client);
             let blocked = found.iter().find(|(_, side)| *side == Side::Blocked);
-            let trusted = || found.iter().find(|(entry, side)| {
-                let is_network = matches!(entry, SenderEntry::Network(_));
-                *side == Side::Trusted && (is_network || candidates.proven.contains(entry))
-            });
+            let trusted = || {
+                found.iter().find(|(entry, side)| {
+                    let is_network = matches!(entry, SenderEntry::Network(_));
+                    *side == Side::Trusted && (is_network || candidates.proven.contains(entry))
+                })
+            };
             if let Some((entry, side)) = blocked.or_else(trusted) {
                 return Some((level, entry.clone(), *side));
             }
@@ -233,3 +235,6 @@ fn shown(told: &[String]) -> String {
         more => format!("{} and {more} more", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,35 @@ pub(super) fn check(config: &Config) -> Checked {
     reputation(config)?;
     history(config)?;
     lists(config)?;
+    authentication(config)?;
+    dmarc_reports(config)?;
+    learning(config)?;
+    door(config)?;
+    bulk(config)?;
     limits(config)
+}
+
+/// A table of more takes gigabytes.
+const BULK_ENTRIES: std::ops::RangeInclusive<usize> = 100..=2_000_000;
+
+fn bulk(config: &Config) -> Checked {
+    let bulk = &config.bulk;
+    if !BULK_ENTRIES.contains(&bulk.entries) {
+        return wrong("entries", "`entries` of [bulk] go from 100 to 2000000");
+    }
+    if bulk.recipients < 2 || bulk.networks < 2 {
+        return wrong("[bulk]", "`recipients` and `networks` of [bulk] must be at least 2");
+    }
+    for (at, feed) in bulk.feed.iter().enumerate() {
+        let key = feed.key.to_string();
+        if bulk.feed.iter().take(at).any(|other| other.key == feed.key) {
+            return wrong(key, "a feed's key is given twice");
+        }
+        if !(0.0..=1.0).contains(&feed.weight) {
+            return wrong(key, "the weight of a feed goes from 0 to 1");
+        }
+    }
+    Ok(())
 }
 
 /// More lists than anybody needs would make every mail a burden to the resolver.
@@ -66,6 +94,32 @@ fn reputation(config: &Config) -> Checked {
     }
 }
 
+fn learning(config: &Config) -> Checked {
+    let learning = &config.learning;
+    let (spam, ham) = (learning.automatic_spam_score, learning.automatic_ham_score);
+    // What is below a threshold of the policy is not sure, and what lies between is nothing.
+    if !(5.0..=1_000.0).contains(&spam) {
+        return wrong("automatic_spam_score", "`automatic_spam_score` must be from 5 to 1000");
+    }
+    if !(-1_000.0..=0.0).contains(&ham) {
+        return wrong("automatic_ham_score", "`automatic_ham_score` must be from -1000 to 0");
+    }
+    if !(1..=86_400).contains(&learning.save_interval_s) {
+        return wrong("save_interval_s", "`save_interval_s` must be from 1 to 86400");
+    }
+    match &learning.shadow {
+        Some(shadow)
+            if shadow.model.is_none() && shadow.weights.is_none() && shadow.rules.is_empty() =>
+        {
+            wrong("[learning.shadow]", "names neither `model` nor `weights` nor `rules`")
+        }
+        Some(shadow) if shadow.examples() > 10_000 => {
+            wrong("examples", "`examples` must be 10000 at most")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn policy(config: &Config) -> Checked {
     let policy = &config.policy;
     let of_domains = policy.domain.iter().map(|domain| &domain.terms);
@@ -77,6 +131,49 @@ fn policy(config: &Config) -> Checked {
             if score.is_some_and(f32::is_nan) {
                 return wrong(format!("{name} = "), format!("`{name}` is not a number"));
             }
+        }
+    }
+    Ok(())
+}
+
+fn dmarc_reports(config: &Config) -> Checked {
+    let reports = &config.authentication.reports;
+    let Some(author) = reports.author() else {
+        return match reports.send {
+            true => wrong("send", "`send` needs `from` or `address` in [authentication.reports]"),
+            false => Ok(()),
+        };
+    };
+    // RFC 9990: a report is an attachment under a name in ASCII, to whoever asks for it; few
+    // of them take addresses that are not.
+    if reports.send && (author.needs_smtputf8() || author.domain().is_none()) {
+        return wrong(author.to_string(), "the author of reports must be an ASCII address");
+    }
+    if reports.send && reports.max_domains_per_day == 0 {
+        return wrong("max_domains_per_day", "`max_domains_per_day` must be at least 1");
+    }
+    let texts = [&reports.org_name, &reports.extra_contact];
+    match texts.into_iter().flatten().find(|text| text.chars().any(char::is_control)) {
+        Some(text) => wrong(text.clone(), "a name of [authentication.reports] holds controls"),
+        None => Ok(()),
+    }
+}
+
+fn authentication(config: &Config) -> Checked {
+    let given = &config.authentication;
+    if given.timeout_s == 0 {
+        return wrong("timeout_s", "`authentication.timeout_s` must be at least 1");
+    }
+    if given.trusted_relays.iter().any(|network| network.prefix_len() == 0) {
+        return wrong(
+            "trusted_relays",
+            "`trusted_relays` for every network would trust any client",
+        );
+    }
+    for (at, one) in given.overrides.iter().enumerate() {
+        let name = one.domain.as_str();
+        if given.overrides.iter().skip(at + 1).any(|other| other.domain == one.domain) {
+            return wrong(name, format!("two overrides for {name}"));
         }
     }
     Ok(())
@@ -167,6 +264,31 @@ fn timing(config: &Config) -> Checked {
     }
 }
 
+fn door(config: &Config) -> Checked {
+    let door = &config.door;
+    // RFC 5321 section 4.5.3.2: clients wait five minutes for a greeting, a MAIL and a RCPT;
+    // what comes near that loses mail.
+    const LONGEST_MS: u64 = 60_000;
+    // A year: beyond it a moment may not be expressible.
+    const YEAR_S: u64 = 365 * 24 * 3_600;
+    let ceilings = [
+        ("greeting_delay_ms", door.greeting_delay_ms, LONGEST_MS),
+        ("tarpit_ms", door.tarpit_ms, LONGEST_MS),
+        ("tarpit_max_ms", door.tarpit_max_ms, LONGEST_MS),
+        ("greeting_remembered_h", door.greeting_remembered_h, YEAR_S / 3_600),
+        ("harvest_block_s", door.harvest_block_s, YEAR_S),
+    ];
+    for (name, given, ceiling) in ceilings {
+        if given > ceiling {
+            return wrong(name, format!("`{name}` must be at most {ceiling}"));
+        }
+    }
+    match door.tarpit_max_ms < door.tarpit_ms {
+        true => wrong("tarpit_max_ms", "`tarpit_max_ms` must not be less than `tarpit_ms`"),
+        false => Ok(()),
+    }
+}
+
 fn limits(config: &Config) -> Checked {
     let limits = &config.limits;
     // RFC 5321 section 4.5.3.1: the least that a receiver must take.
@@ -231,7 +353,8 @@ fn history(config: &Config) -> Checked {
 
 fn lists(config: &Config) -> Checked {
     let lists = &config.lists;
-    let of_domains = lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
+    let of_domains =
+        lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
     let of_users = lists.user.iter().map(|own| (own.address.key(), &own.trusted, &own.blocked));
     let site = ("the site".to_owned(), &lists.trusted, &lists.blocked);
     let mut named = std::collections::HashSet::new();

@@ -104,9 +104,7 @@ fn author_of(head: &Head) -> Authorship {
 
 fn same_addresses(one: &Authorship, other: &Authorship) -> bool {
     match (one, other) {
-        (Authorship::One(one), Authorship::One(other)) => {
-            one.address.key() == other.address.key()
-        }
+        (Authorship::One(one), Authorship::One(other)) => one.address.key() == other.address.key(),
         _ => one == other,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Judged, PolicySet, Terms};
 use crate::analysis::{Listed, Look, Scanned};
-use crate::config::Consequence;
+use crate::config::{Consequence, KeepReportMail};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
     Role, Verdict,
@@ -47,7 +47,8 @@ pub fn judgement_of(
         let terms = terms_of_recipient(recipient);
         let (findings, score) = match look.listed.get(at) {
             Some(Listed::Blocked) => {
-                verdict = worse(verdict, Verdict::Policy);
+                let own = verdict_of(findings, score, terms);
+                verdict = worse(verdict, worse(own, Verdict::Policy));
                 dispositions.push(Disposition::Reject { reply: blocked(id) });
                 continue;
             }
@@ -56,13 +57,29 @@ pub fn judgement_of(
         };
         let own = verdict_of(findings, score, terms);
         verdict = worse(verdict, own);
-        let consequence = consequence_of(findings, score, terms);
+        let demand = look.demand.as_ref().filter(|demand| {
+            demand.consequence > Consequence::Deliver
+                && look.listed.get(at) != Some(&Listed::Trusted)
+        });
+        if demand.is_some() {
+            verdict = worse(verdict, Verdict::Spam);
+        }
+        let consequence = consequence_of(findings, score, terms)
+            .max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
         let why = reason_of(findings, own, terms);
-        dispositions.push(disposition_of(consequence, own, why, id));
+        let mut disposition = disposition_of(consequence, own, why, id);
+        if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demand)
+            && demand.consequence == Consequence::Reject
+            && own != Verdict::Malicious
+        {
+            *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
+        }
+        dispositions.push(disposition);
     }
+    consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
     if policy.headers {
@@ -70,6 +87,21 @@ pub fn judgement_of(
     }
     let (findings, summary) = (findings.to_vec(), look.summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// The copy of a DMARC report for the address that collects them, when the stored report is
+/// enough.
+fn consume_report(look: &Look, envelope: &Envelope, dispositions: &mut [Disposition]) {
+    let Some(incoming) = look.report.as_ref().filter(|it| it.keep == KeepReportMail::Discard)
+    else {
+        return;
+    };
+    let inbox = incoming.inbox.key();
+    for (recipient, disposition) in envelope.recipients.iter().zip(dispositions) {
+        if recipient.forward_path.key() == inbox && *disposition == Disposition::Deliver {
+            *disposition = Disposition::Discard;
+        }
+    }
 }
 
 /// What findings make of a message under these terms, and their score.

@@ -181,7 +181,7 @@ fn lists_decide_for_each_recipient() {
         (&[(Unscannable, 1.0)], Listed::Trusted, Verdict::Unscannable, "quarantine"),
         (&[(Class::Policy, 0.0)], Listed::Trusted, Verdict::Policy, "quarantine"),
         (&[], Listed::Blocked, Verdict::Policy, "reject"),
-        (&[(Malware, 100.0)], Listed::Blocked, Verdict::Policy, "reject"),
+        (&[(Malware, 100.0)], Listed::Blocked, Verdict::Malicious, "reject"),
         (&[(Notice, -9.0)], Listed::Blocked, Verdict::Policy, "reject"),
     ];
     for (findings, listed, verdict, disposition) in table {

@@ -58,7 +58,9 @@ impl fmt::Debug for Key {
 }
 
 /// A value that is worth less with time.
-pub trait Fading: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Fading:
+    Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// Seconds since 1970 after which nobody needs it; what ends first goes first when there
     /// are too many.
     fn keep_until_s(&self) -> u64;
@@ -350,7 +352,8 @@ mod tests {
         behind.write().unwrap();
         assert!(behind.is_overfull());
         behind.sweep(3_600 * 105).unwrap();
-        let kept: Vec<u64> = (0..30).filter(|at| behind.find(&key(*at)).unwrap().is_some()).collect();
+        let kept: Vec<u64> =
+            (0..30).filter(|at| behind.find(&key(*at)).unwrap().is_some()).collect();
         assert_eq!(kept, (21..30).collect::<Vec<_>>());
         behind.sweep(u64::MAX).unwrap();
         assert_eq!(behind.tree.len(), 0);

@@ -160,9 +160,8 @@ struct Moves {
 
 impl SenderHistory {
     pub(super) fn open(db: &sled::Db, folder: &Path) -> Result<SenderHistory, StoreError> {
-        let standings = |name| {
-            Behind::open(db, folder, name, ENTRIES, Surplus::Forgets).map(Arc::new)
-        };
+        let standings =
+            |name| Behind::open(db, folder, name, ENTRIES, Surplus::Forgets).map(Arc::new);
         let wrote = Behind::open(db, folder, "history-wrote", ENTRIES, Surplus::Forgets)?;
         Ok(SenderHistory {
             networks: standings("history-networks")?,
@@ -243,11 +242,7 @@ impl SenderHistory {
         let part = within(whole, PER_NETWORK_PER_DAY - *moved);
         *moved += part;
         let share = if whole > 0.0 { part / whole } else { 0.0 };
-        Push {
-            good: push.good * share,
-            suspicious: push.suspicious * share,
-            bad: push.bad * share,
-        }
+        Push { good: push.good * share, suspicious: push.suspicious * share, bad: push.bad * share }
     }
 }
 
@@ -262,3 +257,6 @@ fn since_s(db: &sled::Db) -> Result<u64, StoreError> {
     db.insert(SINCE_KEY, &now.to_be_bytes())?;
     Ok(now)
 }
+
+#[cfg(test)]
+mod tests;

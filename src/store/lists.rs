@@ -165,7 +165,9 @@ impl SenderBook {
         let networks = lengths.keys().filter_map(|len| SenderEntry::of_client(client, *len));
         let side_of = |entry: &SenderEntry| table.entries.get(entry).copied();
         let named = candidates.iter().filter_map(|entry| Some((entry.clone(), side_of(entry)?)));
-        named.chain(networks.filter_map(|entry| side_of(&entry).map(|side| (entry, side)))).collect()
+        named
+            .chain(networks.filter_map(|entry| side_of(&entry).map(|side| (entry, side))))
+            .collect()
     }
 
     /// Whether anybody is trusted at a level.
@@ -253,8 +255,7 @@ impl SenderLists {
         if !is_known && (at_level >= limit || self.tree.len() >= ENTRIES) {
             return Err(StoreError::TooMany(limit));
         }
-        let kept =
-            Kept { side: listed.side, by: listed.by.clone(), since_ms: listed.since_ms };
+        let kept = Kept { side: listed.side, by: listed.by.clone(), since_ms: listed.since_ms };
         let value = postcard::to_stdvec(&kept).map_err(|_| StoreError::Damaged("sender entry"))?;
         self.tree.insert(key_of(&listed.level, &listed.entry), value)?;
         self.tree.flush()?;
@@ -363,8 +364,11 @@ mod tests {
     #[test]
     fn what_was_acknowledged_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let levels =
-            [Level::Site, Level::Domain(Domain::parse("x.test").unwrap()), Level::User("b@x.test".into())];
+        let levels = [
+            Level::Site,
+            Level::Domain(Domain::parse("x.test").unwrap()),
+            Level::User("b@x.test".into()),
+        ];
         {
             let db = sled::open(dir.path()).unwrap();
             let lists = SenderLists::open(&db).unwrap();

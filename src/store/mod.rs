@@ -11,6 +11,8 @@
 
 pub mod accounts;
 pub mod behind;
+mod digests;
+pub mod dmarc;
 mod error;
 pub mod greylist;
 pub mod history;
@@ -25,8 +27,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
+use dmarc::DmarcReports;
 use greylist::WaitingRoom;
 use history::SenderHistory;
 use keeper::Keeper;
@@ -47,6 +51,8 @@ pub struct Store {
     waiting: WaitingRoom,
     // Before the database, so that it writes once more into it.
     keeper: Keeper,
+    dmarc: DmarcReports,
+    digests: DigestStore,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -67,6 +73,8 @@ impl Store {
             keeper: Keeper::start([history.chores(), waiting.chores()].concat()),
             history,
             waiting,
+            dmarc: DmarcReports::open(&db)?,
+            digests: DigestStore::open(&db)?,
             db,
             _lock: lock,
         })
@@ -97,6 +105,16 @@ impl Store {
     /// Who waits to be let in.
     pub fn waiting(&self) -> &WaitingRoom {
         &self.waiting
+    }
+
+    /// DMARC aggregate reports, received and to be sent.
+    pub fn dmarc(&self) -> &DmarcReports {
+        &self.dmarc
+    }
+
+    /// Digests of what was seen before.
+    pub fn digests(&self) -> &DigestStore {
+        &self.digests
     }
 
     /// Waits until everything is on disk, history included. To be called when the box closes.

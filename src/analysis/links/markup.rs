@@ -128,8 +128,7 @@ impl Reader<'_> {
             }
         }
         if let Some(target) = target.filter(|target| !target.trim().is_empty()) {
-            self.anchor =
-                Some(Anchor { target, start: self.text.len(), pictured: false, hidden });
+            self.anchor = Some(Anchor { target, start: self.text.len(), pictured: false, hidden });
         }
     }
 

@@ -211,7 +211,9 @@ impl<'v> Cutter<'v> {
     /// Up to the next octet that means something outside of quotes.
     fn text(&mut self) {
         let rest = self.line.get(self.at..).unwrap_or_default();
-        let ends = |octet: &u8| matches!(octet, b' ' | b'\t' | b'"' | b'(' | b'<' | b',' | b';' | b':' | b'[');
+        let ends = |octet: &u8| {
+            matches!(octet, b' ' | b'\t' | b'"' | b'(' | b'<' | b',' | b';' | b':' | b'[')
+        };
         // The first octet is text whatever it is.
         let len = rest.iter().skip(1).position(ends).map_or(rest.len(), |len| len + 1);
         let text = rest.get(..len).unwrap_or_default();

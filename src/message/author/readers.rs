@@ -96,11 +96,7 @@ pub(super) fn shows_address(line: &[u8]) -> bool {
 }
 
 /// Why careless readers would see somebody else than `mailboxes`, if they would.
-pub(super) fn dissent(
-    line: &[u8],
-    list: &List<'_>,
-    mailboxes: &[Mailbox],
-) -> Option<&'static str> {
+pub(super) fn dissent(line: &[u8], list: &List<'_>, mailboxes: &[Mailbox]) -> Option<&'static str> {
     let known = |claim: &[u8]| is_one_of(claim, mailboxes);
     if memchr_iter(b'@', line).nth(1).is_some() {
         let words = list.entries.iter().flat_map(|entry| words_with_at(&entry.tokens));

@@ -20,9 +20,7 @@ fn shown(authorship: &Authorship) -> String {
     match authorship {
         Authorship::Absent => "absent".into(),
         Authorship::One(mailbox) => one(mailbox),
-        Authorship::Several(several) => {
-            several.iter().map(one).collect::<Vec<_>>().join(" AND ")
-        }
+        Authorship::Several(several) => several.iter().map(one).collect::<Vec<_>>().join(" AND "),
         Authorship::Unclear(why) => format!("? {why}"),
     }
 }
@@ -230,9 +228,7 @@ fn dressed() -> impl Strategy<Value = (String, &'static str)> {
         Just("=?utf-8?q?Ann?= <@>"),
         Just("\r\n <@>"),
     ];
-    (domain, dress).prop_map(|(domain, dress)| {
-        (dress.replace('@', &format!("a@{domain}")), domain)
-    })
+    (domain, dress).prop_map(|(domain, dress)| (dress.replace('@', &format!("a@{domain}")), domain))
 }
 
 proptest! {
