@@ -21,6 +21,7 @@ mod commands;
 mod conservation;
 mod corpora;
 mod disk_full;
+mod dmarc_reports;
 mod fallback;
 mod hostile;
 mod internationalized;
