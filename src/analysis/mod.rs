@@ -8,6 +8,7 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authentication;
 pub mod classifier;
 mod content;
 pub mod dmarc_reports;
@@ -32,13 +33,14 @@ pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, DeadlinePolicy, DmarcReports, OnFailure};
-use crate::mail::{Content, Finding, Mail, Order, Summary};
+use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, OnFailure};
+use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
 use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
 use crate::store::dmarc::Observation;
 use antivirus::Antivirus;
+use authentication::{Authentication, Outcome};
 use dmarc_reports::Incoming;
 use likeness::Likeness;
 use rules::{RuleError, RuleSet};
@@ -67,6 +69,17 @@ pub struct Surroundings {
     pub store: Option<Arc<Store>>,
 }
 
+/// What somebody who has a say asks to be done, whatever the score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The least that is to be done.
+    pub consequence: Consequence,
+    /// For the refusal, with `why`.
+    pub code: EnhancedCode,
+    /// What the peer reads when it is refused.
+    pub why: String,
+}
+
 /// What a look into a message brought.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
@@ -80,6 +93,8 @@ pub struct Look {
     pub orders: Vec<Order>,
     /// Who vouches for the mail.
     pub authenticated: Authenticated,
+    /// What the author's domain, or the configuration in its place, asks for.
+    pub demand: Option<Demand>,
     /// What is to be reported to the author's domain, once the mail's fate is known.
     pub observation: Option<Observation>,
     /// A DMARC report that the mail brought.
@@ -91,6 +106,7 @@ pub struct Look {
 pub struct Analysis {
     desk: Arc<Desk>,
     antivirus: Option<Antivirus>,
+    authentication: Option<Authentication>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
     timeout: Duration,
@@ -133,6 +149,7 @@ impl Analysis {
         Ok(Arc::new(Analysis {
             desk: Arc::new(Desk::new(Some(config), data_dir)?),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            authentication: authentication(config, &surroundings),
             surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -149,6 +166,7 @@ impl Analysis {
         Ok(Arc::new(Analysis {
             desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
             antivirus: None,
+            authentication: None,
             surroundings: Surroundings::default(),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -204,13 +222,20 @@ impl Analysis {
         };
         let octets = read(content).await?;
         let viruses = self.look_for_viruses(&octets);
-        let report = self.look_for_report(&octets, passage);
-        let (viruses, mut look, (report_seen, report)) =
-            tokio::join!(viruses, self.look_inside(&octets, passage), report);
+        let (viruses, mut look, sender, (report_seen, report)) = tokio::join!(
+            viruses,
+            self.look_inside(&octets, passage),
+            self.look_for_sender(&octets, passage),
+            self.look_for_report(&octets, passage),
+        );
         let (virus, unscanned) = viruses?;
         look.findings.extend(report_seen.map(|seen| self.desk.weights.weigh(seen)));
         look.report = report;
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
+        if let Some(why) = sender.deferral {
+            return Err(Failure::Defer(why));
+        }
+        self.add_sender(&mut look, sender);
         look.unscanned |= unscanned;
         Ok(look)
     }
@@ -239,6 +264,23 @@ impl Analysis {
         let now_ms = now_ms();
         let work = move || dmarc_reports::look(&settings, &octets, now_ms);
         tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
+    }
+
+    /// Who sent it; nothing for a message in a file.
+    async fn look_for_sender(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Outcome {
+        match (&self.authentication, passage) {
+            (Some(authentication), Some(passage)) => authentication.check(octets, &passage).await,
+            _ => Outcome::default(),
+        }
+    }
+
+    fn add_sender(&self, look: &mut Look, sender: Outcome) {
+        let weights = &self.desk.weights;
+        look.findings.extend(sender.sightings.into_iter().map(|seen| weights.weigh(seen)));
+        look.orders.extend(sender.orders);
+        look.authenticated = sender.authenticated;
+        look.demand = sender.demand;
+        look.observation = sender.observation;
     }
 
     /// What the scanner saw, and whether the mail must be scanned again.
@@ -274,10 +316,20 @@ impl Analysis {
                 Err(error) => Some(antivirus::unavailable(&error)),
             }
         };
-        let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        let (virus, mut look, sender) = tokio::join!(
+            viruses,
+            self.look_inside(&octets, passage),
+            self.look_for_sender(&octets, passage),
+        );
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
+        self.add_sender(&mut look, sender);
         look
     }
+}
+
+fn authentication(config: &Config, surroundings: &Surroundings) -> Option<Authentication> {
+    let resolver = Arc::clone(surroundings.resolver.as_ref()?);
+    Authentication::new(config, resolver)
 }
 
 /// `$XDG_CACHE_HOME/postern` or `~/.cache/postern`, made when it is missing.

@@ -45,11 +45,23 @@ pub fn judgement_of(
     for recipient in &envelope.recipients {
         let terms = terms_of_recipient(recipient);
         verdict = worse(verdict, verdict_of(findings, score, terms));
-        let consequence = consequence_of(findings, score, terms);
+        let demanded = look.demand.as_ref().filter(|one| one.consequence > Consequence::Deliver);
+        if demanded.is_some() {
+            verdict = worse(verdict, Verdict::Spam);
+        }
+        let consequence = consequence_of(findings, score, terms)
+            .max(demanded.map_or(Consequence::Deliver, |one| one.consequence));
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
-        dispositions.push(disposition_of(consequence, verdict, id));
+        let mut disposition = disposition_of(consequence, verdict, id);
+        if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demanded)
+            && demand.consequence == Consequence::Reject
+            && verdict != Verdict::Malicious
+        {
+            *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
+        }
+        dispositions.push(disposition);
     }
     consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();

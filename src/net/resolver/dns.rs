@@ -156,14 +156,13 @@ fn raw_name(text: &str) -> Result<Name, DnsTrouble> {
     Ok(name)
 }
 
+/// The octets of the labels as they are; a dot within one becomes U+FFFD, which no name has.
 fn plain_name(name: &Name) -> String {
-    match name.is_root() {
-        true => ".".to_owned(),
-        false => {
-            let text = name.to_ascii();
-            text.strip_suffix('.').unwrap_or(&text).to_owned()
-        }
+    if name.is_root() {
+        return ".".to_owned();
     }
+    let label = |label: &[u8]| String::from_utf8_lossy(label).replace('.', "\u{fffd}");
+    name.iter().map(label).collect::<Vec<String>>().join(".")
 }
 
 fn record(data: RData) -> Option<Record> {

@@ -22,7 +22,7 @@
 //! only, it has no records of the asked one. `TEMPORARY` makes every question about a name
 //! fail for now (the server says SERVFAIL), or those of one type; to `TIMEOUT` there is never
 //! an answer. Strings are quoted, `\"`, `\\` and `\DDD` (an octet, decimal) stand for what
-//! cannot be written. A name that begins with `*.` stands for all names below that have no
+//! cannot be written; a name with spaces is quoted too. A name that begins with `*.` stands for all names below that have no
 //! lines of their own.
 
 mod serve;
@@ -213,6 +213,11 @@ fn reversed(name: &str) -> Option<String> {
     Some(Ipv6Addr::from_bits(octets).to_string())
 }
 
+/// Hosts of the wild have names that no host may have.
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+}
+
 fn kind_of(word: &str) -> Option<Kind> {
     Some(match word {
         "A" => Kind::A,
@@ -225,10 +230,16 @@ fn kind_of(word: &str) -> Option<Kind> {
 }
 
 fn parse_line(text: &str) -> Option<(String, Entry)> {
-    let (name, rest) = text.split_once(char::is_whitespace)?;
+    let (name, rest) = match text.strip_prefix('"') {
+        Some(text) => text.split_once('"')?,
+        None => text.split_once(char::is_whitespace)?,
+    };
     let name = match name.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
-        Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
+        Err(_) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            reversed(&name).unwrap_or(name)
+        }
     };
     if let Some(strings) = rest.trim_start().strip_prefix("TXT ") {
         return Some((name, Entry::Text(parse_strings(strings)?)));
@@ -236,7 +247,10 @@ fn parse_line(text: &str) -> Option<(String, Entry)> {
     let words: Vec<&str> = rest.split_whitespace().collect();
     let host = |name: &str| match name {
         "." => Some(".".to_owned()),
-        name => Domain::parse(name.trim_end_matches('.')).ok().map(|one| one.to_string()),
+        name => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            (!name.is_empty() && name.split('.').all(is_label)).then_some(name)
+        }
     };
     let entry = match words.as_slice() {
         ["MX", preference, exchange] => Entry::Mx(preference.parse().ok()?, host(exchange)?),
