@@ -22,6 +22,7 @@ mod conservation;
 mod corpora;
 mod disk_full;
 mod door;
+mod dmarc_reports;
 mod fallback;
 mod greylisting;
 mod hostile;
