@@ -15,6 +15,7 @@ pub mod classifier;
 mod content;
 pub mod dmarc_reports;
 pub mod greylist;
+pub mod headers;
 pub mod history;
 pub mod learning;
 mod likeness;
