@@ -8,13 +8,14 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{
-    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow, SignedFeed, Status,
+    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
+    SignedFeed, Status,
 };
 use super::senders::{self, SenderError};
+use crate::analysis::bulk::{Bulk, SiteKey};
 use crate::analysis::learning::Teacher;
 use crate::analysis::shadow::Shadow;
 use crate::delivery::aggregate::Reporter;
-use crate::analysis::bulk::{Bulk, SiteKey};
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};

@@ -131,8 +131,9 @@ fn unreadable(anatomy: &Anatomy, head: &Head) -> Option<Sighting> {
     ["reply-to", "sender"].into_iter().find_map(|name| {
         let value = head.first(name)?;
         let says_something = !value.trim_ascii().is_empty();
-        (says_something && anatomy.mailboxes(name).is_empty())
-            .then(|| Sighting::new("REPLY_OR_SENDER_UNREADABLE", format!("{name}: {}", quoted(value))))
+        (says_something && anatomy.mailboxes(name).is_empty()).then(|| {
+            Sighting::new("REPLY_OR_SENDER_UNREADABLE", format!("{name}: {}", quoted(value)))
+        })
     })
 }
 
@@ -145,7 +146,8 @@ fn split_fields(head: &Head) -> Option<Sighting> {
     while let Some(line) = lines.next() {
         let name = line.trim_ascii();
         let is_shown = SHOWN.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-        let mut colon_follows = || lines.peek().is_some_and(|next| next.trim_ascii().starts_with(b":"));
+        let mut colon_follows =
+            || lines.peek().is_some_and(|next| next.trim_ascii().starts_with(b":"));
         if is_shown && colon_follows() {
             return Some(Sighting::new("HEADER_FOLD_BEFORE_COLON", quoted(name)));
         }

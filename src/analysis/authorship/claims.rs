@@ -30,7 +30,8 @@ pub(super) fn addresses_in(name: &str) -> Claimed {
     }
     let outer = |letter: char| !letter.is_alphanumeric();
     let mut words = 0;
-    for word in plain.split(|letter: char| letter.is_whitespace() || "<>(),;:\"|/".contains(letter)) {
+    for word in plain.split(|letter: char| letter.is_whitespace() || "<>(),;:\"|/".contains(letter))
+    {
         let bare = word.trim_matches(outer);
         words += usize::from(!bare.is_empty());
         let address = bare.parse::<Address>().ok().filter(is_public);
@@ -46,7 +47,8 @@ pub(super) fn addresses_in(name: &str) -> Claimed {
 fn is_public(address: &Address) -> bool {
     let Some(domain) = address.domain() else { return false };
     domain.as_str().rsplit_once('.').is_some_and(|(_, top)| {
-        top.len() >= 2 && (top.starts_with("xn--") || top.bytes().all(|octet| octet.is_ascii_alphabetic()))
+        top.len() >= 2
+            && (top.starts_with("xn--") || top.bytes().all(|octet| octet.is_ascii_alphabetic()))
     })
 }
 
@@ -60,7 +62,11 @@ pub(super) fn is_deceptive(name: &str) -> bool {
         if turns(letter) {
             return true;
         }
-        let invisible = is_hidden(letter) && !matches!(letter, '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' | '\u{fe00}'..='\u{fe0f}');
+        let invisible = is_hidden(letter)
+            && !matches!(
+                letter,
+                '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' | '\u{fe00}'..='\u{fe0f}'
+            );
         hidden += usize::from(invisible && before.is_some_and(char::is_alphanumeric));
         before = Some(letter);
     }

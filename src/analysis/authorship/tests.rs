@@ -40,7 +40,10 @@ fn authors_are_sighted() {
         ("From: \"a@bank.com\" <b@x.test>\r\nList-Id: <l.x.test>", &["AUTHOR_NAME_EXPLAINED"]),
         ("From: \"ann@bank.com\" <ann=bank.com@x.test>", &["AUTHOR_NAME_EXPLAINED"]),
         ("From: \"Ba\u{200b}nk\" <b@x.test>", &["AUTHOR_NAME_DECEPTIVE"]),
-        ("From: \"Bank                                    x\" <b@x.test>", &["AUTHOR_NAME_DECEPTIVE"]),
+        (
+            "From: \"Bank                                    x\" <b@x.test>",
+            &["AUTHOR_NAME_DECEPTIVE"],
+        ),
         ("From: a@x.test\r\nReply-To: nobody", &["REPLY_OR_SENDER_UNREADABLE"]),
         ("From: a@x.test\r\nSubject\r\n : x", &["HEADER_FOLD_BEFORE_COLON"]),
     ];

@@ -214,9 +214,9 @@ impl Brands {
         let fillers = words.iter().filter(|word| FILLERS.contains(&word.as_str())).count();
         let others = words.len().saturating_sub(of_brand + service + fillers);
         // Two brands in one name compare or announce, and are neither.
-        let rivals = named.iter().any(|(other, ..)| {
-            *other != number && !self.are_of_one_owner(*other, number)
-        });
+        let rivals = named
+            .iter()
+            .any(|(other, ..)| *other != number && !self.are_of_one_owner(*other, number));
         let strength = match (brand.common && plain, service, others) {
             (_, _, 0) if rivals => 0.3,
             (false, _, 0) => 1.0,

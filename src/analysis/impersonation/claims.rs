@@ -110,7 +110,9 @@ fn copyright(scene: &Scene<'_>) -> Option<super::Claim> {
             let end = text.floor_char_boundary((at + TEXT_WINDOW_OCTETS).min(text.len()));
             let after = text.get(at + sign.len()..end).unwrap_or_default();
             let line = after.trim_start_matches(|letter: char| {
-                letter.is_ascii_digit() || letter.is_whitespace() || ",.-\u{2013}\u{a9}".contains(letter)
+                letter.is_ascii_digit()
+                    || letter.is_whitespace()
+                    || ",.-\u{2013}\u{a9}".contains(letter)
             });
             let owner = line.split(['.', '\n', '|', ',', ';']).next().unwrap_or_default();
             if let Some(claim) = scene.site.brands().claim(owner) {

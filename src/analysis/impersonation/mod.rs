@@ -213,7 +213,8 @@ fn own_domain_in<'s>(site: &'s Site, display_name: &str) -> Option<&'s str> {
         memchr::memmem::find_iter(folded.as_bytes(), domain.as_bytes()).any(|at| {
             let after = folded.as_bytes().get(at + domain.len());
             let before = at.checked_sub(1).and_then(|at| folded.as_bytes().get(at));
-            at_end(after) && before.is_none_or(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-')
+            at_end(after)
+                && before.is_none_or(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-')
         })
     })
 }

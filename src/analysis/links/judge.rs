@@ -23,12 +23,7 @@ const SHOWN_CHARS: usize = 100;
 const USUAL_PORTS: [u16; 7] = [80, 443, 21, 8080, 8443, 8000, 8888];
 
 /// Looks at the links of a message.
-pub fn look(
-    site: &Site,
-    anatomy: &Anatomy,
-    author: &Authorship,
-    links: &Links,
-) -> Vec<Sighting> {
+pub fn look(site: &Site, anatomy: &Anatomy, author: &Authorship, links: &Links) -> Vec<Sighting> {
     let mailboxes = match author {
         Authorship::One(mailbox) => vec![mailbox.clone()],
         Authorship::Several(mailboxes) => mailboxes.iter().take(16).cloned().collect(),
@@ -47,13 +42,8 @@ pub fn look(
         .map(|mailbox| mailbox.address.key())
         .filter(|key| key.len() > 6)
         .collect();
-    let mut judge = Judge {
-        site,
-        author_domains,
-        recipients,
-        sights: BTreeMap::new(),
-        hosts: BTreeSet::new(),
-    };
+    let mut judge =
+        Judge { site, author_domains, recipients, sights: BTreeMap::new(), hosts: BTreeSet::new() };
     for link in &links.all {
         judge.link(link);
     }
@@ -239,12 +229,20 @@ impl Judge<'_> {
             () if same_label => 0.2,
             () if leads_on => 0.1,
             () if lists::is_click_tracker(name) || lists::is_shortener(name) => {
-                if watched { 0.4 } else { 0.1 }
+                if watched {
+                    0.4
+                } else {
+                    0.1
+                }
             }
             // The author shows his own name, and somebody counts the clicks for him.
             () if shows_author && !watched => 0.3,
             () if authors_own => {
-                if watched { 0.8 } else { 0.2 }
+                if watched {
+                    0.8
+                } else {
+                    0.2
+                }
             }
             () => 1.0,
         };
@@ -386,9 +384,8 @@ impl Judge<'_> {
         }
         if links.has_html && !self.author_domains.is_empty() {
             let mut names = links.all.iter().filter(|link| !link.nested).filter_map(|link| {
-                redirect::final_target(&link.parsed).and_then(|target| {
-                    target.name().map(str::to_owned)
-                })
+                redirect::final_target(&link.parsed)
+                    .and_then(|target| target.name().map(str::to_owned))
             });
             let free = self.author_domains.iter().any(|domain| lists::is_free_mail(domain));
             let near = names.any(|name| {
@@ -418,9 +415,25 @@ fn is_unsubscribe(link: &Link) -> bool {
     let visible = crate::analysis::impersonation::fold(&link.visible);
     let target = link.target.to_ascii_lowercase();
     [
-        "unsubscribe", "opt out", "opt-out", "optout", "remove", "abbestellen", "abmelden",
-        "austragen", "desabonner", "desinscri", "se desinscrire", "cancelar", "darse de baja",
-        "descadastr", "cancellati", "disiscri", "uitschrijven", "afmelden", "preferences",
+        "unsubscribe",
+        "opt out",
+        "opt-out",
+        "optout",
+        "remove",
+        "abbestellen",
+        "abmelden",
+        "austragen",
+        "desabonner",
+        "desinscri",
+        "se desinscrire",
+        "cancelar",
+        "darse de baja",
+        "descadastr",
+        "cancellati",
+        "disiscri",
+        "uitschrijven",
+        "afmelden",
+        "preferences",
     ]
     .iter()
     .any(|word| visible.contains(word))

@@ -121,13 +121,25 @@ mod tests {
 
     #[test]
     fn labels_that_nobody_chose() {
-        for label in ["bf3hiqbac4a", "vy448tg9uxl", "ctjmfl1rf56me6slyskd", "xkcjqwzvbnm", "6d67dd855q"] {
+        for label in
+            ["bf3hiqbac4a", "vy448tg9uxl", "ctjmfl1rf56me6slyskd", "xkcjqwzvbnm", "6d67dd855q"]
+        {
             assert!(looks_random(label), "{label}");
         }
         for label in [
-            "example", "googleusercontent", "harbour-council", "stackoverflow", "1und1",
-            "deutsche-bank", "schwarzwaldbahn", "microsoftonline", "mcdonalds", "list-manage2",
-            "rhythmnblues", "angstschweiss", "",
+            "example",
+            "googleusercontent",
+            "harbour-council",
+            "stackoverflow",
+            "1und1",
+            "deutsche-bank",
+            "schwarzwaldbahn",
+            "microsoftonline",
+            "mcdonalds",
+            "list-manage2",
+            "rhythmnblues",
+            "angstschweiss",
+            "",
         ] {
             assert!(!looks_random(label), "{label}");
         }

@@ -236,6 +236,8 @@ mod tests {
             };
             assert!(!name.is_empty() && name.bytes().all(allowed), "{line}");
         }
-        assert!(lines(include_str!("../../../rules/lists/redirectors.txt")).all(|l| l.contains('/')));
+        assert!(
+            lines(include_str!("../../../rules/lists/redirectors.txt")).all(|l| l.contains('/'))
+        );
     }
 }

@@ -65,8 +65,15 @@ fn odd_messages_have_findings() {
         (format!("{HEAD}To: a\r\nTo: b\r\n\r\n"), &["HEADER_DUPLICATE"]),
         (format!("{HEAD}Subject: a\r\nSubject: b\r\n\r\n"), &["HEADER_DUPLICATE_SHOWN"]),
         (
-            format!("{HEAD}Content-Type: message/rfc822\r\n\r\nFrom: a\0\r\nDate : x\rX\r\nFrom: b\r\n\r\n"),
-            &["PART_HEADER_NUL", "PART_HEADER_BARE_CR", "HEADER_SPACE_BEFORE_COLON", "HEADER_DUPLICATE"],
+            format!(
+                "{HEAD}Content-Type: message/rfc822\r\n\r\nFrom: a\0\r\nDate : x\rX\r\nFrom: b\r\n\r\n"
+            ),
+            &[
+                "PART_HEADER_NUL",
+                "PART_HEADER_BARE_CR",
+                "HEADER_SPACE_BEFORE_COLON",
+                "HEADER_DUPLICATE",
+            ],
         ),
         ("Subject: x\r\n\r\n".into(), &["HEADER_FROM_ABSENT", "HEADER_DATE_ABSENT"]),
         (multipart("\r\n\r\nx\r\n"), &["MULTIPART_NO_BOUNDARY"]),
