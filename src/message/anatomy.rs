@@ -116,7 +116,6 @@ impl Anatomy {
             parent: None,
             depth: 0,
             fallback: ("text", "plain"),
-            message: true,
         };
         walk.waiting.push_back(whole);
         walk.run();
@@ -135,8 +134,6 @@ struct Waiting {
     parent: Option<usize>,
     depth: u8,
     fallback: (&'static str, &'static str),
-    /// A message of its own, not a part of a multipart.
-    message: bool,
 }
 
 /// Boundaries that were declared, and lines that only begin like one.
@@ -219,13 +216,7 @@ impl Walk {
         let parent = Some(number);
         if part.kind == Kind::Message {
             let fallback = ("text", "plain");
-            self.waiting.push_back(Waiting {
-                octets: inner,
-                parent,
-                depth,
-                fallback,
-                message: true,
-            });
+            self.waiting.push_back(Waiting { octets: inner, parent, depth, fallback });
             return;
         }
         // RFC 2046 section 5.1.5.
@@ -234,7 +225,7 @@ impl Walk {
             _ => ("text", "plain"),
         };
         for octets in self.split(part, &inner, number) {
-            self.waiting.push_back(Waiting { octets, parent, depth, fallback, message: false });
+            self.waiting.push_back(Waiting { octets, parent, depth, fallback });
         }
     }
 
@@ -411,7 +402,8 @@ fn note_repeated(head: &Head, oddities: &mut Oddities) {
         }
         let oddity = match (differs, echoed) {
             (true, _) if decides_reading(name.as_bytes()) => Oddity::HeaderRepeatedMime,
-            (true, _) if is_shown(name.as_bytes()) => Oddity::HeaderRepeatedShown,
+            // Two dates mislead nobody about who writes what.
+            (true, _) if is_shown(name.as_bytes()) && name != "date" => Oddity::HeaderRepeatedShown,
             (true, _) => Oddity::HeaderRepeated,
             (false, true) => Oddity::HeaderEchoed,
             (false, false) => continue,

@@ -60,7 +60,8 @@ pub(super) fn candidate(
     };
     let site = Arc::clone(&live.site);
     // What was seen before is counted once.
-    Ok(Some(Desk { rules, weights, likeness, site, bulk: None }))
+    let hostname = live.hostname.clone();
+    Ok(Some(Desk { rules, weights, likeness, site, bulk: None, hostname }))
 }
 
 /// One judged mail.
