@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod api;
 mod desk;
 mod held;
+mod learning;
 mod routes;
 mod serve;
 

@@ -14,6 +14,9 @@ use super::{Desk, Look, Sighting};
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
+/// A rule that alone leads to a tag is not outweighed by the classifier.
+const SURE_POINTS: f32 = 5.0;
+
 /// Takes a message apart, scans its texts and asks the classifier.
 pub(super) fn look(desk: &Desk, octets: &Bytes) -> Look {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
@@ -50,16 +53,33 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
         Ok(hits) => findings.extend(hits),
         Err(error) => findings.extend(failed(weights, error.to_string()).findings),
     }
-    findings.extend(liken(desk, &anatomy));
+    // Last, for it weighs what the others saw in the message.
+    findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
     Look { findings, summary, ..Look::default() }
 }
 
-fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {
-    let sighting = caught(|| desk.likeness.sighting(anatomy)).unwrap_or_else(|why| {
+fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {
+    let seen = caught(|| desk.likeness.sightings(anatomy, rule_points)).unwrap_or_else(|why| {
         tracing::error!(why, "the classifier failed on a message");
-        Some(Sighting::new("CLASSIFIER_FAILED", why))
+        vec![Sighting::new("CLASSIFIER_FAILED", why)]
     });
-    sighting.map(|sighting| desk.weights.weigh(sighting))
+    seen.into_iter().map(|sighting| desk.weights.weigh(sighting)).collect()
+}
+
+/// The points that a trained classifier can outweigh: those of the content rules that the box
+/// ships and of what `rules/weights` marks. Rules of the site stand as they are, and so does
+/// what alone leads to a tag.
+pub(super) fn outweighed(desk: &Desk, findings: &[Finding]) -> f32 {
+    let rules = desk.rules.rules();
+    let is_of_shipped_rule =
+        |name: &str| rules.iter().any(|rule| rule.id == name && rule.is_shipped());
+    let is_outweighed = |name: &str| match desk.weights.of(name) {
+        Some(weight) => weight.outweighed,
+        None => is_of_shipped_rule(name),
+    };
+    let soft = |finding: &&Finding| (0.0..SURE_POINTS).contains(&finding.score);
+    let counted = findings.iter().filter(soft).filter(|finding| is_outweighed(&finding.name));
+    counted.map(|finding| finding.score).sum()
 }
 
 /// The analysis itself failed: the message is not clean by default.

@@ -13,6 +13,9 @@
 //! score = 1.5
 //! description = "the reverse-path's domain says that this client does not send its mail (SPF)"
 //! ```
+//!
+//! `outweighed = true` marks what a trained classifier sees too, and may know better: see
+//! `classifier/score.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -43,6 +46,8 @@ pub struct Weight {
     pub score: f32,
     /// What was seen and why it matters.
     pub description: String,
+    /// A trained classifier sees it too, and may know better.
+    pub outweighed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +56,7 @@ struct WeightText {
     class: Option<Class>,
     score: Option<f32>,
     description: Option<String>,
+    outweighed: Option<bool>,
 }
 
 /// All weights in force.
@@ -105,7 +111,11 @@ impl Weights {
                         class: Some(class),
                         score: Some(score),
                         description: Some(description),
-                    } => Weight { class, score, description },
+                        outweighed,
+                    } => {
+                        let outweighed = outweighed.unwrap_or(false);
+                        Weight { class, score, description, outweighed }
+                    }
                     _ => {
                         return Err(wrong(
                             text,
@@ -135,6 +145,7 @@ impl Weights {
                 Some(weight) => {
                     weight.class = entry.class.unwrap_or(weight.class);
                     weight.score = entry.score.unwrap_or(weight.score);
+                    weight.outweighed = entry.outweighed.unwrap_or(weight.outweighed);
                     weight.description = entry
                         .description
                         .unwrap_or_else(|| std::mem::take(&mut weight.description));
@@ -168,6 +179,11 @@ impl Weights {
             false => format!("{}: {detail}", weight.description),
         };
         Finding::new(name, weight.class, weight.score * strength, bounded(&detail))
+    }
+
+    /// The weight of a name.
+    pub fn of(&self, name: &str) -> Option<&Weight> {
+        self.by_name.get(name)
     }
 
     /// A finding that other weights made, as these would have made it. What they do not know

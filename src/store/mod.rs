@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod error;
+mod export;
 pub mod migration;
 mod password;
 
