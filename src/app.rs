@@ -7,6 +7,9 @@
 //! left half done.
 
 mod ballast;
+mod dmarc;
+mod door;
+mod gate;
 mod learning;
 mod listeners;
 mod notify;
@@ -30,12 +33,13 @@ use tokio::task::JoinHandle;
 use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
-use crate::net::limits::ClientLimiter;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
+use door::Door;
 use learning::Learning;
 use listeners::Listeners;
 use outflow::OurExecutor;
@@ -51,7 +55,7 @@ struct App {
     listeners: Listeners,
     line: Arc<Line>,
     surroundings: Surroundings,
-    limiter: Arc<ClientLimiter>,
+    door: Arc<Door>,
     tls: Arc<ServerTls>,
     journal: Arc<Journal>,
     spool: Arc<Spool>,
@@ -59,6 +63,7 @@ struct App {
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
+    reporter: Arc<Reporter>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     learning: Learning,
@@ -109,8 +114,8 @@ impl App {
     async fn drain(self, signals: &mut Signals) {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
-        let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
-        let learning = self.learning;
+        let App { listeners, stop, executing, background, surroundings, learning, .. } = self;
+        let (spool, quarantine, journal) = (self.spool, self.quarantine, self.journal);
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -134,6 +139,9 @@ impl App {
         spool.close();
         quarantine.close();
         journal.close();
+        if let Some(Err(error)) = surroundings.store.map(|store| store.flush()) {
+            tracing::warn!(%error, "the last that was learned of senders is lost");
+        }
         tracing::info!("the box is closed");
     }
 }

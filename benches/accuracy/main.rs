@@ -226,7 +226,11 @@ fn try_whole(wanted: Wanted, train: &[&Read], test: &[&Read], modern: &[&Read]) 
     }
     for (name, outcomes) in [("corpus", outcomes), ("modern", of_modern)] {
         let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(one, _)| one).collect();
-        println!("{name}: median analysis {:.0} µs; {}", whole::median_micros(&outcomes), whole::at_thresholds(&outcomes));
+        println!(
+            "{name}: median analysis {:.0} µs; {}",
+            whole::median_micros(&outcomes),
+            whole::at_thresholds(&outcomes)
+        );
         if wanted.findings {
             println!("{}", whole::findings(&outcomes));
         }
@@ -253,7 +257,10 @@ fn lopsided(train: &[&Read], modern: &[&Read]) -> Result<()> {
             let score = classifier.score(&read.example.features);
             (score.map_or(0.0, |score| score.log_odds), read.mail.label)
         };
-        println!("{name}: what was left out {}", points(&others.iter().map(odds).collect::<Vec<_>>()));
+        println!(
+            "{name}: what was left out {}",
+            points(&others.iter().map(odds).collect::<Vec<_>>())
+        );
         let scores: Vec<_> = modern.iter().map(odds).collect();
         println!("{name}: modern {} {}", line(&scores), points(&scores));
     }
@@ -295,7 +302,11 @@ fn points(scores: &[(f64, Label)]) -> String {
         };
         [0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1.0].map(at).join(" ")
     };
-    format!("at 0 .1 1 5 25 50 75 95 99 99.9 100 %: ham {}; spam {}", of(Label::Ham), of(Label::Spam))
+    format!(
+        "at 0 .1 1 5 25 50 75 95 99 99.9 100 %: ham {}; spam {}",
+        of(Label::Ham),
+        of(Label::Spam)
+    )
 }
 
 /// Time of a scan by the size of the message, and the spread of log-odds.

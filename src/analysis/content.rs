@@ -55,7 +55,7 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
     }
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
-    Look { findings, summary, ..Look::default() }
+    Look { findings, summary, author: anatomy.author(), ..Look::default() }
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {

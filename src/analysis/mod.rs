@@ -8,11 +8,20 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authentication;
+pub mod bulk;
 pub mod classifier;
 mod content;
+pub mod dmarc_reports;
+pub mod greylist;
+pub mod history;
 pub mod learning;
 mod likeness;
+pub mod links;
+pub mod lists;
+pub mod manners;
 mod passage;
+pub mod reputation;
 pub mod rules;
 pub mod shadow;
 mod sighting;
@@ -24,28 +33,40 @@ pub mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use history::Acquaintance;
 pub use likeness::{Likeness, Saved, Untaught};
+pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, DeadlinePolicy, OnFailure};
+use crate::config::{Config, DeadlinePolicy, DmarcReports, OnFailure};
 use crate::mail::{Content, Finding, Mail, Order, Summary};
+use crate::message::Authorship;
 use crate::net::resolver::DnsResolver;
 use crate::session::Received;
 use crate::store::Store;
+use crate::store::dmarc::Observation;
 use antivirus::Antivirus;
+use dmarc_reports::Incoming;
+use greylist::Greylist;
+use history::History;
+use lists::SenderLists;
+use manners::Etiquette;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
 
 /// Larger messages leave the session's thread.
 const INLINE_OCTETS: u64 = 256 << 10;
+
+/// Whoever sends many reports waits for the earlier ones.
+const REPORTS_AT_ONCE: usize = 2;
 
 /// Why there is no answer now; the sender shall try again.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +100,16 @@ pub struct Look {
     pub orders: Vec<Order>,
     /// Who vouches for the mail.
     pub authenticated: Authenticated,
+    /// Whom the reader sees as its author.
+    pub author: Authorship,
+    /// How well the box knows who sent it.
+    pub acquaintance: Acquaintance,
+    /// What the lists of senders say, one a recipient; empty when they say nothing.
+    pub listed: Vec<Listed>,
+    /// What is to be reported to the author's domain, once the mail's fate is known.
+    pub observation: Option<Observation>,
+    /// A DMARC report that the mail brought.
+    pub report: Option<Arc<Incoming>>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
@@ -90,10 +121,18 @@ pub struct Analysis {
     antivirus: Option<Antivirus>,
     #[expect(dead_code, reason = "for stages that ask DNS or the store")]
     surroundings: Surroundings,
+    history: Option<History>,
+    greylist: Option<Greylist>,
+    lists: SenderLists,
+    /// Absent without a configuration, which says what is inbound and whose names are ours.
+    etiquette: Option<Etiquette>,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
     large: Semaphore,
+    reports: DmarcReports,
+    /// DMARC reports that are read at once: one may take 100 MB.
+    reading: Semaphore,
 }
 
 /// What the stages need that look at nothing but the message; shared with their threads.
@@ -132,14 +171,22 @@ impl Analysis {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let desk = Desk::new(Some(config), data_dir, surroundings.likeness.clone())?;
+        let store = surroundings.store.as_ref();
+        let history = History::new(config, store);
         Ok(Arc::new(Analysis {
             candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
             desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            greylist: Greylist::new(config, history.clone(), store),
+            history,
+            lists: SenderLists::new(&config.lists, store),
+            etiquette: Some(Etiquette::new(config)),
             surroundings,
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
+            reports: config.authentication.reports.clone(),
+            reading: Semaphore::new(REPORTS_AT_ONCE),
         }))
     }
 
@@ -152,9 +199,15 @@ impl Analysis {
             candidate: None,
             antivirus: None,
             surroundings: Surroundings::default(),
+            history: None,
+            greylist: None,
+            lists: SenderLists::new(&crate::config::Lists::default(), None),
+            etiquette: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
+            reports: DmarcReports::default(),
+            reading: Semaphore::new(1),
         }))
     }
 
@@ -224,8 +277,13 @@ impl Analysis {
         };
         let octets = read(content).await?;
         let viruses = self.look_for_viruses(&octets);
-        let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        let report = self.look_for_report(&octets, passage);
+        let (viruses, mut look, (report_seen, report)) =
+            tokio::join!(viruses, self.look_inside(&octets, passage), report);
         let (virus, unscanned) = viruses?;
+        self.recognize(&mut look, passage);
+        look.findings.extend(report_seen.map(|seen| self.desk.weights.weigh(seen)));
+        look.report = report;
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look.unscanned |= unscanned;
         Ok(look)
@@ -239,6 +297,55 @@ impl Analysis {
         let octets = octets.clone();
         let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
         look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
+    }
+
+    /// Who is asked to come back.
+    pub fn greylist(&self) -> Option<&Greylist> {
+        self.greylist.as_ref()
+    }
+
+    /// What the box remembers of the sender and what the lists say of it. After
+    /// authentication, before stages that ask for the acquaintance.
+    fn recognize(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let Some(passage) = passage else { return };
+        let weights = &self.desk.weights;
+        let seen = self.etiquette.as_ref().map(|etiquette| etiquette.look(passage));
+        let seen = seen.unwrap_or_default().into_iter();
+        look.findings.extend(seen.map(|sighting| weights.weigh(sighting)));
+        let (seen, listed) = self.lists.look(passage, &look.author, &look.authenticated);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.listed = listed;
+        let Some(history) = &self.history else { return };
+        let now_s = passage.facts.received_ms / 1_000;
+        let (seen, acquaintance) = history.look(passage, &look.author, &look.authenticated, now_s);
+        look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
+        look.acquaintance = acquaintance;
+    }
+
+    /// What is remembered of senders; none when that is switched off.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Trusted and blocked senders.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
+    }
+
+    /// The DMARC report in a mail to the address for reports.
+    async fn look_for_report(
+        &self,
+        octets: &Bytes,
+        passage: Option<Passage<'_>>,
+    ) -> (Option<Sighting>, Option<Arc<Incoming>>) {
+        if !passage.is_some_and(|passage| dmarc_reports::is_for_reports(&self.reports, &passage)) {
+            return (None, None);
+        }
+        let _turn = self.reading.acquire().await.ok();
+        let (settings, octets) = (self.reports.clone(), octets.clone());
+        let now_ms = now_ms();
+        let work = move || dmarc_reports::look(&settings, &octets, now_ms);
+        tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
     }
 
     /// What the scanner saw, and whether the mail must be scanned again.
@@ -275,6 +382,7 @@ impl Analysis {
             }
         };
         let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
+        self.recognize(&mut look, passage);
         look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
         look
     }
@@ -288,6 +396,11 @@ fn user_cache_dir() -> Option<PathBuf> {
     let dir = caches.join("postern");
     let usable = caches.is_absolute() && std::fs::create_dir_all(&dir).is_ok();
     usable.then_some(dir)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The whole content; read once when it lies in a file.

@@ -46,6 +46,8 @@ pub struct Weight {
     pub score: f32,
     /// What was seen and why it matters.
     pub description: String,
+    /// The file that gave the score.
+    pub file: String,
     /// A trained classifier sees it too, and may know better.
     pub outweighed: bool,
 }
@@ -114,7 +116,7 @@ impl Weights {
                         outweighed,
                     } => {
                         let outweighed = outweighed.unwrap_or(false);
-                        Weight { class, score, description, outweighed }
+                        Weight { class, score, description, file: name.clone(), outweighed }
                     }
                     _ => {
                         return Err(wrong(
@@ -144,7 +146,10 @@ impl Weights {
             match self.by_name.get_mut(&name) {
                 Some(weight) => {
                     weight.class = entry.class.unwrap_or(weight.class);
-                    weight.score = entry.score.unwrap_or(weight.score);
+                    if let Some(score) = entry.score {
+                        weight.score = score;
+                        file.clone_into(&mut weight.file);
+                    }
                     weight.outweighed = entry.outweighed.unwrap_or(weight.outweighed);
                     weight.description = entry
                         .description
@@ -164,6 +169,11 @@ impl Weights {
     /// Every name with its weight, in order of name.
     pub fn all(&self) -> BTreeMap<&str, &Weight> {
         self.by_name.iter().map(|(name, weight)| (name.as_str(), weight)).collect()
+    }
+
+    /// The refitted score of a content rule.
+    pub fn of_rule(&self, id: &str) -> Option<f32> {
+        self.of_rules.get(id).copied()
     }
 
     /// The finding that a sighting makes.

@@ -32,8 +32,8 @@ impl Learning {
         let likeness = Arc::new(blocking(move || Ok(Likeness::in_dir(&data_dir))).await?);
         let teacher = Teacher::start(Arc::clone(&likeness), &config.learning)
             .context("cannot start the teacher")?;
-        let shadow = Shadow::start(config.learning.shadow.as_ref())
-            .context("cannot start the shadow")?;
+        let shadow =
+            Shadow::start(config.learning.shadow.as_ref()).context("cannot start the shadow")?;
         Ok(Learning { likeness, teacher, shadow })
     }
 

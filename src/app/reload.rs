@@ -40,8 +40,9 @@ impl App {
         }
         self.learning.reload(&config);
         self.line.judging.store(Arc::new(judging));
-        self.limiter.reload(&config.limits);
+        self.door.reload(&config);
         self.executor.reload(&config);
+        self.reporter.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);
         self.config = config;

@@ -7,6 +7,7 @@ mod arguments;
 mod backup;
 mod check;
 mod control;
+mod dmarc;
 mod exit;
 mod messages;
 mod model;
@@ -17,6 +18,7 @@ mod render;
 mod report;
 mod rules;
 mod scan;
+mod sender;
 mod shadow;
 mod track;
 mod train;
@@ -43,7 +45,9 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
+        Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
+        Command::Sender(order) => sender::sender(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

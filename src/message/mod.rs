@@ -11,6 +11,7 @@
 //! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
 
 mod anatomy;
+mod author;
 mod charset;
 pub mod edit;
 pub mod fuzz;
@@ -19,6 +20,7 @@ mod html;
 mod media;
 mod normal;
 mod oddity;
+mod results;
 mod summary;
 mod text;
 mod transfer;
@@ -28,11 +30,13 @@ mod words;
 mod tests;
 
 pub use anatomy::{Anatomy, Kind, Limits, Part};
+pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
-pub use html::html_to_text;
+pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
 pub use media::{Encoding, Media};
 pub use normal::{Normaliser, Tricks};
 pub use oddity::{Oddities, Oddity};
+pub use results::{AuthenticationResults, MethodResult};
 pub use text::Zone;
 
 use bytes::Bytes;

@@ -1,15 +1,24 @@
-//! Keyed state that is small: accounts now, more trees later. Mail content never lives here.
+//! Keyed state that is small: accounts, lists of senders, what is remembered of them, who waits
+//! to be let in. Mail content never lives here.
 //!
 //! In: typed calls. Out: what was stored. Underneath lies a sled database in
 //! `data_dir/store`, locked for one process at a time; its schema has a version, and
 //! [`migration`]s lead forward and back.
 //!
-//! Invariant: what a call acknowledges has been flushed to disk. Fails with a
+//! Invariant: what a call acknowledges has been flushed to disk; history and greylist alone
+//! acknowledge nothing ([`behind`]). Fails with a
 //! [`StoreError`]; [`StoreError::Busy`] means that a running box has the store open.
 
 pub mod accounts;
+pub mod behind;
+mod digests;
+pub mod dmarc;
 mod error;
 mod export;
+pub mod greylist;
+pub mod history;
+mod keeper;
+pub mod lists;
 pub mod migration;
 mod password;
 
@@ -19,8 +28,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
+use dmarc::DmarcReports;
+use greylist::WaitingRoom;
+use history::SenderHistory;
+use keeper::Keeper;
+use lists::SenderLists;
 use migration::MIGRATIONS;
 
 /// Memory that sled may use for its cache; all that it holds here is small.
@@ -32,6 +47,13 @@ const FLUSH_EVERY_MS: u64 = 500;
 #[derive(Debug)]
 pub struct Store {
     accounts: Accounts,
+    lists: SenderLists,
+    history: SenderHistory,
+    waiting: WaitingRoom,
+    // Before the database, so that it writes once more into it.
+    keeper: Keeper,
+    dmarc: DmarcReports,
+    digests: DigestStore,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -43,7 +65,20 @@ impl Store {
     pub fn open(data_dir: &Path) -> Result<Store, StoreError> {
         let (lock, db) = open_database(data_dir)?;
         migration::migrate(&db, MIGRATIONS, migration::newest(MIGRATIONS))?;
-        Ok(Store { accounts: Accounts::open(&db)?, db, _lock: lock })
+        let folder = data_dir.join("store");
+        let history = SenderHistory::open(&db, &folder)?;
+        let waiting = WaitingRoom::open(&db, &folder)?;
+        Ok(Store {
+            accounts: Accounts::open(&db)?,
+            lists: SenderLists::open(&db)?,
+            keeper: Keeper::start([history.chores(), waiting.chores()].concat()),
+            history,
+            waiting,
+            dmarc: DmarcReports::open(&db)?,
+            digests: DigestStore::open(&db)?,
+            db,
+            _lock: lock,
+        })
     }
 
     /// Leads the schema back to an older version, for a downgrade; drops what that version
@@ -58,8 +93,34 @@ impl Store {
         &self.accounts
     }
 
-    /// Waits until everything is on disk.
+    /// Trusted and blocked senders that were given at run time.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
+    }
+
+    /// What is remembered of senders.
+    pub fn history(&self) -> &SenderHistory {
+        &self.history
+    }
+
+    /// Who waits to be let in.
+    pub fn waiting(&self) -> &WaitingRoom {
+        &self.waiting
+    }
+
+    /// DMARC aggregate reports, received and to be sent.
+    pub fn dmarc(&self) -> &DmarcReports {
+        &self.dmarc
+    }
+
+    /// Digests of what was seen before.
+    pub fn digests(&self) -> &DigestStore {
+        &self.digests
+    }
+
+    /// Waits until everything is on disk, history included. To be called when the box closes.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.keeper.write();
         self.db.flush()?;
         Ok(())
     }

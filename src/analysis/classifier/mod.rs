@@ -240,7 +240,8 @@ impl Classifier {
         now_s: u64,
     ) -> Result<TrainingReport, ClassifierError> {
         let (mut model, report) = train::train(examples)?;
-        let trained = [report.spam, report.ham].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let trained =
+            [report.spam, report.ham].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         model.begin(Record { trained_s: now_s, trained, ..Record::default() });
         let _writer = self.school();
         self.model.store(Arc::new(model));

@@ -338,7 +338,8 @@ impl Model {
     pub(super) fn log_odds(&self, features: &Features) -> f64 {
         let joined = self.calibration.join(&self.margins(features));
         let slope = f64::from(self.calibration.slope);
-        (slope * joined + f64::from(self.calibration.offset)).clamp(-Score::FARTHEST, Score::FARTHEST)
+        (slope * joined + f64::from(self.calibration.offset))
+            .clamp(-Score::FARTHEST, Score::FARTHEST)
     }
 
     /// Takes back what a lesson of the other kind counted. Weights stay: the lesson that

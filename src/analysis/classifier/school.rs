@@ -257,7 +257,8 @@ mod tests {
             (User, "cat", 8, Spam, 50, Err(Refusal::Exhausted)),
             (User, "cat", 8, Spam, 100 + 86_400, step(0.25)),
         ];
-        for (number, (standing, name, print, label, now_s, expected)) in steps.into_iter().enumerate()
+        for (number, (standing, name, print, label, now_s, expected)) in
+            steps.into_iter().enumerate()
         {
             let from = source(standing, name);
             let admitted = school.admit(from, print, label, now_s);

@@ -82,8 +82,12 @@ fn lessons_change_scores_and_a_blank_classifier_learns_to_speak() {
     let before = odds(&classifier, &wrong);
     let mut refused = 0;
     for day in 0..20u64 {
-        let lesson =
-            classifier.learn_one(&Features::of_message(&wrong), Label::Ham, user("bob"), day * 86_400);
+        let lesson = classifier.learn_one(
+            &Features::of_message(&wrong),
+            Label::Ham,
+            user("bob"),
+            day * 86_400,
+        );
         refused += u32::from(lesson.is_err());
     }
     assert!(odds(&classifier, &wrong) < before - 1.0, "{before}");
@@ -111,7 +115,8 @@ fn one_source_cannot_turn_clear_mail() {
         let mut poison = ham(3);
         poison.extend(format!("number {number}\r\n").into_bytes());
         let features = Features::of_message(&poison);
-        taken += u32::from(classifier.learn_one(&features, Label::Spam, user("mallory"), 1).is_ok());
+        taken +=
+            u32::from(classifier.learn_one(&features, Label::Spam, user("mallory"), 1).is_ok());
     }
     let after = odds(&classifier, &victim);
     println!("log-odds of the victim: {before:.2}, after {taken} lessons {after:.2}");

@@ -274,7 +274,8 @@ impl Desk {
         let source = assignment.source.as_str();
         match &lesson {
             Ok(Lesson { before, after }) => {
-                let taken = if assignment.label == Label::Spam { &self.taken[0] } else { &self.taken[1] };
+                let taken =
+                    if assignment.label == Label::Spam { &self.taken[0] } else { &self.taken[1] };
                 taken.add_one();
                 tracing::info!(mail_id, kind, source, before, after, "learned");
             }
@@ -293,7 +294,8 @@ impl Desk {
         let octets = assignment.content.read_all();
         let octets = octets.map_err(|error| NotTaught::Unreadable(error.to_string()))?;
         let features = std::panic::catch_unwind(|| Features::of_message(&octets));
-        let features = features.map_err(|_| NotTaught::Unreadable("its form is beyond us".into()))?;
+        let features =
+            features.map_err(|_| NotTaught::Unreadable("its form is beyond us".into()))?;
         let source = Source { name: &assignment.source, standing: assignment.standing };
         Ok(self.likeness.learn(&features, assignment.label, source, now_s())?)
     }

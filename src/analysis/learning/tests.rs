@@ -15,6 +15,7 @@ fn facts(role: Role, client: &str, account: Option<&str>) -> Facts {
         tls: None,
         account: account.map(str::to_owned),
         received_ms: 0,
+        manners: Default::default(),
     }
 }
 
@@ -38,7 +39,13 @@ fn only_what_is_sure_without_the_classifier_is_a_lesson() {
         findings
     };
     let (nobody, author) = (Authenticated::default(), vouched());
-    let table: [(Role, Option<&str>, &Authenticated, Vec<(&'static str, Class, f32)>, Option<Label>); 14] = [
+    let table: [(
+        Role,
+        Option<&str>,
+        &Authenticated,
+        Vec<(&'static str, Class, f32)>,
+        Option<Label>,
+    ); 14] = [
         (Inbound, None, &nobody, accused(10.0), Some(Label::Spam)),
         (Inbound, None, &nobody, accused(9.9), None),
         (Inbound, None, &nobody, vec![("A", Spam, 30.0)], None),
@@ -50,7 +57,13 @@ fn only_what_is_sure_without_the_classifier_is_a_lesson() {
         (Inbound, None, &author, vec![("KNOWN", Notice, -1.5)], Some(Label::Ham)),
         (Inbound, None, &nobody, vec![("KNOWN", Notice, -1.5)], None),
         (Inbound, None, &author, vec![("KNOWN", Notice, -2.5), ("A", Spam, 0.5)], None),
-        (Inbound, None, &author, vec![("KNOWN", Notice, -1.5), ("CLASSIFIER_SPAM", Spam, 4.0)], None),
+        (
+            Inbound,
+            None,
+            &author,
+            vec![("KNOWN", Notice, -1.5), ("CLASSIFIER_SPAM", Spam, 4.0)],
+            None,
+        ),
         (Submission, Some("ann"), &nobody, vec![], Some(Label::Ham)),
         (Outbound, None, &author, vec![("KNOWN", Notice, -1.5)], None),
     ];

@@ -101,8 +101,9 @@ impl Shadow {
         let (queue, tasks) = sync_channel(WAITING);
         let account = Arc::new(Mutex::new(Account::default()));
         let counted = Arc::clone(&account);
-        let thread =
-            std::thread::Builder::new().name("shadow".into()).spawn(move || work(&tasks, &counted))?;
+        let thread = std::thread::Builder::new()
+            .name("shadow".into())
+            .spawn(move || work(&tasks, &counted))?;
         let shadow = Shadow { queue, thread: Mutex::new(Some(thread)), account };
         shadow.reload(settings);
         Ok(Arc::new(shadow))
@@ -192,7 +193,9 @@ fn attempt(trial: &Trial) -> Option<(Opinion, Opinion, Vec<String>)> {
     // What the content stages did not find is as it was, but for its weight.
     let of_content = |finding: &&Finding| ours.iter().any(|our| our.name == finding.name);
     let others = trial.findings.iter().filter(|finding| !of_content(finding));
-    theirs.extend(others.map(|finding| candidate.weights.again(finding, &trial.analysis.desk.weights)));
+    theirs.extend(
+        others.map(|finding| candidate.weights.again(finding, &trial.analysis.desk.weights)),
+    );
     let reasons = report::reasons(&trial.findings, &theirs);
     Some(((trial.judge)(&trial.findings), (trial.judge)(&theirs), reasons))
 }

@@ -31,10 +31,8 @@ fn differences_are_counted_and_kept() {
         "[HEADER_DATE_ABSENT]\nscore = 6.0\n[ANALYSIS_TIMEOUT]\nscore = 2.0\n",
     )
     .unwrap();
-    let config = config(
-        dir.path(),
-        "[learning.shadow]\nweights = \"candidate.toml\"\nexamples = 2\n",
-    );
+    let config =
+        config(dir.path(), "[learning.shadow]\nweights = \"candidate.toml\"\nexamples = 2\n");
     let analysis = Analysis::new(&config, Surroundings::default()).unwrap();
     let shadow = Shadow::start(config.learning.shadow.as_ref()).unwrap();
     let content = Content::from_bytes(MESSAGE);
@@ -51,7 +49,10 @@ fn differences_are_counted_and_kept() {
     assert_eq!(report.examples.len(), 2);
     let example = report.examples.front().unwrap();
     assert_eq!(example.mail_id, MailId::from_octets([2; 12]).to_string());
-    assert_eq!((example.live.verdict.as_str(), example.candidate.verdict.as_str()), ("clean", "spam"));
+    assert_eq!(
+        (example.live.verdict.as_str(), example.candidate.verdict.as_str()),
+        ("clean", "spam")
+    );
     assert_eq!(example.reasons, ["HEADER_DATE_ABSENT 0.5 -> 6.0"]);
     let own = live.iter().map(|finding| finding.score).sum::<f32>();
     assert!((example.candidate.score - own - 5.5).abs() < 1e-4, "the other stage's part stays");
