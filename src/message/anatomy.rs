@@ -116,7 +116,6 @@ impl Anatomy {
             parent: None,
             depth: 0,
             fallback: ("text", "plain"),
-            message: true,
         };
         walk.waiting.push_back(whole);
         walk.run();
@@ -135,8 +134,6 @@ struct Waiting {
     parent: Option<usize>,
     depth: u8,
     fallback: (&'static str, &'static str),
-    /// A message of its own, not a part of a multipart.
-    message: bool,
 }
 
 /// Boundaries that were declared, and lines that only begin like one.
@@ -224,8 +221,7 @@ impl Walk {
                 parent,
                 depth,
                 fallback,
-                message: true,
-            });
+                });
             return;
         }
         // RFC 2046 section 5.1.5.
@@ -234,7 +230,7 @@ impl Walk {
             _ => ("text", "plain"),
         };
         for octets in self.split(part, &inner, number) {
-            self.waiting.push_back(Waiting { octets, parent, depth, fallback, message: false });
+            self.waiting.push_back(Waiting { octets, parent, depth, fallback });
         }
     }
 
