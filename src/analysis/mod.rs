@@ -9,7 +9,7 @@
 pub mod antivirus;
 mod authenticated;
 pub mod authentication;
-mod authorship;
+pub mod authorship;
 pub mod bulk;
 pub mod classifier;
 mod content;
@@ -17,6 +17,7 @@ mod desk;
 pub mod dmarc_reports;
 mod flow;
 pub mod greylist;
+pub mod headers;
 pub mod history;
 pub mod impersonation;
 pub mod learning;

@@ -4,11 +4,14 @@
 //! [`Head`] with the place of every field, and the rest. Bounded in octets and fields. A line
 //! that is no field does not end the header here; the caller reads it as text besides.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 
 use super::cut;
 use super::oddity::{Oddities, Oddity};
+use super::words;
 
 /// More header than this is not looked at.
 const HEAD_OCTETS: usize = 1 << 20;
@@ -147,6 +150,11 @@ impl Head {
     pub fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h Field> {
         let named = |field: &&Field| self.name(field).eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(named)
+    }
+
+    /// The decoded text of the first field of a name, on one line.
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.first(name).map(words::decode)
     }
 
     /// The value of the first field of a name.
