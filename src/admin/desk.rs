@@ -8,9 +8,14 @@ use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{
-    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SignedFeed, Status,
+    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
+    SignedFeed, Status,
 };
+use super::senders::{self, SenderError};
 use crate::analysis::bulk::{Bulk, SiteKey};
+use crate::analysis::learning::Teacher;
+use crate::analysis::shadow::Shadow;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
@@ -38,6 +43,12 @@ pub struct Desk {
     pub store: Arc<Store>,
     /// Digests of what was seen before.
     pub bulk: Option<Arc<Bulk>>,
+    /// Teaches the classifier.
+    pub teacher: Arc<Teacher>,
+    /// What is tried on live mail, unseen.
+    pub shadow: Arc<Shadow>,
+    /// DMARC reports on their way out.
+    pub reporter: Arc<Reporter>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.
@@ -217,6 +228,20 @@ impl Desk {
         Ok(AccountRow { name: name.into(), addresses: Vec::new() })
     }
 
+    /// Trusts, blocks or forgets a sender. Blocks.
+    pub(super) fn put_sender(&self, order: &SenderOrder) -> Result<SenderRow, DeskError> {
+        let applied = senders::apply(self.store.lists(), order, OPERATOR);
+        applied.map_err(|error| match error {
+            SenderError::Misspoken(text) => DeskError::Misspoken(text),
+            SenderError::Store(error) => store_error(error),
+        })
+    }
+
+    /// Senders that were listed at run time. Blocks.
+    pub(super) fn senders(&self) -> Result<Vec<SenderRow>, DeskError> {
+        Ok(senders::list(self.store.lists())?)
+    }
+
     /// Every account. Blocks.
     pub(super) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
         Ok(accounts::list(self.store.accounts())?)
@@ -225,7 +250,8 @@ impl Desk {
 
 fn store_error(error: StoreError) -> DeskError {
     match error {
-        StoreError::Unknown(_) => DeskError::Unknown(error.to_string()),
+        StoreError::Unknown(_) | StoreError::NotListed(_) => DeskError::Unknown(error.to_string()),
+        StoreError::TooMany(_) => DeskError::Unfit(error.to_string()),
         StoreError::BadName(_) | StoreError::BadPassword(_) => {
             DeskError::Misspoken(error.to_string())
         }

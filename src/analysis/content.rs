@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::links::Links;
 use super::weights::Weights;
 use super::{Desk, Look, Passage, Sighting};
 use crate::mail::Finding;
@@ -54,7 +55,14 @@ fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Loo
     findings.extend(liken(desk, &anatomy));
     let seen = desk.bulk.iter().flat_map(|bulk| bulk.look(&anatomy, passage, SystemTime::now()));
     findings.extend(seen.map(|sighting| weights.weigh(sighting)));
-    Look { findings, summary, ..Look::default() }
+    let hosts = hosts_of(&anatomy);
+    Look { findings, summary, author: anatomy.author(), hosts, ..Look::default() }
+}
+
+/// Where the links of a message lead, for the lists in DNS.
+fn hosts_of(anatomy: &Anatomy) -> Vec<String> {
+    let links = Links::of(anatomy);
+    links.followed().filter_map(|link| link.host.as_ref()).map(ToString::to_string).collect()
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {

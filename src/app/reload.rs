@@ -39,13 +39,15 @@ impl App {
             tracing::warn!(%error, "the level of events stays as it is");
         }
         start::watch_lists(&judging.analysis, &self.stop.subscribe());
-        self.line.judging.store(Arc::new(judging));
         if let Some(bulk) = self.surroundings.bulk.clone() {
             let config = config.clone();
             tokio::task::spawn_blocking(move || bulk.reload(&config));
         }
-        self.limiter.reload(&config.limits);
+        self.learning.reload(&config);
+        self.line.judging.store(Arc::new(judging));
+        self.door.reload(&config);
         self.executor.reload(&config);
+        self.reporter.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);
         self.config = config;

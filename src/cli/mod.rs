@@ -7,6 +7,7 @@ mod arguments;
 mod bulk;
 mod check;
 mod control;
+mod dmarc;
 mod exit;
 mod messages;
 mod progress;
@@ -15,6 +16,7 @@ mod queue;
 mod render;
 mod rules;
 mod scan;
+mod sender;
 mod track;
 mod train;
 mod user;
@@ -34,8 +36,10 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
+        Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
         Command::Bulk(order) => bulk::bulk(&order),
+        Command::Sender(order) => sender::sender(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -33,11 +33,17 @@ pub(super) fn train(order: &TrainOrder) -> Result<Exit, Trouble> {
     let (examples, unreadable) = examples(&ham, &spam);
     eprintln!("learning from {} messages", examples.len());
     let classifier = Classifier::blank(LearningLimits::default());
-    let report = classifier.train(&examples).map_err(trouble)?;
+    let report = classifier.train(&examples, now_s()).map_err(trouble)?;
     let path = data_dir.join(MODEL_FILE);
     classifier.save(&path).map_err(trouble)?;
     tell(&report, &path, unused, unreadable);
     Ok(Exit::Ok)
+}
+
+/// Seconds since 1970.
+pub(super) fn now_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 fn trouble(error: ClassifierError) -> Trouble {

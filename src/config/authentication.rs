@@ -2,7 +2,12 @@
 
 use serde::Deserialize;
 
+use super::DmarcReports;
+
 /// `[authentication]`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Authentication {}
+pub struct Authentication {
+    /// DMARC aggregate reports, received and sent.
+    pub reports: DmarcReports,
+}

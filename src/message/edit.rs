@@ -267,7 +267,7 @@ fn pieces_of(word: &str) -> Vec<String> {
 }
 
 /// RFC 2047 section 2: encoded words of at most 75 octets, whole characters in each.
-fn encode_words(text: &str) -> Vec<String> {
+pub fn encode_words(text: &str) -> Vec<String> {
     use base64::Engine;
     const CHUNK_OCTETS: usize = 45;
     let mut words = Vec::new();

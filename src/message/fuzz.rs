@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::anatomy::{Anatomy, Limits};
+use super::author::Authorship;
 use super::edit;
 use crate::mail::{Content, Order};
 
@@ -16,6 +17,21 @@ pub fn dissect(data: &[u8]) -> usize {
     assert!(summary.message_id.len() <= 250 && summary.subject.chars().count() <= 200);
     assert!(anatomy.oddities.sights().all(|(_, place)| place.len() < 400));
     octets
+}
+
+/// Reads the author and the recipients; an author that is told can be written and read again.
+pub fn author(data: &[u8]) -> usize {
+    let anatomy = Anatomy::of(&Bytes::copy_from_slice(data), Limits::default());
+    let told = match anatomy.author() {
+        Authorship::One(mailbox) => vec![mailbox],
+        Authorship::Several(mailboxes) => mailboxes,
+        Authorship::Absent | Authorship::Unclear(_) => Vec::new(),
+    };
+    for mailbox in &told {
+        let again = mailbox.address.to_string().parse();
+        assert!(again.as_ref() == Ok(&mailbox.address), "{mailbox:?}");
+    }
+    told.len() + anatomy.mailboxes("to").len() + anatomy.mailboxes("sender").len()
 }
 
 /// Edits a header; returns what goes out. The body is kept octet for octet.

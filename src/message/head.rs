@@ -128,6 +128,11 @@ impl Head {
         self.stray.map(|stray| cut(&self.octets, stray..self.octets.len()))
     }
 
+    /// Where the first line lies that is no field.
+    pub(super) fn stray_offset(&self) -> Option<usize> {
+        self.stray
+    }
+
     /// The name of a field as it is written.
     pub fn name(&self, field: &Field) -> &[u8] {
         self.octets.get(field.start..field.name_end).unwrap_or_default()

@@ -7,19 +7,34 @@
 use mail_parser::decoders::html::add_html_token;
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
-/// The text of an HTML document.
-pub fn html_to_text(html: &str) -> String {
-    let mut writer = Writer { text: String::with_capacity(html.len() / 2), links: String::new() };
+/// Takes what a walk through HTML meets. Whatever is text is appended to one buffer.
+pub trait HtmlReader {
+    /// Where text goes, character references decoded.
+    fn text(&mut self) -> &mut String;
+    /// An element begins; its name is in small letters.
+    fn open(&mut self, element: &str, attributes: Attributes<'_>);
+    /// An element ends.
+    fn close(&mut self, element: &str);
+}
+
+/// Walks through HTML, whatever its quality, from its beginning to its end.
+pub fn read_html(html: &str, reader: &mut impl HtmlReader) {
     let mut rest = html;
     while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
         let (plain, from) = split(rest, at);
-        writer.text.push_str(plain);
+        reader.text().push_str(plain);
         rest = match from.starts_with('&') {
-            true => push_entity(from, &mut writer.text),
-            false => writer.take_tag(from),
+            true => push_entity(from, reader.text()),
+            false => take_tag(from, reader),
         };
     }
-    writer.text.push_str(rest);
+    reader.text().push_str(rest);
+}
+
+/// The text of an HTML document.
+pub fn html_to_text(html: &str) -> String {
+    let mut writer = Writer { text: String::with_capacity(html.len() / 2), links: String::new() };
+    read_html(html, &mut writer);
     let Writer { mut text, links } = writer;
     text.push_str(&links);
     text
@@ -30,49 +45,54 @@ fn split(text: &str, at: usize) -> (&str, &str) {
     text.split_at_checked(at).unwrap_or((text, ""))
 }
 
+/// Takes what begins with `<`; returns what follows it.
+fn take_tag<'h>(from: &'h str, reader: &mut impl HtmlReader) -> &'h str {
+    let inner = from.get(1..).unwrap_or_default();
+    if let Some(comment) = inner.strip_prefix("!--") {
+        return skip_comment(comment);
+    }
+    let begins_tag = |octet: &u8| octet.is_ascii_alphabetic() || b"/!?".contains(octet);
+    if !inner.as_bytes().first().is_some_and(begins_tag) {
+        reader.text().push('<');
+        return inner;
+    }
+    let Some(end) = tag_end(inner.as_bytes()) else {
+        reader.text().push_str(from);
+        return "";
+    };
+    let (tag, rest) = split(inner, end);
+    let rest = rest.get(1..).unwrap_or_default();
+    let closing = tag.starts_with('/');
+    let tag = tag.trim_start_matches('/');
+    let name_len = tag.bytes().take_while(|octet| octet.is_ascii_alphanumeric()).count();
+    let (name, attributes) = split(tag, name_len);
+    let name = name.to_ascii_lowercase();
+    if closing {
+        reader.close(&name);
+        return rest;
+    }
+    reader.open(&name, Attributes(attributes));
+    match name.as_str() {
+        "script" | "style" => skip_raw(rest, &name),
+        _ => rest,
+    }
+}
+
 struct Writer {
     text: String,
     /// One a line, behind the text.
     links: String,
 }
 
-impl Writer {
-    /// Takes what begins with `<`; returns what follows it.
-    fn take_tag<'h>(&mut self, from: &'h str) -> &'h str {
-        let inner = from.get(1..).unwrap_or_default();
-        if let Some(comment) = inner.strip_prefix("!--") {
-            return skip_comment(comment);
-        }
-        let begins_tag = |octet: &u8| octet.is_ascii_alphabetic() || b"/!?".contains(octet);
-        if !inner.as_bytes().first().is_some_and(begins_tag) {
-            self.text.push('<');
-            return inner;
-        }
-        let Some(end) = tag_end(inner.as_bytes()) else {
-            self.text.push_str(from);
-            return "";
-        };
-        let (tag, rest) = split(inner, end);
-        let rest = rest.get(1..).unwrap_or_default();
-        let closing = tag.starts_with('/');
-        let tag = tag.trim_start_matches('/');
-        let name_len = tag.bytes().take_while(|octet| octet.is_ascii_alphanumeric()).count();
-        let (name, attributes) = split(tag, name_len);
-        let name = name.to_ascii_lowercase();
-        if is_block(&name) {
-            self.text.push('\n');
-        }
-        if closing {
-            return rest;
-        }
-        self.take_attributes(&name, attributes);
-        match name.as_str() {
-            "script" | "style" => skip_raw(rest, &name),
-            _ => rest,
-        }
+impl HtmlReader for Writer {
+    fn text(&mut self) -> &mut String {
+        &mut self.text
     }
 
-    fn take_attributes(&mut self, element: &str, attributes: &str) {
+    fn open(&mut self, element: &str, attributes: Attributes<'_>) {
+        if is_block(element) {
+            self.text.push('\n');
+        }
         let wanted: &[&str] = match element {
             "a" | "area" | "base" | "link" => &["href"],
             "form" => &["action"],
@@ -82,7 +102,7 @@ impl Writer {
             "meta" => &["content"],
             _ => return,
         };
-        for (name, value) in Attributes(attributes) {
+        for (name, value) in attributes {
             if !wanted.iter().any(|known| name.eq_ignore_ascii_case(known)) || value.is_empty() {
                 continue;
             }
@@ -98,10 +118,16 @@ impl Writer {
             }
         }
     }
+
+    fn close(&mut self, element: &str) {
+        if is_block(element) {
+            self.text.push('\n');
+        }
+    }
 }
 
 /// Elements that begin or end a line, and cells.
-fn is_block(name: &str) -> bool {
+pub fn is_block(name: &str) -> bool {
     matches!(
         name,
         "address"
@@ -201,8 +227,16 @@ fn skip_raw<'h>(rest: &'h str, name: &str) -> &'h str {
     ""
 }
 
-/// Name and value of each attribute in the rest of a tag.
-struct Attributes<'t>(&'t str);
+/// Name and value of each attribute in the rest of a tag, as they are written.
+#[derive(Debug, Clone)]
+pub struct Attributes<'t>(&'t str);
+
+/// The value of an attribute with its character references decoded.
+pub fn attribute_value(value: &str) -> String {
+    let mut decoded = String::with_capacity(value.len());
+    push_decoded(value, &mut decoded);
+    decoded
+}
 
 impl<'t> Iterator for Attributes<'t> {
     type Item = (&'t str, &'t str);

@@ -11,6 +11,7 @@
 //! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
 
 mod anatomy;
+mod author;
 mod charset;
 pub mod edit;
 pub mod fuzz;
@@ -28,8 +29,9 @@ mod words;
 mod tests;
 
 pub use anatomy::{Anatomy, Kind, Limits, Part};
+pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
-pub use html::html_to_text;
+pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
 pub use media::{Encoding, Media};
 pub use normal::{Normaliser, Tricks};
 pub use oddity::{Oddities, Oddity};

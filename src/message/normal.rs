@@ -193,7 +193,7 @@ fn is_kept(octet: u8) -> bool {
 
 /// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,
 /// variation selectors, fillers, tags.
-fn is_hidden(letter: char) -> bool {
+pub(super) fn is_hidden(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

@@ -1,8 +1,8 @@
 //! Findings and terms → judgement.
 
 use super::{Judged, PolicySet, Terms};
-use crate::analysis::{Look, Scanned};
-use crate::config::Consequence;
+use crate::analysis::{Listed, Look, Scanned};
+use crate::config::{Consequence, KeepReportMail};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
     Role, Verdict,
@@ -34,6 +34,7 @@ pub fn judgement_of(
 ) -> Judgement {
     let findings = look.findings.as_slice();
     let score = score_of(findings);
+    let binding = binding(findings);
     let sender = envelope.reverse_path.address().and_then(|address| address.domain());
     let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
         Role::Inbound => policy.terms(role, recipient.forward_path.domain()),
@@ -42,15 +43,27 @@ pub fn judgement_of(
     let mut dispositions = Vec::with_capacity(envelope.recipients.len());
     let mut verdict = Verdict::Clean;
     let mut tag = None;
-    for recipient in &envelope.recipients {
+    for (at, recipient) in envelope.recipients.iter().enumerate() {
         let terms = terms_of_recipient(recipient);
-        verdict = worse(verdict, verdict_of(findings, score, terms));
+        let (findings, score) = match look.listed.get(at) {
+            Some(Listed::Blocked) => {
+                let own = verdict_of(findings, score, terms);
+                verdict = worse(verdict, worse(own, Verdict::Policy));
+                dispositions.push(Disposition::Reject { reply: blocked(id) });
+                continue;
+            }
+            Some(Listed::Trusted) => (binding.as_slice(), score_of(&binding)),
+            Some(Listed::No) | None => (findings, score),
+        };
+        let own = verdict_of(findings, score, terms);
+        verdict = worse(verdict, own);
         let consequence = consequence_of(findings, score, terms);
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
-        dispositions.push(disposition_of(consequence, verdict, id));
+        dispositions.push(disposition_of(consequence, own, id));
     }
+    consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
     if policy.headers {
@@ -58,6 +71,21 @@ pub fn judgement_of(
     }
     let (findings, summary) = (findings.to_vec(), look.summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// The copy of a DMARC report for the address that collects them, when the stored report is
+/// enough.
+fn consume_report(look: &Look, envelope: &Envelope, dispositions: &mut [Disposition]) {
+    let Some(incoming) = look.report.as_ref().filter(|it| it.keep == KeepReportMail::Discard)
+    else {
+        return;
+    };
+    let inbox = incoming.inbox.key();
+    for (recipient, disposition) in envelope.recipients.iter().zip(dispositions) {
+        if recipient.forward_path.key() == inbox && *disposition == Disposition::Deliver {
+            *disposition = Disposition::Discard;
+        }
+    }
 }
 
 /// What findings make of a message under these terms, and their score.
@@ -68,6 +96,17 @@ pub fn verdict(findings: &[Finding], terms: &Terms) -> (Verdict, f32) {
 
 fn score_of(findings: &[Finding]) -> f32 {
     findings.iter().map(|finding| finding.score).sum()
+}
+
+/// The findings that count from a trusted sender, too: trust is about unwanted mail, not about
+/// what harms, what can be read in two ways, or what the house forbids.
+fn binding(findings: &[Finding]) -> Vec<Finding> {
+    let binds = |class: Class| match class {
+        Class::Malware | Class::Ambiguous | Class::Unscannable => true,
+        Class::Policy | Class::Profanity => true,
+        Class::Spam | Class::Phish | Class::Scam | Class::Notice => false,
+    };
+    findings.iter().filter(|finding| binds(finding.class)).cloned().collect()
 }
 
 /// Why a mail is refused as a whole, at end of data.
@@ -159,6 +198,12 @@ fn rejection(verdict: Verdict, id: MailId) -> Reply {
         Verdict::Policy | Verdict::Clean => "message refused by policy",
     };
     Reply::new(550, EnhancedCode(5, 7, 1), format!("{why}; reference {id}"))
+}
+
+/// RFC 3463 section 3.8: delivery not authorized.
+fn blocked(id: MailId) -> Reply {
+    let text = format!("the recipient takes no mail from this sender; reference {id}");
+    Reply::new(550, EnhancedCode(5, 7, 1), text)
 }
 
 /// A mail that no scanner has looked into is never delivered, whatever else was found; what

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::Look;
+use crate::analysis::{Listed, Look};
 use crate::config::Policy;
 use crate::mail::{
     Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Verdict,
@@ -148,4 +148,44 @@ fn tags_and_report_fields_are_orders() {
             field("X-Postern-Findings", "SEEN=6.0"),
         ]
     );
+}
+
+#[test]
+fn lists_decide_for_each_recipient() {
+    use Class::*;
+    let table: [(&[(Class, f32)], Listed, Verdict, &str); 11] = [
+        (&[(Spam, 20.0)], Listed::No, Verdict::Spam, "reject"),
+        (&[(Spam, 20.0)], Listed::Trusted, Verdict::Clean, "deliver"),
+        (&[(Phish, 9.0), (Scam, 9.0), (Notice, 9.0)], Listed::Trusted, Verdict::Clean, "deliver"),
+        (&[(Malware, 100.0)], Listed::Trusted, Verdict::Malicious, "reject"),
+        (&[(Ambiguous, 3.0)], Listed::Trusted, Verdict::Ambiguous, "quarantine"),
+        (&[(Ambiguous, 16.0)], Listed::Trusted, Verdict::Spam, "reject"),
+        (&[(Unscannable, 1.0)], Listed::Trusted, Verdict::Unscannable, "quarantine"),
+        (&[(Class::Policy, 0.0)], Listed::Trusted, Verdict::Policy, "quarantine"),
+        (&[], Listed::Blocked, Verdict::Policy, "reject"),
+        (&[(Malware, 100.0)], Listed::Blocked, Verdict::Malicious, "reject"),
+        (&[(Notice, -9.0)], Listed::Blocked, Verdict::Policy, "reject"),
+    ];
+    for (findings, listed, verdict, disposition) in table {
+        let seen = findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, ""));
+        let look = Look { findings: seen.collect(), listed: vec![listed], ..Look::default() };
+        let envelope = envelope("a@own.example", &["r@x.example"]);
+        let id = MailId::from_octets([7; 12]);
+        let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+        let got = (judgement.verdict, short(&judgement.dispositions[0]));
+        assert_eq!(got, (verdict, disposition), "{findings:?} {listed:?}");
+    }
+}
+
+#[test]
+fn one_recipients_block_refuses_no_other_recipients_mail() {
+    let listed = vec![Listed::Blocked, Listed::No, Listed::Trusted];
+    let findings = vec![Finding::new("SEEN", Class::Spam, 9.0, "")];
+    let look = Look { findings, listed, ..Look::default() };
+    let envelope = envelope("a@own.example", &["a@x.example", "b@x.example", "c@x.example"]);
+    let id = MailId::from_octets([7; 12]);
+    let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+    let all: Vec<&str> = judgement.dispositions.iter().map(short).collect();
+    assert_eq!(all, ["reject", "quarantine", "deliver"]);
+    assert_eq!(refusal(&judgement), None);
 }

@@ -1,8 +1,10 @@
-//! What the quarantine writes into its log. Every head begins with the version of its form.
+//! What the quarantine writes into its log. Every head begins with the version of its form;
+//! what was added to the form later stands behind the rest, where an older program does not
+//! read and a newer one may find nothing.
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{Envelope, Facts, Judgement, MailId};
+use crate::mail::{Envelope, Facts, Judgement, MailId, Manners};
 
 /// An entry, with its content as body.
 pub(super) const STORED: u8 = 1;
@@ -35,6 +37,26 @@ pub(super) struct EntryFacts {
 
 /// As it is read; the envelope holds the entry's recipients only.
 pub(super) type StoredEntry = Stored<Envelope, Facts, Judgement>;
+
+/// A stored record's head on the disk.
+pub(super) fn stored_head(stored: &Stored<Envelope, &Facts, Judgement>) -> Vec<u8> {
+    // Only a type that postcard cannot express fails, and these are expressible.
+    postcard::to_extend(&stored.facts.manners, head_of(stored)).unwrap_or_default()
+}
+
+/// What such a head says; `None` when another version wrote it.
+pub(super) fn read_stored(head: &[u8]) -> Option<StoredEntry> {
+    let (version, rest) = head.split_first()?;
+    if *version != VERSION {
+        return None;
+    }
+    let (mut stored, added): (StoredEntry, _) = postcard::take_from_bytes(rest).ok()?;
+    if !added.is_empty() {
+        let (manners, _): (Manners, _) = postcard::take_from_bytes(added).ok()?;
+        stored.facts.manners = manners;
+    }
+    Some(stored)
+}
 
 /// The head of a releasing record.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,11 +2,14 @@
 //!
 //! An accept record begins with a few octets that replay needs, so that it decodes no more
 //! than it must; the rest is postcard. Every record begins with the version of its form: what
-//! an unknown version wrote is kept and reported, never guessed at.
+//! an unknown version wrote is kept and reported, never guessed at. What was added to the form
+//! later stands behind the rest: an older program does not read so far, a newer one finds
+//! nothing there in an old record and takes the default. So a box may be upgraded, and the
+//! upgrade taken back, with mail in its queue.
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{Envelope, Facts, Judgement, MailId};
+use crate::mail::{Envelope, Facts, Judgement, MailId, Manners};
 
 /// A mail, with its content as body.
 pub(super) const ACCEPT: u8 = 1;
@@ -120,6 +123,7 @@ pub(super) fn accept_head(
     let head = Vec::with_capacity(512);
     let mut head = postcard::to_extend(&[VERSION, flags, low, high], head).ok()?;
     head = postcard::to_extend(&Accept { envelope, facts, judgement, origin }, head).ok()?;
+    head = postcard::to_extend(&facts.manners, head).ok()?;
     Some(head)
 }
 
@@ -133,7 +137,12 @@ pub(super) fn prefix(head: &[u8]) -> Option<Prefix> {
 /// The rest of an accept record.
 pub(super) fn accepted(head: &[u8]) -> Option<Accepted> {
     prefix(head)?;
-    postcard::from_bytes(head.get(4..)?).ok()
+    let (mut accepted, added): (Accepted, _) = postcard::take_from_bytes(head.get(4..)?).ok()?;
+    if !added.is_empty() {
+        let (manners, _): (Manners, _) = postcard::take_from_bytes(added).ok()?;
+        accepted.facts.manners = manners;
+    }
+    Some(accepted)
 }
 
 /// The head of any other record.

@@ -46,6 +46,12 @@ pub enum StoreError {
     /// No account of this name exists.
     #[error("there is no account {0}")]
     Unknown(String),
+    /// A list of senders holds as many entries as it may.
+    #[error("the list holds {0} entries already, which is as many as it may")]
+    TooMany(usize),
+    /// No such entry is in the list.
+    #[error("{0} is not in this list")]
+    NotListed(String),
     /// More log-ins wait than may.
     #[error("too many log-ins at once")]
     Overloaded,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::mail::{BodyType, Envelope, Facts, Recipient, ReversePath};
 use crate::net::resolver::mock::MockResolver;
-use crate::net::resolver::{Answering, DnsTrouble, MxAnswer};
+use crate::net::resolver::{Answering, DnsTrouble, Kind, MxAnswer, Record};
 
 /// Answers from a table, counts what it is asked, and can fall silent.
 #[derive(Default)]
@@ -55,6 +55,10 @@ impl Resolve for Counting {
     }
 
     fn reverse<'a>(&'a self, _: IpAddr) -> Answering<'a, Vec<Domain>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn records<'a>(&'a self, _: &'a str, _: Kind) -> Answering<'a, Vec<Record>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }
