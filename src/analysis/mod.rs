@@ -19,6 +19,7 @@ pub mod learning;
 mod likeness;
 pub mod links;
 pub mod lists;
+pub mod manners;
 mod passage;
 pub mod reputation;
 pub mod rules;
@@ -57,6 +58,7 @@ use dmarc_reports::Incoming;
 use greylist::Greylist;
 use history::History;
 use lists::SenderLists;
+use manners::Etiquette;
 use reputation::Reputation;
 use rules::{RuleError, RuleSet};
 use weights::Weights;
@@ -126,6 +128,8 @@ pub struct Analysis {
     history: Option<History>,
     greylist: Option<Greylist>,
     lists: SenderLists,
+    /// Absent without a configuration, which says what is inbound and whose names are ours.
+    etiquette: Option<Etiquette>,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
@@ -183,6 +187,7 @@ impl Analysis {
             greylist: Greylist::new(config, history.clone(), store),
             history,
             lists: SenderLists::new(&config.lists, store),
+            etiquette: Some(Etiquette::new(config)),
             reputation: resolver.map(|resolver| Reputation::new(config, resolver)),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -204,6 +209,7 @@ impl Analysis {
             history: None,
             greylist: None,
             lists: SenderLists::new(&crate::config::Lists::default(), None),
+            etiquette: None,
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
@@ -313,6 +319,9 @@ impl Analysis {
     fn recognize(&self, look: &mut Look, passage: Option<Passage<'_>>) {
         let Some(passage) = passage else { return };
         let weights = &self.desk.weights;
+        let seen = self.etiquette.as_ref().map(|etiquette| etiquette.look(passage));
+        let seen = seen.unwrap_or_default().into_iter();
+        look.findings.extend(seen.map(|sighting| weights.weigh(sighting)));
         let (seen, listed) = self.lists.look(passage, &look.author, &look.authenticated);
         look.findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
         look.listed = listed;

@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config) -> Checked {
     reputation(config)?;
     history(config)?;
     lists(config)?;
+    authentication(config)?;
     dmarc_reports(config)?;
     learning(config)?;
     door(config)?;
@@ -156,6 +157,26 @@ fn dmarc_reports(config: &Config) -> Checked {
         Some(text) => wrong(text.clone(), "a name of [authentication.reports] holds controls"),
         None => Ok(()),
     }
+}
+
+fn authentication(config: &Config) -> Checked {
+    let given = &config.authentication;
+    if given.timeout_s == 0 {
+        return wrong("timeout_s", "`authentication.timeout_s` must be at least 1");
+    }
+    if given.trusted_relays.iter().any(|network| network.prefix_len() == 0) {
+        return wrong(
+            "trusted_relays",
+            "`trusted_relays` for every network would trust any client",
+        );
+    }
+    for (at, one) in given.overrides.iter().enumerate() {
+        let name = one.domain.as_str();
+        if given.overrides.iter().skip(at + 1).any(|other| other.domain == one.domain) {
+            return wrong(name, format!("two overrides for {name}"));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(near: impl Into<String>, what: impl Into<String>) -> Checked {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use authentication::Authentication;
+pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
 pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};

@@ -154,6 +154,9 @@ pub enum Order {
     },
     /// Removes every header field of this name.
     RemoveHeader(String),
+    /// Removes every Authentication-Results field that claims to come from the server of this
+    /// name (RFC 8601, section 5), and those that cannot be read.
+    RemoveResults(String),
 }
 
 /// All that analysis and policy said of a mail: what the log keeps beside the content.

@@ -64,7 +64,11 @@ impl Terms {
             exempt: limits.exempt.clone(),
             total: limits.connections,
             per_client: limits.connections_per_client,
-            per_network: limits.connections_per_network,
+            // A network holds at least as much as one client in it.
+            per_network: match limits.connections_per_network {
+                0 => 0,
+                shared => shared.max(limits.connections_per_client),
+            },
             per_minute: u64::from(limits.connections_per_client_per_minute),
         }
     }
@@ -241,6 +245,7 @@ mod tests {
         ClientLimiter::new(&Limits {
             connections: total,
             connections_per_client: per_client,
+            connections_per_network: 0,
             connections_per_client_per_minute: per_minute,
             ..Limits::default()
         })
@@ -277,7 +282,8 @@ mod tests {
 
     #[test]
     fn neighbours_are_counted_together() {
-        let limits = Limits { connections_per_network: 3, ..Limits::default() };
+        let limits =
+            Limits { connections_per_client: 2, connections_per_network: 3, ..Limits::default() };
         let limiter = ClientLimiter::new(&limits);
         let now = Instant::now();
         let table = [

@@ -84,3 +84,56 @@ pub(super) fn read<'a, T: Deserialize<'a>>(head: &'a [u8]) -> Option<T> {
     let (version, rest) = head.split_first()?;
     (*version == VERSION).then(|| postcard::take_from_bytes(rest).ok().map(|(value, _)| value))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{ReversePath, Role, Summary, Verdict};
+
+    /// Both ways: what was written before there were manners, and what is written now by a
+    /// box to which an upgrade was taken back.
+    #[test]
+    fn entries_of_before_and_after_are_read() {
+        let envelope = Envelope {
+            reverse_path: ReversePath::Null,
+            recipients: Vec::new(),
+            body: Default::default(),
+            smtputf8: false,
+            dsn_return: None,
+            envelope_id: None,
+        };
+        let manners = Manners { early_talker: true, unknown_recipients: 7, ..Manners::default() };
+        let facts = Facts {
+            role: Role::Inbound,
+            client: [192, 0, 2, 1].into(),
+            helo: "mail.sender.test".into(),
+            extended: true,
+            tls: None,
+            account: None,
+            received_ms: 1,
+            manners,
+        };
+        let judgement = Judgement {
+            verdict: Verdict::Clean,
+            score: 0.5,
+            findings: Vec::new(),
+            summary: Summary::default(),
+            dispositions: Vec::new(),
+            orders: Vec::new(),
+        };
+        let entry = EntryFacts {
+            mail_id: MailId::from_octets([1; 12]),
+            stored_s: 9,
+            area: "spam".into(),
+            recipients: vec![0],
+        };
+        let stored = Stored { entry, envelope, facts: &facts, judgement };
+        let now = stored_head(&stored);
+        assert_eq!(read_stored(&now).unwrap().facts.manners, manners);
+        let before = head_of(&stored);
+        assert!(now.starts_with(&before) && now.len() > before.len());
+        assert_eq!(read_stored(&before).unwrap().facts.manners, Manners::default());
+        assert_eq!(read::<StoredEntry>(&now).unwrap().judgement.score, 0.5);
+        assert!(read_stored(&[VERSION + 1, 0]).is_none());
+    }
+}

@@ -26,7 +26,9 @@ use crate::mail::{
     ContentError, ContentWriter, EnhancedCode, Envelope, Facts, Mail, MailId, Manners, Reply,
     TlsFacts,
 };
-use crate::smtp::server::{BeginAsked, Closing, Commands, Content, Ended, TlsAsked, Turn, Why};
+use crate::smtp::server::{
+    BeginAsked, Closing, Commands, Content, Ended, Refusal, TlsAsked, Turn, Why,
+};
 
 /// Read at once while commands are awaited, and while content is.
 const COMMAND_READ_OCTETS: usize = 16 << 10;
@@ -123,9 +125,7 @@ where
             let trail = self.trail.as_ref().filter(|_| refusal.in_transaction);
             self.saw(Sight::CommandRefused { trail, command, reply });
         }
-        self.offences.add(refusals.len());
-        let errors = u16::try_from(refusals.len()).unwrap_or(u16::MAX);
-        self.manners.errors = self.manners.errors.saturating_add(errors);
+        self.count_errors(&refusals);
         if matches!(&turn, Turn::Commands(commands) if !commands.is_in_transaction()) {
             self.trail = None;
         }
@@ -153,6 +153,16 @@ where
             Turn::Ended(ended) => Ok(Box::pin(self.decide(ended)).await),
             Turn::Closing(closing) => Err(End::Closing(closing)),
         }
+    }
+
+    /// What the machine refused for good; RFC 3463 section 3.6: x.5.x is about the protocol.
+    fn count_errors(&mut self, refusals: &[Refusal]) {
+        let permanent = refusals.iter().filter(|refusal| refusal.reply.is_permanent());
+        self.offences.add(permanent.clone().count());
+        let is_protocol =
+            |refusal: &&Refusal| matches!(refusal.reply.enhanced, Some(code) if code.1 == 5);
+        let errors = u16::try_from(permanent.filter(is_protocol).count()).unwrap_or(u16::MAX);
+        self.manners.errors = self.manners.errors.saturating_add(errors);
     }
 
     pub(super) fn saw(&self, sight: Sight<'_>) {

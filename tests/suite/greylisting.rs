@@ -5,20 +5,16 @@ use std::time::Duration;
 
 use super::harness::{Client, Postern, Setup, Sink, client, text, wait_for};
 
-/// Of the word `quuxdoubt`: more than clean and less than what is kept.
-const RULE: &str = "[[rule]]\nid = \"TEST_DOUBT\"\npattern = '\\bquuxdoubt\\b'\nflags = \"i\"\n\
-    where = [\"subject\", \"body\"]\nscore = 4.0\nclass = \"spam\"\n\
-    description = \"A word of the test.\"\nhit = [\"say quuxdoubt now\", \"quuxdoubt\"]\n\
-    near_miss = [\"quuxdoubts\", \"unquuxdoubt\"]\n";
+/// Words of two alphabets: more than clean and less than what is kept.
+const DOUBTFUL: &str = "your acc\u{43e}unt and p\u{430}ym\u{435}nt";
 
 fn start(sink: &Sink, settings: &[&str]) -> Postern {
-    let setup = Setup::new().next_hop(sink.hop()).smart_host(sink.hop());
-    let rules = setup.dir().join("rules");
-    std::fs::create_dir(&rules).unwrap();
-    std::fs::write(rules.join("test.toml"), RULE).unwrap();
-    let setup = setup
-        .set("content", "dirs = [\"rules\"]")
+    let setup = Setup::new()
+        .next_hop(sink.hop())
+        .smart_host(sink.hop())
         .set("limits", "exempt = []")
+        .set("policy.inbound", "quarantine = 50")
+        .set("policy.inbound", "reject = 60")
         .set("history.greylist", "delay_s = 2")
         .set("history.greylist", "window_s = 600");
     settings.iter().fold(setup, |setup, line| setup.set("history.greylist", *line)).start()
@@ -42,7 +38,7 @@ fn a_doubtful_mail_is_to_come_again_once() {
     sink.wait(1);
     // The author is known by now: another one.
     let doubtful = |id: &str| {
-        let sent = String::from_utf8(text::message("about quuxdoubt", id)).unwrap();
+        let sent = String::from_utf8(text::message(DOUBTFUL, id)).unwrap();
         sent.replace("ann@sender.test", "eve@other.test").into_bytes()
     };
     let send = |postern: &Postern, id: &str| {
@@ -54,7 +50,7 @@ fn a_doubtful_mail_is_to_come_again_once() {
     assert!(first.lines[0].starts_with("4.7.1 greylisted"), "{first}");
     assert_eq!(send(&postern, "1@other.test").code, 451, "too early");
     let story = postern.tell(&["track", "--message-id", "1@other.test"]);
-    assert!(story.contains("greylisted") && story.contains("TEST_DOUBT"), "{story}");
+    assert!(story.contains("greylisted") && story.contains("MIXED_SCRIPTS"), "{story}");
     pause();
     // What waits is in the store within a second: a kill costs at most one more retry.
     postern.kill();
@@ -73,10 +69,10 @@ fn a_doubtful_mail_is_to_come_again_once() {
 fn own_mail_and_a_box_without_a_greylist_make_nobody_wait() {
     let sink = Sink::start();
     let postern = start(&sink, &["mode = \"off\""]);
-    assert_eq!(send(&postern, "about quuxdoubt", "off@sender.test").0, 250);
+    assert_eq!(send(&postern, DOUBTFUL, "off@sender.test").0, 250);
     drop(postern);
     let postern = start(&sink, &["mode = \"all\""]);
-    let sent = text::message("about quuxdoubt", "own@example.test");
+    let sent = text::message(DOUBTFUL, "own@example.test");
     let paths = ["ann@sender.test"];
     let reply = client::send(postern.outbound(), "bob@example.test", &paths, &sent);
     assert_eq!(reply.code, 250, "{reply}");

@@ -21,6 +21,7 @@ mod commands;
 mod conservation;
 mod corpora;
 mod disk_full;
+mod door;
 mod fallback;
 mod greylisting;
 mod hostile;

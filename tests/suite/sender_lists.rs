@@ -3,17 +3,11 @@
 use super::harness::postern::field;
 use super::harness::{Client, Postern, Setup, Sink, client, text, wait_for};
 
-const RULE: &str = "[[rule]]\nid = \"TEST_REFUSE\"\npattern = '\\bquuxrefuse\\b'\nflags = \"i\"\n\
-    where = [\"subject\", \"body\"]\nscore = 40.0\nclass = \"spam\"\n\
-    description = \"A word of the test.\"\nhit = [\"say quuxrefuse now\", \"quuxrefuse\"]\n\
-    near_miss = [\"quuxrefuses\", \"unquuxrefuse\"]\n";
+/// What is refused whoever sends it.
+const REFUSED: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 fn setup(sink: &Sink) -> Setup {
-    let setup = Setup::new().next_hop(sink.hop());
-    let rules = setup.dir().join("rules");
-    std::fs::create_dir(&rules).unwrap();
-    std::fs::write(rules.join("test.toml"), RULE).unwrap();
-    setup.set("content", "dirs = [\"rules\"]")
+    Setup::new().next_hop(sink.hop())
 }
 
 fn send(postern: &Postern, sender: &str, recipients: &[&str], subject: &str) -> u16 {
@@ -43,9 +37,9 @@ fn lists_of_the_file_decide_by_level() {
         ("pest@good.test", CAROL, "harmless", 250),
         ("pest@good.test", BOB, "harmless", 550),
         // Nobody vouches for the site's friend here.
-        ("friend@good.test", CAROL, "quuxrefuse", 550),
+        ("friend@good.test", CAROL, REFUSED, 550),
         // Bob trusts the network, whatever his domain and the site say of the sender.
-        ("friend@good.test", BOB, "quuxrefuse", 250),
+        ("friend@good.test", BOB, REFUSED, 250),
         ("x@sub.blocked.test", BOB, "harmless", 250),
         ("loud@good.test", BOB, "harmless", 250),
     ];
@@ -73,7 +67,7 @@ fn commands_count_at_once_and_survive_a_kill() {
     assert!(told.contains("a@x.test: trusted in the list of bob@example.test"), "{told}");
     postern.kill();
     postern.start_again();
-    assert_eq!(send(&postern, "a@x.test", BOB, "quuxrefuse"), 250);
+    assert_eq!(send(&postern, "a@x.test", BOB, REFUSED), 250);
     assert_eq!(send(&postern, "a@x.test", CAROL, "harmless"), 550);
     let rows = postern.ask(&["sender", "list"]);
     let shown: Vec<String> = rows

@@ -15,6 +15,7 @@ fn facts(role: Role, client: &str, account: Option<&str>) -> Facts {
         tls: None,
         account: account.map(str::to_owned),
         received_ms: 0,
+        manners: Default::default(),
     }
 }
 

@@ -123,6 +123,7 @@ fn facts(client: &str, role: Role) -> Facts {
         tls: None,
         account: None,
         received_ms: 0,
+        manners: Default::default(),
     }
 }
 
