@@ -216,12 +216,7 @@ impl Walk {
         let parent = Some(number);
         if part.kind == Kind::Message {
             let fallback = ("text", "plain");
-            self.waiting.push_back(Waiting {
-                octets: inner,
-                parent,
-                depth,
-                fallback,
-                });
+            self.waiting.push_back(Waiting { octets: inner, parent, depth, fallback });
             return;
         }
         // RFC 2046 section 5.1.5.

@@ -4,13 +4,16 @@ use super::{Context, Sighting};
 use crate::message::Authorship;
 
 pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
-    let shown = |name: &str| context.head.first(name).is_some_and(|value| !value.trim_ascii().is_empty());
+    let shown =
+        |name: &str| context.head.first(name).is_some_and(|value| !value.trim_ascii().is_empty());
     let named = context.anatomy.mailboxes("to");
     let copied = context.anatomy.mailboxes("cc");
     let text = context.text("to").unwrap_or_default().to_lowercase();
     match () {
         () if !shown("to") && !shown("cc") => seen.push(Sighting::new("TO_ABSENT", "")),
-        () if text.contains("undisclosed") || (text.contains(':') && text.trim_end().ends_with(';') && named.is_empty()) => {
+        () if text.contains("undisclosed")
+            || (text.contains(':') && text.trim_end().ends_with(';') && named.is_empty()) =>
+        {
             seen.push(Sighting::new("TO_UNDISCLOSED", ""));
         }
         () if shown("to") && named.is_empty() && copied.is_empty() => {
@@ -45,7 +48,8 @@ fn look_at_envelope(
     let Some(passage) = context.passage.filter(|_| !context.is_own() && !context.is_list) else {
         return;
     };
-    let keys: Vec<String> = named.iter().chain(copied).map(|mailbox| mailbox.address.key()).collect();
+    let keys: Vec<String> =
+        named.iter().chain(copied).map(|mailbox| mailbox.address.key()).collect();
     let is_shown = passage
         .envelope
         .recipients

@@ -8,10 +8,16 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
     let posts = context.has("list-post") || context.has("list-archive") || context.has("list-help");
     let leaves = context.has("list-unsubscribe");
     match () {
-        () if context.has("list-id") && posts => seen.push(Sighting::new("LIST_MAIL", context.text("list-id").unwrap_or_default())),
-        () if leaves && context.has("list-unsubscribe-post") => seen.push(Sighting::new("BULK_ONE_CLICK", "")),
+        () if context.has("list-id") && posts => {
+            seen.push(Sighting::new("LIST_MAIL", context.text("list-id").unwrap_or_default()))
+        }
+        () if leaves && context.has("list-unsubscribe-post") => {
+            seen.push(Sighting::new("BULK_ONE_CLICK", ""))
+        }
         () if leaves => seen.push(Sighting::new("BULK_UNSUBSCRIBE", "")),
-        () if is_bulk && !context.is_list => seen.push(Sighting::new("BULK_WITHOUT_WAY_OUT", precedence)),
+        () if is_bulk && !context.is_list => {
+            seen.push(Sighting::new("BULK_WITHOUT_WAY_OUT", precedence))
+        }
         () => {}
     }
     let urgent = |name: &str, marks: &[&str]| {
@@ -20,7 +26,11 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
             marks.iter().any(|mark| text.starts_with(mark))
         })
     };
-    if urgent("x-priority", &["1", "2"]) || urgent("importance", &["high"]) || urgent("x-msmail-priority", &["high"]) || urgent("priority", &["urgent"]) {
+    if urgent("x-priority", &["1", "2"])
+        || urgent("importance", &["high"])
+        || urgent("x-msmail-priority", &["high"])
+        || urgent("priority", &["urgent"])
+    {
         seen.push(Sighting::new("PRIORITY_HIGH", ""));
     }
     if context.has("content-type") && !context.has("mime-version") {

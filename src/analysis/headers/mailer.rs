@@ -13,7 +13,11 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
     let lower = named.to_ascii_lowercase();
     let has_mime_ole = context.has("x-mimeole");
     // Servers of the same maker write it without the other, lists drop either.
-    if context.has("x-msmail-priority") && !has_mime_ole && !lower.contains("microsoft") && !context.is_list {
+    if context.has("x-msmail-priority")
+        && !has_mime_ole
+        && !lower.contains("microsoft")
+        && !context.is_list
+    {
         seen.push(Sighting::new("MAILER_PRIORITY_ALONE", named.clone()));
     }
     if let Some(why) = forged(context, &lower) {
@@ -51,23 +55,34 @@ fn forged(context: &Context<'_>, claim: &str) -> Option<&'static str> {
                 () => None,
             }
         }
-        () if claim.starts_with("microsoft windows live mail") || claim.starts_with("microsoft outlook 1") => {
+        () if claim.starts_with("microsoft windows live mail")
+            || claim.starts_with("microsoft outlook 1") =>
+        {
             (!is_outlook_id(left) && !is_server_id(host)).then_some("with another's Message-ID")
         }
         () if claim.contains("thunderbird") => match boundary {
-            Some(boundary) if !boundary.starts_with("------------") => Some("with another's boundary"),
+            Some(boundary) if !boundary.starts_with("------------") => {
+                Some("with another's boundary")
+            }
             _ if !is_mozilla_id(left) => Some("with another's Message-ID"),
             _ => None,
         },
-        () if claim.starts_with("apple mail (") || claim.starts_with("iphone mail (") || claim.starts_with("ipad mail (") => {
+        () if claim.starts_with("apple mail (")
+            || claim.starts_with("iphone mail (")
+            || claim.starts_with("ipad mail (") =>
+        {
             match boundary {
-                Some(boundary) if !boundary.starts_with("Apple-Mail") => Some("with another's boundary"),
+                Some(boundary) if !boundary.starts_with("Apple-Mail") => {
+                    Some("with another's boundary")
+                }
                 _ if !is_apple_id(left) => Some("with another's Message-ID"),
                 _ => None,
             }
         }
         () if claim.starts_with("the bat! (v") => match boundary {
-            Some(boundary) if !boundary.starts_with("----------") => Some("with another's boundary"),
+            Some(boundary) if !boundary.starts_with("----------") => {
+                Some("with another's boundary")
+            }
             _ if !is_bat_id(left) => Some("with another's Message-ID"),
             _ => None,
         },
@@ -89,7 +104,10 @@ fn is_outlook_id(left: &str) -> bool {
         [one, two, three, ""] => hex(&[one, two, three]) && one.len() == 12,
         // Windows Live Mail, old and new.
         [one] => {
-            (one.len() >= 20 && one.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || b"-_.+".contains(&octet)))
+            (one.len() >= 20
+                && one.bytes().all(|octet| {
+                    octet.is_ascii_uppercase() || octet.is_ascii_digit() || b"-_.+".contains(&octet)
+                }))
                 || is_uuid(one)
         }
         _ => false,
@@ -99,7 +117,10 @@ fn is_outlook_id(left: &str) -> bool {
 /// Exchange and its cloud give their own.
 fn is_server_id(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    host.ends_with("outlook.com") || host.contains("exch") || !host.contains('.') || host.ends_with(".local")
+    host.ends_with("outlook.com")
+        || host.contains("exch")
+        || !host.contains('.')
+        || host.ends_with(".local")
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
@@ -115,7 +136,10 @@ fn is_mozilla_id(left: &str) -> bool {
 }
 
 fn is_apple_id(left: &str) -> bool {
-    let old = || left.starts_with("p0") || left.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-' || octet == b'.');
+    let old = || {
+        left.starts_with("p0")
+            || left.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-' || octet == b'.')
+    };
     is_uuid(left) || old()
 }
 
@@ -126,7 +150,8 @@ fn is_bat_id(left: &str) -> bool {
 /// One word of letters and digits that changes case and kind all the time.
 fn is_random(named: &str) -> bool {
     let named = named.trim();
-    let is_word = named.len() >= 5 && named.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    let is_word = named.len() >= 5
+        && named.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
     let kind = |octet: u8| match octet {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,
@@ -160,6 +185,7 @@ fn absent_provider(context: &Context<'_>) -> Option<&'static str> {
     let mut named = context.hops.iter().flat_map(|hop| [&hop.by, &hop.helo, &hop.name]).flatten();
     let client = context.passage.map(|passage| passage.facts.helo.to_ascii_lowercase());
     let is_theirs = |name: &str| names.iter().any(|known| name.contains(known));
-    let was_there = named.any(|name| is_theirs(name)) || client.is_some_and(|name| is_theirs(&name));
+    let was_there =
+        named.any(|name| is_theirs(name)) || client.is_some_and(|name| is_theirs(&name));
     (!was_there).then_some(*provider)
 }

@@ -38,7 +38,8 @@ pub(super) fn halves(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('<')?.strip_suffix('>')?;
     let (left, host) = inner.rsplit_once('@')?;
     let is_odd = |letter: char| letter.is_whitespace() || matches!(letter, '<' | '>' | '@');
-    let fits = !left.is_empty() && !host.is_empty() && !left.contains(is_odd) && !host.contains(is_odd);
+    let fits =
+        !left.is_empty() && !host.is_empty() && !left.contains(is_odd) && !host.contains(is_odd);
     fits.then_some((left, host))
 }
 
@@ -46,6 +47,8 @@ pub(super) fn halves(text: &str) -> Option<(&str, &str)> {
 fn is_local(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let top = host.rsplit('.').next().unwrap_or_default();
-    matches!(top, "localhost" | "localdomain" | "local" | "lan" | "internal" | "invalid" | "example")
-        || host.starts_with("[127.")
+    matches!(
+        top,
+        "localhost" | "localdomain" | "local" | "lan" | "internal" | "invalid" | "example"
+    ) || host.starts_with("[127.")
 }

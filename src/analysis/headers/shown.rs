@@ -89,7 +89,10 @@ fn look_at_pictures(anatomy: &Anatomy, view: &View, seen: &mut Vec<Sighting>) {
             true => "PICTURE_ONLY",
             false => "PICTURE_BESIDE_PLAIN_TEXT",
         };
-        seen.push(Sighting::new(name, format!("{letters} letters beside {} pictures", view.pictures)));
+        seen.push(Sighting::new(
+            name,
+            format!("{letters} letters beside {} pictures", view.pictures),
+        ));
     }
 }
 
@@ -110,7 +113,11 @@ fn look_at_alternatives(anatomy: &Anatomy, seen: &mut Vec<Sighting>) {
             continue;
         }
         let html_text = html.text();
-        let shown = crate::message::html_to_text(html_text.get(..html_text.floor_char_boundary(HTML_OCTETS.min(html_text.len()))).unwrap_or_default());
+        let shown = crate::message::html_to_text(
+            html_text
+                .get(..html_text.floor_char_boundary(HTML_OCTETS.min(html_text.len())))
+                .unwrap_or_default(),
+        );
         let plain = words(&plain.text());
         let html = words(&shown);
         if plain.len() < 15 || html.len() < 15 {
@@ -140,7 +147,18 @@ fn look_at_charsets(anatomy: &Anatomy, seen: &mut Vec<Sighting>) {
             seen.push(Sighting::new("CHARSET_UTF_7", ""));
         }
         let octets = part.decoded();
-        let is_foreign = ["windows-1251", "koi8-r", "gb2312", "gbk", "big5", "euc-kr", "iso-2022-jp", "windows-1255", "windows-1256"].contains(&charset.as_str());
+        let is_foreign = [
+            "windows-1251",
+            "koi8-r",
+            "gb2312",
+            "gbk",
+            "big5",
+            "euc-kr",
+            "iso-2022-jp",
+            "windows-1255",
+            "windows-1256",
+        ]
+        .contains(&charset.as_str());
         if is_foreign && octets.is_ascii() && octets.len() > 200 && !octets.contains(&0x1b) {
             seen.push(Sighting::new("CHARSET_FOREIGN_FOR_ASCII", charset.clone()));
         }

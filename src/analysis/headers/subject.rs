@@ -100,5 +100,7 @@ fn names_recipient(context: &Context<'_>, subject: &str) -> bool {
     let named = context.anatomy.mailboxes("to");
     let of_envelope = context.passage.iter().flat_map(|passage| &passage.envelope.recipients);
     let addresses = of_envelope.take(5).map(|recipient| recipient.forward_path.key());
-    addresses.chain(named.iter().take(5).map(|mailbox| mailbox.address.key())).any(|key| subject.contains(&key))
+    addresses
+        .chain(named.iter().take(5).map(|mailbox| mailbox.address.key()))
+        .any(|key| subject.contains(&key))
 }

@@ -79,10 +79,12 @@ fn false_address(path: &str) -> Option<String> {
         let inner = rest.split(']').next()?;
         let is_dotted = inner.split('.').count() == 4
             && inner.split('.').all(|number| {
-                (1..=3).contains(&number.len()) && number.bytes().all(|octet| octet.is_ascii_digit())
+                (1..=3).contains(&number.len())
+                    && number.bytes().all(|octet| octet.is_ascii_digit())
             });
         // Leading zeros are read as octal by some and refused by the parser.
-        let too_large = || inner.split('.').any(|number| number.parse::<u16>().is_ok_and(|n| n > 255));
+        let too_large =
+            || inner.split('.').any(|number| number.parse::<u16>().is_ok_and(|n| n > 255));
         (is_dotted && inner.parse::<Ipv4Addr>().is_err() && too_large()).then(|| inner.to_owned())
     })
 }

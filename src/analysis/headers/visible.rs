@@ -82,7 +82,8 @@ impl View {
             tiny: false,
         };
         self.comment_splits += splits(html);
-        let mut walk = Walk { view: self, text: String::new(), stack: Vec::new(), style, silent: 0 };
+        let mut walk =
+            Walk { view: self, text: String::new(), stack: Vec::new(), style, silent: 0 };
         read_html(html, &mut walk);
         walk.count();
     }
@@ -142,7 +143,8 @@ impl HtmlReader for Walk<'_> {
         let Some(depth) = depth else { return };
         for _ in 0..=depth {
             let Some((open, style)) = self.stack.pop() else { return };
-            self.silent -= usize::from(matches!(open.as_str(), "title" | "script" | "style")).min(self.silent);
+            self.silent -=
+                usize::from(matches!(open.as_str(), "title" | "script" | "style")).min(self.silent);
             self.style = style;
         }
     }
@@ -151,8 +153,21 @@ impl HtmlReader for Walk<'_> {
 fn is_void(element: &str) -> bool {
     matches!(
         element,
-        "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta"
-            | "param" | "source" | "track" | "wbr" | "doctype"
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "param"
+            | "source"
+            | "track"
+            | "wbr"
+            | "doctype"
     )
 }
 
@@ -179,9 +194,13 @@ fn apply_style(text: &str, style: &mut Style) {
         let value = value.trim().trim_end_matches("!important").trim();
         match name.trim() {
             "display" if value == "none" => style.shown = Shown::NotDisplayed,
-            "visibility" if value == "hidden" || value == "collapse" => style.shown = Shown::NotDisplayed,
+            "visibility" if value == "hidden" || value == "collapse" => {
+                style.shown = Shown::NotDisplayed
+            }
             "mso-hide" => {}
-            "opacity" if number(value).is_some_and(|n| n < 0.05) => style.shown = Shown::Transparent,
+            "opacity" if number(value).is_some_and(|n| n < 0.05) => {
+                style.shown = Shown::Transparent
+            }
             "font-size" => {
                 if let Some(tiny) = is_tiny(value) {
                     style.tiny = tiny;
@@ -196,7 +215,9 @@ fn apply_style(text: &str, style: &mut Style) {
                 }
             }
             "background-image" if value.contains("url(") => style.background = None,
-            "height" | "max-height" | "width" | "max-width" => no_height |= number(value) == Some(0.0),
+            "height" | "max-height" | "width" | "max-width" => {
+                no_height |= number(value) == Some(0.0)
+            }
             "overflow" => clipped |= value == "hidden",
             "position" => positioned |= value == "absolute" || value == "fixed",
             "left" | "top" | "right" | "margin-left" | "text-indent" => {
@@ -205,7 +226,9 @@ fn apply_style(text: &str, style: &mut Style) {
             _ => {}
         }
     }
-    if (no_height && clipped) || (far && (positioned || text.contains("text-indent") || text.contains("margin-left"))) {
+    if (no_height && clipped)
+        || (far && (positioned || text.contains("text-indent") || text.contains("margin-left")))
+    {
         style.shown = Shown::OffScreen;
     }
 }
@@ -221,7 +244,9 @@ fn number(value: &str) -> Option<f32> {
 /// Whether a size of letters is too small to be read; relative ones say nothing.
 fn is_tiny(value: &str) -> Option<bool> {
     let size = number(value)?;
-    let unit = value.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | '-' | '+'));
+    let unit = value.trim_start_matches(|letter: char| {
+        letter.is_ascii_digit() || matches!(letter, '.' | '-' | '+')
+    });
     match unit.trim() {
         "px" | "pt" | "" => Some(size <= 2.0),
         "em" | "rem" => Some(size <= 0.15),
@@ -283,7 +308,10 @@ fn splits(html: &str) -> usize {
     let mut from = 0;
     while let Some(at) = memchr::memmem::find(octets.get(from..).unwrap_or_default(), b"<!--") {
         let start = from + at;
-        let Some(end) = memchr::memmem::find(octets.get(start..).unwrap_or_default(), b"-->") else { break };
+        let Some(end) = memchr::memmem::find(octets.get(start..).unwrap_or_default(), b"-->")
+        else {
+            break;
+        };
         let end = start + end + 3;
         count += usize::from(letter(start.checked_sub(1)) && letter(Some(end)));
         from = end;

@@ -59,8 +59,7 @@ pub(super) fn candidate(
         None => Arc::clone(&live.likeness),
     };
     let site = Arc::clone(&live.site);
-    // What was seen before is counted once.
-    Ok(Some(Desk { rules, weights, likeness, site, bulk: None }))
+    Ok(Some(Desk { rules, weights, likeness, site, bulk: live.bulk.clone() }))
 }
 
 /// One judged mail.
