@@ -7,8 +7,9 @@
 //! left half done.
 
 mod ballast;
+mod dmarc;
 mod door;
-mod gatekeeper;
+mod gate;
 mod learning;
 mod listeners;
 mod notify;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
@@ -61,6 +63,7 @@ struct App {
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
+    reporter: Arc<Reporter>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     learning: Learning,
@@ -111,8 +114,8 @@ impl App {
     async fn drain(self, signals: &mut Signals) {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
-        let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
-        let learning = self.learning;
+        let App { listeners, stop, executing, background, surroundings, learning, .. } = self;
+        let (spool, quarantine, journal) = (self.spool, self.quarantine, self.journal);
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -136,6 +139,9 @@ impl App {
         spool.close();
         quarantine.close();
         journal.close();
+        if let Some(Err(error)) = surroundings.store.map(|store| store.flush()) {
+            tracing::warn!(%error, "the last that was learned of senders is lost");
+        }
         tracing::info!("the box is closed");
     }
 }

@@ -106,6 +106,127 @@ pub struct Acted {
     pub done: String,
 }
 
+/// One DMARC report that somebody sent about an own domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportRow {
+    /// The name under which it is kept.
+    pub id: String,
+    /// Who reports.
+    pub org_name: String,
+    /// What they call it.
+    pub report_id: String,
+    /// Whom to ask.
+    pub contact: String,
+    /// The domain that it is about.
+    pub domain: String,
+    /// Its policy as the reporter saw it: `none`, `quarantine` or `reject`.
+    pub policy: String,
+    /// Beginning of the period, RFC 3339.
+    pub begin: String,
+    /// Its end.
+    pub end: String,
+    /// When it came.
+    pub received: String,
+    /// The author's domain of the mail that brought it.
+    pub author_domain: Option<String>,
+    /// Whether that domain was authenticated.
+    pub vouched: bool,
+    /// What the reporter, or this box, could not make sense of.
+    pub errors: Vec<String>,
+    /// Mails in all.
+    pub messages: u64,
+    /// DMARC passed.
+    pub passed: u64,
+    /// DKIM passed in alignment.
+    pub aligned_dkim: u64,
+    /// SPF passed in alignment.
+    pub aligned_spf: u64,
+    /// Kept back because of DMARC.
+    pub quarantined: u64,
+    /// Refused because of DMARC.
+    pub rejected: u64,
+    /// Rows that are kept.
+    pub rows: u32,
+    /// Rows that found no room.
+    pub rows_left_out: u32,
+}
+
+/// Mails from one source address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceRow {
+    /// The address.
+    pub source: String,
+    /// Mails in all.
+    pub messages: u64,
+    /// DMARC passed.
+    pub passed: u64,
+    /// It did not.
+    pub failed: u64,
+    /// DKIM passed in alignment.
+    pub aligned_dkim: u64,
+    /// SPF passed in alignment.
+    pub aligned_spf: u64,
+    /// Kept back because of DMARC.
+    pub quarantined: u64,
+    /// Refused because of DMARC.
+    pub rejected: u64,
+}
+
+/// A report with its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub row: ReportRow,
+    /// Those with the most mails first.
+    pub sources: Vec<SourceRow>,
+}
+
+/// Mail of one domain on one day, as this box saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedRow {
+    /// `2026-11-21`, in universal time.
+    pub day: String,
+    /// The policy's domain.
+    pub domain: String,
+    /// `none`, `quarantine` or `reject`.
+    pub policy: String,
+    /// Where reports are wanted.
+    pub rua: Vec<String>,
+    /// Mails that count.
+    pub messages: u64,
+    /// Mails that found no room.
+    pub left_out: u64,
+    /// Who was sent the report.
+    pub sent_to: Vec<String>,
+    /// Why somebody was not.
+    pub remark: String,
+    /// Only when the domain was asked for.
+    pub sources: Vec<SourceRow>,
+}
+
+/// One report that was due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentRow {
+    /// `2026-11-21`, in universal time.
+    pub day: String,
+    /// The policy's domain.
+    pub domain: String,
+    /// Mails that it speaks of.
+    pub messages: u64,
+    /// Who was sent it now.
+    pub sent_to: Vec<String>,
+    /// Why somebody was not.
+    pub remark: String,
+}
+
+/// The answer to an order to send reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportTurn {
+    /// Those that were due.
+    pub reports: Vec<SentRow>,
+}
+
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
@@ -133,6 +254,13 @@ pub struct AccountRow {
     pub addresses: Vec<String>,
 }
 
+/// Digests for other sites, as `postern bulk export` writes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignedFeed {
+    /// The whole file.
+    pub text: String,
+}
+
 /// The box at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -150,4 +278,34 @@ pub struct Status {
     pub reception_octets: u64,
     /// New mail is refused for want of disk space.
     pub full: bool,
+}
+
+/// A sender to be trusted, blocked or forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderOrder {
+    /// `trust`, `block` or `forget`.
+    pub act: String,
+    /// An address, `@domain`, `@.domain` or a network.
+    pub entry: String,
+    /// In the list of this protected domain; absent with `user` for the site's.
+    pub domain: Option<String>,
+    /// In the list of this recipient.
+    pub user: Option<String>,
+}
+
+/// One entry in a list of senders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderRow {
+    /// `site`, `@domain` or the recipient's address.
+    pub list: String,
+    /// Whom it names.
+    pub entry: String,
+    /// `trusted` or `blocked`; in the answer to `forget`, what it was.
+    pub side: String,
+    /// `command` for what was given at run time, `file` for the configuration's.
+    pub origin: String,
+    /// Who gave it; empty for the configuration's.
+    pub by: String,
+    /// RFC 3339; empty for the configuration's.
+    pub since: String,
 }

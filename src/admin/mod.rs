@@ -7,8 +7,10 @@
 pub mod accounts;
 pub mod api;
 mod desk;
+mod dmarc;
 mod held;
 mod routes;
+pub mod senders;
 mod serve;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
 
-use super::api::{AccountOrder, INCOMPLETE, Problem};
+use super::api::{AccountOrder, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
 use super::serve::Answered;
 use crate::journal::Found;
@@ -24,8 +24,22 @@ struct Window {
     state: Option<String>,
 }
 
+/// `?days=…`.
+#[derive(Debug, Deserialize)]
+struct Lasts {
+    days: u32,
+}
+
 fn whole_window() -> usize {
     10_000
+}
+
+/// `?domain=…&limit=…`, as `postern dmarc` asks.
+#[derive(Debug, Deserialize)]
+struct OfDomain {
+    domain: Option<String>,
+    #[serde(default = "whole_window")]
+    limit: usize,
 }
 
 /// `?sender=…`, as `postern track` asks.
@@ -47,7 +61,13 @@ fn story_window() -> usize {
 pub(super) fn all(
     desk: Arc<Desk>,
 ) -> impl Filter<Extract = (Answer,), Error = std::convert::Infallible> + Clone {
-    reading(Arc::clone(&desk)).or(acting(desk)).unify().recover(refused).unify()
+    reading(Arc::clone(&desk))
+        .or(dmarc(Arc::clone(&desk)))
+        .unify()
+        .or(acting(desk))
+        .unify()
+        .recover(refused)
+        .unify()
 }
 
 fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
@@ -77,9 +97,16 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let users = warp::path!("v1" / "users")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.accounts()));
+    let senders = warp::path!("v1" / "senders")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| lines(move || desk.senders()));
     let status = warp::path!("v1" / "status")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
+    let feed = warp::path!("v1" / "bulk" / "feed")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|lasts: Lasts, desk: Arc<Desk>| one(move || desk.signed_feed(lasts.days)));
     let metrics = warp::path!("metrics").and(with).map(|desk: Arc<Desk>| {
         warp::reply::with_header(desk.metrics(), "content-type", "text/plain; version=0.0.4")
             .into_response()
@@ -87,6 +114,31 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
+    let reading = reading.or(senders).unify().or(feed).unify();
+    warp::get().and(reading).boxed()
+}
+
+fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let reports = warp::path!("v1" / "dmarc" / "reports")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|of: OfDomain, desk: Arc<Desk>| {
+            lines(move || desk.dmarc_reports(of.domain.as_deref(), of.limit))
+        });
+    let report = warp::path!("v1" / "dmarc" / "reports" / String)
+        .and(with.clone())
+        .and_then(|id: String, desk: Arc<Desk>| one(move || desk.dmarc_report(&id)));
+    let sources =
+        warp::path!("v1" / "dmarc" / "sources").and(warp::query()).and(with.clone()).and_then(
+            |of: OfDomain, desk: Arc<Desk>| lines(move || desk.dmarc_sources(of.domain.as_deref())),
+        );
+    let observed = warp::path!("v1" / "dmarc" / "observed").and(warp::query()).and(with).and_then(
+        |of: OfDomain, desk: Arc<Desk>| {
+            lines(move || desk.dmarc_observed(of.domain.as_deref(), of.limit))
+        },
+    );
+    let reading = reports.or(report).unify().or(sources).unify().or(observed).unify();
     warp::get().and(reading).boxed()
 }
 
@@ -107,10 +159,20 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
         .and(body())
         .and(with.clone())
         .and_then(|order: AccountOrder, desk: Arc<Desk>| one(move || desk.put_account(&order)));
+    let report = warp::path!("v1" / "dmarc" / "send")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| async move { acted(desk.send_dmarc_reports().await) });
     let remove = warp::path!("v1" / "users" / String / "remove")
-        .and(with)
+        .and(with.clone())
         .and_then(|name: String, desk: Arc<Desk>| one(move || desk.remove_account(&name)));
-    warp::post().and(queue.or(quarantine).unify().or(add).unify().or(remove).unify()).boxed()
+    let sender = warp::path!("v1" / "senders")
+        .and(warp::body::content_length_limit(BODY_OCTETS))
+        .and(body())
+        .and(with)
+        .and_then(|order: SenderOrder, desk: Arc<Desk>| one(move || desk.put_sender(&order)));
+    let mails = queue.or(quarantine).unify().or(report).unify();
+    let acting = mails.or(add).unify().or(remove).unify();
+    warp::post().and(acting.or(sender).unify()).boxed()
 }
 
 fn with(
@@ -181,7 +243,7 @@ async fn one<Row: Serialize + Send + 'static>(
     answered(row.map(|row| json(&row))).map_err(|never| match never {})
 }
 
-fn acted(done: Result<super::api::Acted, DeskError>) -> Result<Answer, Rejection> {
+fn acted<Row: Serialize>(done: Result<Row, DeskError>) -> Result<Answer, Rejection> {
     answered(done.map(|acted| json(&acted))).map_err(|never| match never {})
 }
 

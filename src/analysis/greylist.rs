@@ -20,7 +20,7 @@ use super::history::{History, network_of, organisational, reverse_organisation};
 use super::{Acquaintance, Authenticated, Dmarc, Listed, Look, Passage};
 use crate::config::{Config, Greylist as Settings, GreylistMode, Limits};
 use crate::mail::{
-    Address, Content, Disposition, EnhancedCode, Judgement, MailId, Reply, ReversePath, Role,
+    Address, Content, Disposition, EnhancedCode, Judgement, Reply, ReversePath, Role,
 };
 use crate::store::behind::Key;
 use crate::store::greylist::Wait;
@@ -142,14 +142,13 @@ impl Greylist {
             ),
             (Bond::Mail, Key::of(&[b"rcpt anywhere", sender.as_bytes(), own.as_bytes()])),
         ];
-        self.decide(&[door], &bonds, now_s).map(|left_s| later(left_s, None))
+        self.decide(&[door], &bonds, now_s).map(later)
     }
 
     /// After judgement, for a mail that would be accepted: a doubtful one from a stranger is
     /// to come again. Reads the content when the message has no Message-ID.
     pub fn at_end_of_data(
         &self,
-        id: MailId,
         passage: Passage<'_>,
         look: &Look,
         judgement: &Judgement,
@@ -178,7 +177,7 @@ impl Greylist {
             bonds.push((Bond::Sender, Key::of(&[b"envelope", place, path, own.as_bytes()])));
             bonds.push((Bond::Sender, Key::of(&[b"mail", place, &mail])));
         }
-        self.decide(&doors, &bonds, now_s).map(|left_s| later(left_s, Some(id)))
+        self.decide(&doors, &bonds, now_s).map(later)
     }
 
     /// Whether this mail is one that strangers are asked to bring again.
@@ -293,9 +292,11 @@ fn mail_mark(judgement: &Judgement, content: &Content) -> Vec<u8> {
     digest(&SHA256, body.unwrap_or(head)).as_ref().to_vec()
 }
 
-/// RFC 5321 section 4.2.1, RFC 3463 section 3.8.
-fn later(left_s: u64, id: Option<MailId>) -> Reply {
-    let reference = id.map(|id| format!("; reference {id}")).unwrap_or_default();
-    let text = format!("greylisted: not known here yet, try again in {left_s} seconds{reference}");
+/// RFC 5321 section 4.2.1, RFC 3463 section 3.8. The session adds the reference.
+fn later(left_s: u64) -> Reply {
+    let text = format!("greylisted: not known here yet, try again in {left_s} seconds");
     Reply::new(451, EnhancedCode(4, 7, 1), text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -499,3 +499,6 @@ pub(in crate::analysis) fn reverse_organisation(reverse_path: &ReversePath) -> S
     let domain = reverse_path.address().and_then(Address::domain);
     domain.map(|domain| organisational(domain.as_str()).to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+pub(in crate::analysis) mod tests;

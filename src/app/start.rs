@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::dmarc::Clerk;
 use super::door::Door;
+use super::gate::Gate;
 use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
@@ -18,17 +20,19 @@ use super::place::DataDir;
 use super::reception::{Chronicle, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
+use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
 use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
-use crate::session::{Doorman, Gatekeeper, House};
+use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
 
@@ -42,6 +46,7 @@ struct Rooms {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    bulk: Arc<Bulk>,
 }
 
 impl App {
@@ -65,7 +70,12 @@ impl App {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
             likeness: Some(Arc::clone(&learning.likeness)),
+            bulk: Some(Arc::clone(&rooms.bulk)),
         };
+        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
+        let resolver = resolver.context("no resolver")?;
+        let reporter = reporter(&config, &rooms, &resolver);
+        let clerk = Arc::new(Clerk::new(Arc::clone(&rooms.store), Arc::clone(&reporter)));
         let judging = judging(&config, &surroundings)
             .await
             .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
@@ -74,13 +84,13 @@ impl App {
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
             learning: learning.clone(),
+            dmarc: Arc::clone(&clerk),
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let door = Door::new(&config);
         let budget = Budget::new(config.limits.budget_octets);
-        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
-        let delivery = Delivery::new(&config, resolver.context("no resolver")?);
+        let delivery = Delivery::new(&config, resolver);
         let (stop, stopped) = watch::channel(false);
         let house = house(&line, &rooms, &door, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
@@ -93,10 +103,14 @@ impl App {
             store: Arc::clone(&rooms.store),
             teacher: Arc::clone(&learning.teacher),
             shadow: Arc::clone(&learning.shadow),
+            reporter: Arc::clone(&reporter),
+            bulk: Some(Arc::clone(&rooms.bulk)),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, &stopped).await?;
+        let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
+        background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
+        watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -115,6 +129,7 @@ impl App {
             quarantine,
             stop,
             executor,
+            reporter,
             executing,
             background,
             learning,
@@ -168,7 +183,15 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         records = replayed.records,
         "the quarantine is open"
     );
-    Ok(Rooms { store, journal, spool, quarantine })
+    let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
+    Ok(Rooms { store, journal, spool, quarantine, bulk })
+}
+
+/// Checks the DNS lists of an analysis in the background as long as it is in force.
+pub(super) fn watch_lists(analysis: &Analysis, stopped: &watch::Receiver<bool>) {
+    if let Some(reputation) = analysis.reputation() {
+        tokio::spawn(Arc::clone(reputation).watch(stopped.clone()));
+    }
 }
 
 fn report(recovery: &Recovery, spool: &Spool) {
@@ -207,7 +230,7 @@ fn house(
         pipeline: Arc::clone(line),
         accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
         doorman: Arc::clone(door) as Arc<dyn Doorman>,
-        gatekeeper: Arc::clone(line) as Arc<dyn Gatekeeper>,
+        gatekeeper: Arc::new(Gate(Arc::clone(line))),
         tls: Arc::new(move || Some(certificate.acceptor())),
         proxy: Arc::new(proxied),
         witness: Arc::new(Chronicle::new(Arc::clone(&rooms.journal))),
@@ -215,11 +238,22 @@ fn house(
     }
 }
 
-/// The control socket and the quarantine's expiry.
+fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<Reporter> {
+    Reporter::new(
+        config,
+        Arc::clone(&rooms.store),
+        Arc::clone(&rooms.spool),
+        Arc::clone(&rooms.journal),
+        Arc::clone(resolver),
+    )
+}
+
+/// The control socket, the quarantine's expiry, and DMARC reports.
 async fn background(
     config: &Config,
     desk: Desk,
     rooms: &Rooms,
+    clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
     let socket = admin::socket_path(&config.system.data_dir);
@@ -237,5 +271,6 @@ async fn background(
             Arc::clone(&rooms.journal),
             stopped.clone(),
         )),
+        tokio::spawn(clerk.run(stopped.clone())),
     ])
 }

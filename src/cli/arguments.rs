@@ -32,8 +32,14 @@ pub enum Command {
     Quarantine(QuarantineOrder),
     /// Find a message and tell its story
     Track(TrackOrder),
+    /// DMARC reports on own domains, and on what came from others
+    Dmarc(DmarcOrder),
     /// Accounts that may submit mail
     User(UserOrder),
+    /// Trusted and blocked senders
+    Sender(SenderOrder),
+    /// Digests of spam and malware that sites share
+    Bulk(BulkOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -231,6 +237,93 @@ pub struct TrackOrder {
     pub what: Option<String>,
 }
 
+/// `postern dmarc`.
+#[derive(Debug, Args)]
+pub struct DmarcOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: DmarcAct,
+}
+
+/// What can be done with DMARC reports.
+#[derive(Debug, Subcommand)]
+pub enum DmarcAct {
+    /// List the reports that others sent, the latest first
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only on this domain
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Show which addresses sent mail in a domain's name: in one report, or in all together
+    Show {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// All reports on this domain
+        #[arg(long, value_name = "DOMAIN", conflicts_with = "id")]
+        domain: Option<String>,
+        /// The id of one report, as in the list
+        #[arg(value_name = "ID", required_unless_present = "domain")]
+        id: Option<String>,
+    },
+    /// Show what this box saw of domains that want reports, by day
+    Observed {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only this domain, with its source addresses
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Send the reports on finished days now
+    Send(Listing),
+}
+
+/// `postern bulk`.
+#[derive(Debug, Args)]
+pub struct BulkOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: BulkAct,
+}
+
+/// What can be done with digests.
+#[derive(Debug, Subcommand)]
+pub enum BulkAct {
+    /// Print this site's public key; make the key when there is none
+    Key(WithConfig),
+    /// Write what was reported here as a signed file for other sites
+    Export {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Days after which nobody uses it any more
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+    },
+    /// Check another site's file and put it where the box reads it
+    Import {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The other site's file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
 /// `postern user`.
 #[derive(Debug, Args)]
 pub struct UserOrder {
@@ -267,4 +360,56 @@ pub enum UserAct {
     },
     /// List the accounts
     List(Listing),
+}
+
+/// `postern sender`.
+#[derive(Debug, Args)]
+pub struct SenderOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: SenderAct,
+}
+
+/// What can be done with the lists of senders.
+#[derive(Debug, Subcommand)]
+pub enum SenderAct {
+    /// Do not take a sender's mail for spam; counts only when the sender is authenticated
+    Trust(ChosenSender),
+    /// Refuse a sender's mail
+    Block(ChosenSender),
+    /// Take an entry out of a list
+    Forget(ChosenSender),
+    /// List the entries, those of the configuration file too
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Whose
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// Whose list; without either, the site's.
+#[derive(Debug, Clone, Args)]
+pub struct Whose {
+    /// The list of a protected domain
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "user")]
+    pub domain: Option<String>,
+    /// The list of a recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub user: Option<String>,
+}
+
+/// The entry that an act is for.
+#[derive(Debug, Clone, Args)]
+pub struct ChosenSender {
+    /// Where from
+    #[command(flatten)]
+    pub listing: Listing,
+    /// Whose
+    #[command(flatten)]
+    pub whose: Whose,
+    /// An address, `@domain`, `@.domain` (with its sub-domains) or a network
+    pub entry: String,
 }

@@ -4,8 +4,10 @@
 //! box through its control socket or, where no box is needed, directly.
 
 mod arguments;
+mod bulk;
 mod check;
 mod control;
+mod dmarc;
 mod exit;
 mod messages;
 mod progress;
@@ -14,6 +16,7 @@ mod queue;
 mod render;
 mod rules;
 mod scan;
+mod sender;
 mod track;
 mod train;
 mod user;
@@ -33,7 +36,10 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
+        Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
+        Command::Sender(order) => sender::sender(&order),
+        Command::Bulk(order) => bulk::bulk(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

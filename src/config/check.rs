@@ -15,10 +15,35 @@ pub(super) fn check(config: &Config) -> Checked {
     reputation(config)?;
     history(config)?;
     lists(config)?;
+    authentication(config)?;
     dmarc_reports(config)?;
     learning(config)?;
     door(config)?;
+    bulk(config)?;
     limits(config)
+}
+
+/// A table of more takes gigabytes.
+const BULK_ENTRIES: std::ops::RangeInclusive<usize> = 100..=2_000_000;
+
+fn bulk(config: &Config) -> Checked {
+    let bulk = &config.bulk;
+    if !BULK_ENTRIES.contains(&bulk.entries) {
+        return wrong("entries", "`entries` of [bulk] go from 100 to 2000000");
+    }
+    if bulk.recipients < 2 || bulk.networks < 2 {
+        return wrong("[bulk]", "`recipients` and `networks` of [bulk] must be at least 2");
+    }
+    for (at, feed) in bulk.feed.iter().enumerate() {
+        let key = feed.key.to_string();
+        if bulk.feed.iter().take(at).any(|other| other.key == feed.key) {
+            return wrong(key, "a feed's key is given twice");
+        }
+        if !(0.0..=1.0).contains(&feed.weight) {
+            return wrong(key, "the weight of a feed goes from 0 to 1");
+        }
+    }
+    Ok(())
 }
 
 /// More lists than anybody needs would make every mail a burden to the resolver.
@@ -132,6 +157,26 @@ fn dmarc_reports(config: &Config) -> Checked {
         Some(text) => wrong(text.clone(), "a name of [authentication.reports] holds controls"),
         None => Ok(()),
     }
+}
+
+fn authentication(config: &Config) -> Checked {
+    let given = &config.authentication;
+    if given.timeout_s == 0 {
+        return wrong("timeout_s", "`authentication.timeout_s` must be at least 1");
+    }
+    if given.trusted_relays.iter().any(|network| network.prefix_len() == 0) {
+        return wrong(
+            "trusted_relays",
+            "`trusted_relays` for every network would trust any client",
+        );
+    }
+    for (at, one) in given.overrides.iter().enumerate() {
+        let name = one.domain.as_str();
+        if given.overrides.iter().skip(at + 1).any(|other| other.domain == one.domain) {
+            return wrong(name, format!("two overrides for {name}"));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(near: impl Into<String>, what: impl Into<String>) -> Checked {

@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use authentication::Authentication;
-pub use bulk::Bulk;
+pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
+pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
 pub use history::{Greylist, GreylistMode, History};
-pub use impersonation::Impersonation;
+pub use impersonation::{BrandText, Impersonation, Person};
 pub use learning::{Learning, Shadow};
 pub use limits::Limits;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
@@ -150,6 +150,7 @@ impl Config {
             let files = shadow.model.iter_mut().chain(&mut shadow.weights);
             files.chain(&mut shadow.rules).for_each(resolve);
         }
+        self.bulk.feed.iter_mut().filter_map(|feed| feed.file.as_mut()).for_each(resolve);
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);

@@ -94,7 +94,7 @@ fn errors_name_line_column_and_the_nearest_name() {
         (format!("{LEAST}[history.greylist]\ndelay_s = 0\n"), "6:1", "from 1 to 14400"),
         (format!("{LEAST}[history.greylist]\nwindow_s = 5\n"), "6:1", "at least twice"),
         (format!("{LEAST}[history]\nbad_from = 1\n"), "5:1", "numbers that rise"),
-        (format!("{LEAST}[lists]\ntrusted = [\"*\"]\n"), "6:12", "no wildcards"),
+        (format!("{LEAST}[lists]\ntrusted = [\"*\"]\n"), "6:11", "no wildcards"),
         (format!("{LEAST}[lists]\ntrusted = [\"@test\"]\n"), "6:13", "top-level domain"),
         (
             format!("{LEAST}[lists]\ntrusted = [\"@x.test\"]\nblocked = [\"@x.test\"]\n"),

@@ -13,7 +13,7 @@ use memchr::memmem::Finder;
 
 use super::charset;
 use super::cut;
-use super::head::{Head, decides_reading, trim_line_end};
+use super::head::{Head, decides_reading, is_shown, trim_line_end};
 use super::media::{Encoding, Media};
 use super::oddity::{Oddities, Oddity};
 use super::transfer;
@@ -174,11 +174,20 @@ impl Walk {
 
     fn read(&mut self, waiting: Waiting) {
         let oddities = &mut self.anatomy.oddities;
-        let (head, body) = Head::split(&waiting.octets, oddities);
-        match (waiting.message, waiting.parent) {
-            (true, None) => note_message_head(&head, oddities),
-            _ => note_repeated(&head, oddities),
-        }
+        let (head, body) = match waiting.parent {
+            None => {
+                let (head, body) = Head::split(&waiting.octets, oddities);
+                note_message_head(&head, oddities);
+                (head, body)
+            }
+            Some(_) => {
+                let mut inner = Oddities::default();
+                let (head, body) = Head::split(&waiting.octets, &mut inner);
+                note_repeated(&head, &mut inner);
+                oddities.absorb_inner(inner);
+                (head, body)
+            }
+        };
         self.anatomy.strays.extend(head.stray());
         let media = Media::read(&head, waiting.fallback, oddities);
         if media.is("message", "partial") {
@@ -402,6 +411,7 @@ fn note_repeated(head: &Head, oddities: &mut Oddities) {
         }
         let oddity = match (differs, echoed) {
             (true, _) if decides_reading(name.as_bytes()) => Oddity::HeaderRepeatedMime,
+            (true, _) if is_shown(name.as_bytes()) => Oddity::HeaderRepeatedShown,
             (true, _) => Oddity::HeaderRepeated,
             (false, true) => Oddity::HeaderEchoed,
             (false, false) => continue,

@@ -191,11 +191,18 @@ pub(super) fn is_mbox_line(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
-/// Fields that decide how the message is read or whom it shows as its author.
+/// Fields that decide how the message is read.
 pub(super) fn decides_reading(name: &[u8]) -> bool {
-    ["content-type", "content-transfer-encoding", "content-disposition", "from"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    is_one_of(name, &["content-type", "content-transfer-encoding", "content-disposition"])
+}
+
+/// Fields that show who wrote the message, when, what about, and where answers go.
+pub(super) fn is_shown(name: &[u8]) -> bool {
+    is_one_of(name, &["from", "sender", "reply-to", "subject", "date"])
+}
+
+fn is_one_of(name: &[u8], known: &[&str]) -> bool {
+    known.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn note_space_before_colon(line: &[u8], name_len: usize, colon: usize, oddities: &mut Oddities) {
@@ -203,9 +210,10 @@ fn note_space_before_colon(line: &[u8], name_len: usize, colon: usize, oddities:
         return;
     }
     let name = line.get(..name_len).unwrap_or_default();
-    let oddity = match decides_reading(name) {
-        true => Oddity::HeaderSpaceColonMime,
-        false => Oddity::HeaderSpaceColon,
+    let oddity = match () {
+        () if decides_reading(name) => Oddity::HeaderSpaceColonMime,
+        () if is_shown(name) || is_one_of(name, &["to", "cc"]) => Oddity::HeaderSpaceColonShown,
+        () => Oddity::HeaderSpaceColon,
     };
     oddities.note_octets(oddity, name);
 }

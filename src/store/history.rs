@@ -257,3 +257,6 @@ fn since_s(db: &sled::Db) -> Result<u64, StoreError> {
     db.insert(SINCE_KEY, &now.to_be_bytes())?;
     Ok(now)
 }
+
+#[cfg(test)]
+mod tests;

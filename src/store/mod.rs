@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod behind;
+mod digests;
 pub mod dmarc;
 mod error;
 pub mod greylist;
@@ -26,6 +27,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
 use dmarc::DmarcReports;
@@ -50,6 +52,7 @@ pub struct Store {
     // Before the database, so that it writes once more into it.
     keeper: Keeper,
     dmarc: DmarcReports,
+    digests: DigestStore,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -71,6 +74,7 @@ impl Store {
             history,
             waiting,
             dmarc: DmarcReports::open(&db)?,
+            digests: DigestStore::open(&db)?,
             db,
             _lock: lock,
         })
@@ -106,6 +110,11 @@ impl Store {
     /// DMARC aggregate reports, received and to be sent.
     pub fn dmarc(&self) -> &DmarcReports {
         &self.dmarc
+    }
+
+    /// Digests of what was seen before.
+    pub fn digests(&self) -> &DigestStore {
+        &self.digests
     }
 
     /// Waits until everything is on disk, history included. To be called when the box closes.

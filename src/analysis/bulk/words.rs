@@ -19,14 +19,35 @@ const MAILBOX: u64 = 0x6d61_696c_626f_7803;
 
 /// Words after which the reader's name stands, in languages that much mail is written in.
 const GREETINGS: [&str; 22] = [
-    "dear", "hi", "hello", "hey", "hallo", "liebe", "lieber", "geehrte", "geehrter", "bonjour",
-    "cher", "chere", "hola", "estimado", "estimada", "caro", "cara", "ciao", "beste", "hej",
-    "attn", "attention",
+    "dear",
+    "hi",
+    "hello",
+    "hey",
+    "hallo",
+    "liebe",
+    "lieber",
+    "geehrte",
+    "geehrter",
+    "bonjour",
+    "cher",
+    "chere",
+    "hola",
+    "estimado",
+    "estimada",
+    "caro",
+    "cara",
+    "ciao",
+    "beste",
+    "hej",
+    "attn",
+    "attention",
 ];
+/// A greeting is among the first words of a line.
+const GREETING_WORDS: usize = 3;
 
 /// Gives the words of a text to `sink`, at most `limit` of them.
 pub(super) fn words(text: &str, limit: usize, sink: &mut impl FnMut(u64)) {
-    let mut row = Row { sink, left: limit, last: 0, greeted: false, name: Vec::new() };
+    let mut row = Row { sink, left: limit, last: 0, in_line: 0, greeted: false, name: Vec::new() };
     for line in text.split('\n') {
         row.line_end();
         for chunk in line.split_ascii_whitespace() {
@@ -44,6 +65,8 @@ struct Row<'s, S> {
     left: usize,
     /// The word before, to make one of a row of numbers or links.
     last: u64,
+    /// Words of this line so far.
+    in_line: usize,
     /// A greeting was read; what follows may be a name.
     greeted: bool,
     name: Vec<u64>,
@@ -51,32 +74,76 @@ struct Row<'s, S> {
 
 impl<S: FnMut(u64)> Row<'_, S> {
     fn chunk(&mut self, chunk: &str) {
-        if is_link(chunk) {
+        let octets = chunk.as_bytes();
+        let (mut colon, mut at, mut dot, mut foreign) = (false, false, false, false);
+        for octet in octets {
+            colon |= *octet == b':';
+            at |= *octet == b'@';
+            dot |= *octet == b'.';
+            foreign |= *octet >= 128;
+        }
+        if (colon || dot) && is_link(octets) {
             return self.push(LINK);
         }
-        if is_mailbox(chunk) {
+        if at && is_mailbox(octets) {
             return self.push(MAILBOX);
         }
+        match foreign {
+            true => self.foreign_chunk(chunk),
+            false => self.ascii_chunk(octets),
+        }
+    }
+
+    fn ascii_chunk(&mut self, octets: &[u8]) {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let mut hash = Hash::default();
+            let mut has_digit = false;
+            let mut length = 0;
+            for octet in rest {
+                if !octet.is_ascii_alphanumeric() {
+                    break;
+                }
+                has_digit |= octet.is_ascii_digit();
+                hash.octet(octet.to_ascii_lowercase());
+                length += 1;
+            }
+            let (word, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            if length > 0 {
+                let varies = has_digit || length > WORD_CHARS;
+                self.hashed(if varies { NUMBER } else { hash.end() }, word);
+            }
+            if let Some((punctuation, after)) = after.split_first() {
+                self.between(*punctuation);
+                rest = after;
+            } else {
+                rest = &[];
+            }
+        }
+    }
+
+    fn foreign_chunk(&mut self, chunk: &str) {
         let mut rest = chunk;
         while let Some(begin) = rest.find(is_of_word) {
             let (before, from) = rest.split_at_checked(begin).unwrap_or((rest, ""));
-            self.between(before);
+            before.bytes().for_each(|octet| self.between(octet));
             let end = from.find(|letter| !is_of_word(letter)).unwrap_or(from.len());
             let (word, after) = from.split_at_checked(end).unwrap_or((from, ""));
-            self.word(word);
+            self.foreign(word);
             rest = after;
         }
-        self.between(rest);
+        rest.bytes().for_each(|octet| self.between(octet));
     }
 
     /// Punctuation ends the name behind a greeting.
-    fn between(&mut self, punctuation: &str) {
-        if self.greeted && punctuation.contains([',', '!', ':', ';', '.', '-']) {
+    fn between(&mut self, punctuation: u8) {
+        if self.greeted && matches!(punctuation, b',' | b'!' | b':' | b';') {
             self.forget_name();
         }
     }
 
     fn line_end(&mut self) {
+        self.in_line = 0;
         if self.greeted {
             self.forget_name();
         }
@@ -85,28 +152,6 @@ impl<S: FnMut(u64)> Row<'_, S> {
     fn forget_name(&mut self) {
         self.name.clear();
         self.greeted = false;
-    }
-
-    fn word(&mut self, word: &str) {
-        if word.is_ascii() {
-            let mut hash = Hash::default();
-            let mut has_digit = false;
-            for octet in word.bytes() {
-                has_digit |= octet.is_ascii_digit();
-                hash.octet(octet.to_ascii_lowercase());
-            }
-            let varies = has_digit || word.len() > WORD_CHARS;
-            self.hashed(if varies { NUMBER } else { hash.end() });
-            self.greeted |= self.is_greeting(word);
-            return;
-        }
-        self.foreign(word);
-    }
-
-    fn is_greeting(&self, word: &str) -> bool {
-        (2..=9).contains(&word.len())
-            && !self.greeted
-            && GREETINGS.iter().any(|known| known.eq_ignore_ascii_case(word))
     }
 
     /// Without marks and compatibility forms; letters of scripts without spaces by themselves.
@@ -119,7 +164,7 @@ impl<S: FnMut(u64)> Row<'_, S> {
                 let mut hash = Hash::default();
                 let mut octets = [0; 4];
                 letter.encode_utf8(&mut octets).bytes().for_each(|octet| hash.octet(octet));
-                self.hashed(hash.end());
+                self.hashed(hash.end(), b"");
             } else if letter.is_alphanumeric() {
                 plain.push(letter);
             }
@@ -134,13 +179,18 @@ impl<S: FnMut(u64)> Row<'_, S> {
         let mut hash = Hash::default();
         word.bytes().for_each(|octet| hash.octet(octet));
         let varies = word.chars().any(char::is_numeric) || word.len() > 2 * WORD_CHARS;
-        self.hashed(if varies { NUMBER } else { hash.end() });
-        self.greeted |= self.is_greeting(word);
+        self.hashed(if varies { NUMBER } else { hash.end() }, word.as_bytes());
     }
 
-    fn hashed(&mut self, word: u64) {
+    /// Takes a word, of which `written` tells whether it greets.
+    fn hashed(&mut self, word: u64, written: &[u8]) {
+        self.in_line += 1;
         if !self.greeted {
-            return self.push(word);
+            self.push(word);
+            let known = |greeting: &&str| greeting.as_bytes().eq_ignore_ascii_case(written);
+            self.greeted =
+                self.in_line <= GREETING_WORDS && GREETINGS.iter().any(|one| known(&one));
+            return;
         }
         self.name.push(word);
         if self.name.len() > NAME_WORDS {
@@ -187,14 +237,13 @@ fn stands_alone(letter: char) -> bool {
             | '\u{20000}'..='\u{3ffff}')
 }
 
-fn is_link(chunk: &str) -> bool {
-    let octets = chunk.as_bytes();
-    let begins = octets.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
-    begins || memchr::memmem::find(octets, b"://").is_some()
+fn is_link(chunk: &[u8]) -> bool {
+    let begins = chunk.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
+    begins || chunk.windows(3).any(|window| window == b"://")
 }
 
-fn is_mailbox(chunk: &str) -> bool {
-    memchr::memchr(b'@', chunk.as_bytes()).is_some_and(|at| at > 0 && at + 1 < chunk.len())
+fn is_mailbox(chunk: &[u8]) -> bool {
+    memchr::memchr(b'@', chunk).is_some_and(|at| at > 0 && at + 1 < chunk.len())
 }
 
 /// FNV-1a with a last stir. Public on purpose: sites that share digests must hash alike.
@@ -215,6 +264,13 @@ impl Hash {
     fn end(self) -> u64 {
         stir(self.0)
     }
+}
+
+/// Of something that only has to be told from others.
+pub(super) fn hash_of(octets: &[u8]) -> u64 {
+    let mut hash = Hash::default();
+    octets.iter().for_each(|octet| hash.octet(*octet));
+    hash.end()
 }
 
 /// Each bit of the result hangs on each bit of the input.

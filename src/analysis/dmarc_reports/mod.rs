@@ -12,7 +12,7 @@ mod tests;
 mod unpack;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -105,14 +105,21 @@ impl Report {
 }
 
 /// A report on its way to the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Incoming {
-    /// What was read.
-    pub report: Report,
+    /// What was read, until somebody takes it: the mail that brought it lives on in the queue.
+    report: Mutex<Option<Report>>,
     /// The address that it came to.
     pub inbox: Address,
     /// What becomes of the mail once the report is stored.
     pub keep: KeepReportMail,
+}
+
+impl Incoming {
+    /// The report, once.
+    pub fn take(&self) -> Option<Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Whether a mail came to the address for reports.
@@ -136,6 +143,7 @@ pub fn look(
     match read.unwrap_or(Err(Broken::Failed)) {
         Ok(report) => {
             let what = format!("{} on {}", report.org_name, report.policy.domain);
+            let report = Mutex::new(Some(report));
             let incoming = Incoming { report, inbox: inbox.clone(), keep: settings.keep };
             (Some(Sighting::new("DMARC_REPORT", what)), Some(Arc::new(incoming)))
         }
