@@ -15,6 +15,7 @@
 mod harness;
 
 mod antivirus;
+mod authentication;
 mod chunking;
 mod classifier;
 mod commands;

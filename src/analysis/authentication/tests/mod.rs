@@ -1,6 +1,7 @@
 //! The checks together, over a name server on loopback; public corpora where they are present.
 
 mod arc;
+mod cases;
 mod dkim;
 mod dmarc;
 mod stage;
