@@ -1,5 +1,6 @@
 //! What the operator can see and do, in terms of the rooms that do it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,6 +34,8 @@ const HEADER_OCTETS: usize = 64 << 10;
 /// Everything that the operator reaches.
 #[derive(Debug)]
 pub struct Desk {
+    /// Where all state lies.
+    pub data_dir: PathBuf,
     /// Mail that waits.
     pub spool: Arc<Spool>,
     /// Mail that is kept back.
@@ -41,14 +44,14 @@ pub struct Desk {
     pub journal: Arc<Journal>,
     /// Accounts.
     pub store: Arc<Store>,
-    /// Digests of what was seen before.
-    pub bulk: Option<Arc<Bulk>>,
     /// Teaches the classifier.
     pub teacher: Arc<Teacher>,
     /// What is tried on live mail, unseen.
     pub shadow: Arc<Shadow>,
     /// DMARC reports on their way out.
     pub reporter: Arc<Reporter>,
+    /// Digests of what was seen before.
+    pub bulk: Option<Arc<Bulk>>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.
@@ -187,7 +190,7 @@ impl Desk {
                 return Err(DeskError::Unfit(format!("{id} is not in a state to be {told}")));
             }
         }
-        Ok(Acted { mail_id: mail_id.to_string(), done: told.into() })
+        Ok(Acted { mail_id: mail_id.to_string(), done: told.into(), lesson: None })
     }
 
     /// Stories, newest first, and whether these are all.

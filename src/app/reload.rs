@@ -38,13 +38,13 @@ impl App {
         if let Err(error) = telemetry::set_level(&config.telemetry.level) {
             tracing::warn!(%error, "the level of events stays as it is");
         }
+        self.learning.reload(&config);
         start::watch_lists(&judging.analysis, &self.stop.subscribe());
+        self.line.judging.store(Arc::new(judging));
         if let Some(bulk) = self.surroundings.bulk.clone() {
             let config = config.clone();
             tokio::task::spawn_blocking(move || bulk.reload(&config));
         }
-        self.learning.reload(&config);
-        self.line.judging.store(Arc::new(judging));
         self.door.reload(&config);
         self.executor.reload(&config);
         self.reporter.reload(&config);

@@ -69,8 +69,8 @@ impl App {
         let surroundings = Surroundings {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
-            bulk: Some(Arc::clone(&rooms.bulk)),
             likeness: Some(Arc::clone(&learning.likeness)),
+            bulk: Some(Arc::clone(&rooms.bulk)),
         };
         let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
         let resolver = resolver.context("no resolver")?;
@@ -97,6 +97,7 @@ impl App {
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
         let desk = Desk {
+            data_dir: config.system.data_dir.clone(),
             spool: Arc::clone(&rooms.spool),
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),

@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::backup::BackupOrder;
+use super::model::ModelOrder;
+use super::report::ReportOrder;
+use super::shadow::ShadowOrder;
+use super::tune::TuneOrder;
+
 /// Postern, a mail firewall.
 #[derive(Debug, Parser)]
 #[command(name = "postern", version, about, propagate_version = true)]
@@ -24,6 +30,16 @@ pub enum Command {
     Scan(ScanOrder),
     /// Train the classifier from good mail and spam in files
     Train(TrainOrder),
+    /// Tell the running box that mail is spam or ham, so that it learns
+    Report(ReportOrder),
+    /// The classifier's model
+    Model(ModelOrder),
+    /// Refit the weights of findings from labelled mail
+    Tune(TuneOrder),
+    /// A candidate model or rule set that is tried on live mail, unseen
+    Shadow(ShadowOrder),
+    /// Configuration, model, weights and store in a folder, and back
+    Backup(BackupOrder),
     /// Content rules
     Rules(RulesOrder),
     /// Mail that waits for delivery
@@ -36,10 +52,10 @@ pub enum Command {
     Dmarc(DmarcOrder),
     /// Accounts that may submit mail
     User(UserOrder),
-    /// Digests of spam and malware that sites share
-    Bulk(BulkOrder),
     /// Trusted and blocked senders
     Sender(SenderOrder),
+    /// Digests of spam and malware that sites share
+    Bulk(BulkOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -205,10 +221,27 @@ pub enum QuarantineAct {
         /// Its MailId
         mail_id: String,
     },
-    /// Deliver to its recipients after all
-    Release(Chosen),
+    /// Deliver to its recipients after all; what was kept as spam is learned as good mail
+    Release {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as good mail whatever it was kept for
+        #[arg(long, conflicts_with = "no_learn")]
+        ham: bool,
+        /// Learn nothing from it
+        #[arg(long)]
+        no_learn: bool,
+    },
     /// Delete for good
-    Delete(Chosen),
+    Delete {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as spam
+        #[arg(long)]
+        spam: bool,
+    },
 }
 
 /// `postern track`.
@@ -235,42 +268,6 @@ pub struct TrackOrder {
     /// A MailId, a Message-ID or an address, when no option says which
     #[arg(value_name = "WHAT")]
     pub what: Option<String>,
-}
-
-/// `postern bulk`.
-#[derive(Debug, Args)]
-pub struct BulkOrder {
-    /// What to do
-    #[command(subcommand)]
-    pub act: BulkAct,
-}
-
-/// What can be done with digests.
-#[derive(Debug, Subcommand)]
-pub enum BulkAct {
-    /// Print this site's public key; make the key when there is none
-    Key(WithConfig),
-    /// Write what was reported here as a signed file for other sites
-    Export {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// The file to write
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// Days after which nobody uses it any more
-        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
-        days: u32,
-    },
-    /// Check another site's file and put it where the box reads it
-    Import {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// The other site's file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
 }
 
 /// `postern dmarc`.
@@ -322,6 +319,42 @@ pub enum DmarcAct {
     },
     /// Send the reports on finished days now
     Send(Listing),
+}
+
+/// `postern bulk`.
+#[derive(Debug, Args)]
+pub struct BulkOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: BulkAct,
+}
+
+/// What can be done with digests.
+#[derive(Debug, Subcommand)]
+pub enum BulkAct {
+    /// Print this site's public key; make the key when there is none
+    Key(WithConfig),
+    /// Write what was reported here as a signed file for other sites
+    Export {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Days after which nobody uses it any more
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+    },
+    /// Check another site's file and put it where the box reads it
+    Import {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The other site's file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// `postern user`.

@@ -14,6 +14,7 @@ pub mod behind;
 mod digests;
 pub mod dmarc;
 mod error;
+mod export;
 pub mod greylist;
 pub mod history;
 mod keeper;

@@ -21,6 +21,7 @@ mod commands;
 mod conservation;
 mod corpora;
 mod disk_full;
+mod dmarc_reports;
 mod door;
 mod fallback;
 mod greylisting;
