@@ -83,7 +83,8 @@ impl Desk {
 
     /// Writes what was learned, so that the file is what is in force.
     pub(super) async fn save_model(&self) -> Result<LessonRow, DeskError> {
-        let saved = self.teacher.save().await.map_err(|error| DeskError::Unfit(error.to_string()))?;
+        let saved =
+            self.teacher.save().await.map_err(|error| DeskError::Unfit(error.to_string()))?;
         let done = match saved.map_err(|error| DeskError::Unfit(error.to_string()))? {
             Saved::Unchanged => "unchanged",
             Saved::Written => "saved",
@@ -116,10 +117,7 @@ impl Desk {
 }
 
 /// What a lesson did, in words; bounds are an answer, not a failure.
-fn lesson_row(
-    label: Label,
-    taught: Result<Lesson, NotTaught>,
-) -> Result<LessonRow, DeskError> {
+fn lesson_row(label: Label, taught: Result<Lesson, NotTaught>) -> Result<LessonRow, DeskError> {
     let kind = if label == Label::Spam { "spam" } else { "ham" };
     match taught {
         Ok(Lesson { before, after }) => Ok(LessonRow {

@@ -192,7 +192,11 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
 
 /// What the operator tells the classifier, and what is taken away for a backup.
 fn teaching(
-    with: impl Filter<Extract = (Arc<Desk>,), Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
+    with: impl Filter<Extract = (Arc<Desk>,), Error = std::convert::Infallible>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
 ) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
     let brought = warp::path!("v1" / "report")
         .and(warp::query())

@@ -80,9 +80,8 @@ pub fn fit(knobs: &[Knob], rows: &[Row], tag: f64) -> Fit {
         rows.iter().enumerate().filter(|(at, _)| wanted(at)).map(|(_, row)| row).collect()
     };
     let loss_of = |ridge: f64| -> f64 {
-        let of_fold = |fold| {
-            loss(&part(fold, true), &descend(knobs, &part(fold, false), tag, ridge), tag)
-        };
+        let of_fold =
+            |fold| loss(&part(fold, true), &descend(knobs, &part(fold, false), tag, ridge), tag);
         (0..FOLDS).map(of_fold).sum()
     };
     let start: Vec<f64> = knobs.iter().map(|knob| knob.weight).collect();

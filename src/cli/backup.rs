@@ -219,12 +219,15 @@ fn restore(config_file: &Path, folder: &Path, existing: Existing) -> Result<Exit
         .collect();
     let has_store = files.contains_key(STORE);
     if existing == Existing::Kept {
-        let same = |(name, file): &&(&str, PathBuf)| fs::read(file).ok().as_ref() == files.get(*name);
+        let same =
+            |(name, file): &&(&str, PathBuf)| fs::read(file).ok().as_ref() == files.get(*name);
         let in_the_way = targets.iter().filter(|(_, file)| file.exists()).find(|one| !same(one));
         let in_the_way = in_the_way.map(|(_, file)| file.display().to_string());
         let store = (has_store && store::exists(data_dir)).then(|| "the store".to_owned());
         if let Some(what) = in_the_way.or(store) {
-            return Err(Trouble::Refused(format!("{what} is there already; --replace replaces it")));
+            return Err(Trouble::Refused(format!(
+                "{what} is there already; --replace replaces it"
+            )));
         }
     }
     if has_store {

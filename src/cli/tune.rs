@@ -107,7 +107,9 @@ fn look(
     let all: usize = files.iter().map(|(files, _)| files.len()).sum();
     let mut progress = Progress::of(all, "messages");
     let mut seen = Vec::with_capacity(all);
-    for (file, label) in files.iter().flat_map(|(files, label)| files.iter().map(move |file| (file, *label))) {
+    for (file, label) in
+        files.iter().flat_map(|(files, label)| files.iter().map(move |file| (file, *label)))
+    {
         progress.step();
         let octets = match messages::read(file) {
             Ok(octets) if !octets.is_empty() => octets,
@@ -203,7 +205,9 @@ fn tell(knobs: &[Knob], fit: &Fit, held_out: &[Row], terms: &Terms) {
     let after = rates(held_out, &fit.weights, &thresholds);
     let [ham, spam] = before.all;
     println!("measured on {ham} ham and {spam} spam that were kept from the fit");
-    println!("the classifier's part is by models that had not seen the message; the model in force is not used");
+    println!(
+        "the classifier's part is by models that had not seen the message; the model in force is not used"
+    );
     let percent = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
     let line = |what: &str, at: usize, pick: fn(&[usize; 2]) -> usize, of: usize| {
         let value = |rates: &Rates| rates.over.get(at).map_or(0, pick);
@@ -227,7 +231,10 @@ fn tell(knobs: &[Knob], fit: &Fit, held_out: &[Row], terms: &Terms) {
             percent(value(&after), spam)
         );
     }
-    println!("  {:40} before {:.5}   after {:.5}", "area under the ROC curve", before.auc, after.auc);
+    println!(
+        "  {:40} before {:.5}   after {:.5}",
+        "area under the ROC curve", before.auc, after.auc
+    );
     let mut changed: Vec<(&Knob, f64)> = changes(knobs, fit).collect();
     let size = |(knob, weight): &(&Knob, f64)| (weight - knob.weight).abs();
     changed.sort_by(|one, other| size(other).total_cmp(&size(one)));
