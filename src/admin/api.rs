@@ -318,6 +318,13 @@ pub struct AccountRow {
     pub addresses: Vec<String>,
 }
 
+/// Digests for other sites, as `postern bulk export` writes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignedFeed {
+    /// The whole file.
+    pub text: String,
+}
+
 /// The box at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
 use super::api::{
-    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow, Status,
+    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
+    SignedFeed, Status,
 };
 use super::senders::{self, SenderError};
+use crate::analysis::bulk::{Bulk, SiteKey};
 use crate::analysis::learning::Teacher;
 use crate::analysis::shadow::Shadow;
 use crate::delivery::aggregate::Reporter;
@@ -48,6 +50,8 @@ pub struct Desk {
     pub shadow: Arc<Shadow>,
     /// DMARC reports on their way out.
     pub reporter: Arc<Reporter>,
+    /// Digests of what was seen before.
+    pub bulk: Option<Arc<Bulk>>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.
@@ -103,6 +107,17 @@ pub(super) fn parse_id(text: &str) -> Result<MailId, DeskError> {
 }
 
 impl Desk {
+    /// What was reported here, signed for other sites; good for so many days.
+    pub(super) fn signed_feed(&self, days: u32) -> Result<SignedFeed, DeskError> {
+        let Some(bulk) = &self.bulk else {
+            return Err(DeskError::Unfit("this box keeps no digests".into()));
+        };
+        let key = SiteKey::of_site(bulk.data_dir());
+        let key = key.map_err(|error| DeskError::Unfit(error.to_string()))?;
+        let lasts = Duration::from_secs(u64::from(days) * 86_400);
+        Ok(SignedFeed { text: bulk.export(&key, SystemTime::now(), lasts) })
+    }
+
     /// Waits until what happened to mail just before can be read from the log, but not long:
     /// a disk that takes nothing must not keep the operator from looking.
     pub(super) async fn catch_up(&self) {

@@ -27,6 +27,12 @@ struct Window {
     state: Option<String>,
 }
 
+/// `?days=…`.
+#[derive(Debug, Deserialize)]
+struct Lasts {
+    days: u32,
+}
+
 fn whole_window() -> usize {
     10_000
 }
@@ -113,6 +119,10 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let status = warp::path!("v1" / "status")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
+    let feed = warp::path!("v1" / "bulk" / "feed")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|lasts: Lasts, desk: Arc<Desk>| one(move || desk.signed_feed(lasts.days)));
     let model = warp::path!("v1" / "model")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || desk.model()));
@@ -127,7 +137,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let reading = reading.or(model).unify().or(shadow).unify();
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
-    let reading = reading.or(senders).unify();
+    let reading = reading.or(senders).unify().or(feed).unify();
     warp::get().and(reading).boxed()
 }
 

@@ -39,7 +39,12 @@ impl App {
             tracing::warn!(%error, "the level of events stays as it is");
         }
         self.learning.reload(&config);
+        start::watch_lists(&judging.analysis, &self.stop.subscribe());
         self.line.judging.store(Arc::new(judging));
+        if let Some(bulk) = self.surroundings.bulk.clone() {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || bulk.reload(&config));
+        }
         self.door.reload(&config);
         self.executor.reload(&config);
         self.reporter.reload(&config);
@@ -57,6 +62,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("spool", old.spool != new.spool),
         ("quarantine", old.quarantine != new.quarantine),
         ("dns", old.dns != new.dns),
+        ("bulk.entries", old.bulk.entries != new.bulk.entries),
         ("telemetry.target", old.telemetry.target != new.telemetry.target),
         ("limits.budget_octets", old.limits.budget_octets != new.limits.budget_octets),
         ("delivery.connections", old.delivery.connections != new.delivery.connections),

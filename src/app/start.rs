@@ -20,6 +20,7 @@ use super::place::DataDir;
 use super::reception::{Chronicle, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
+use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
@@ -45,6 +46,7 @@ struct Rooms {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    bulk: Arc<Bulk>,
 }
 
 impl App {
@@ -68,6 +70,7 @@ impl App {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
             likeness: Some(Arc::clone(&learning.likeness)),
+            bulk: Some(Arc::clone(&rooms.bulk)),
         };
         let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
         let resolver = resolver.context("no resolver")?;
@@ -102,10 +105,13 @@ impl App {
             teacher: Arc::clone(&learning.teacher),
             shadow: Arc::clone(&learning.shadow),
             reporter: Arc::clone(&reporter),
+            bulk: Some(Arc::clone(&rooms.bulk)),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, clerk, &stopped).await?;
+        let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
+        background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
+        watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -178,7 +184,15 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         records = replayed.records,
         "the quarantine is open"
     );
-    Ok(Rooms { store, journal, spool, quarantine })
+    let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
+    Ok(Rooms { store, journal, spool, quarantine, bulk })
+}
+
+/// Checks the DNS lists of an analysis in the background as long as it is in force.
+pub(super) fn watch_lists(analysis: &Analysis, stopped: &watch::Receiver<bool>) {
+    if let Some(reputation) = analysis.reputation() {
+        tokio::spawn(Arc::clone(reputation).watch(stopped.clone()));
+    }
 }
 
 fn report(recovery: &Recovery, spool: &Spool) {

@@ -54,6 +54,8 @@ pub enum Command {
     User(UserOrder),
     /// Trusted and blocked senders
     Sender(SenderOrder),
+    /// Digests of spam and malware that sites share
+    Bulk(BulkOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -317,6 +319,42 @@ pub enum DmarcAct {
     },
     /// Send the reports on finished days now
     Send(Listing),
+}
+
+/// `postern bulk`.
+#[derive(Debug, Args)]
+pub struct BulkOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: BulkAct,
+}
+
+/// What can be done with digests.
+#[derive(Debug, Subcommand)]
+pub enum BulkAct {
+    /// Print this site's public key; make the key when there is none
+    Key(WithConfig),
+    /// Write what was reported here as a signed file for other sites
+    Export {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Days after which nobody uses it any more
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+    },
+    /// Check another site's file and put it where the box reads it
+    Import {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The other site's file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// `postern user`.

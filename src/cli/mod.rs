@@ -5,6 +5,7 @@
 
 mod arguments;
 mod backup;
+mod bulk;
 mod check;
 mod control;
 mod dmarc;
@@ -48,6 +49,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),
+        Command::Bulk(order) => bulk::bulk(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -103,3 +103,52 @@ impl TryFrom<String> for ReportReversePath {
         Ok(ReportReversePath(ReversePath::Mailbox(address)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(section: &str) -> Result<DmarcReports, String> {
+        let text = format!(
+            "[system]\nhostname = \"mx.example.org\"\ndata_dir = \"d\"\n\
+             postmaster = \"p@example.org\"\n[authentication.reports]\n{section}"
+        );
+        let config = Config::parse(&text, Path::new("f"), Path::new("/"));
+        config.map(|config| config.authentication.reports).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_author_and_the_reverse_path_have_sane_defaults() {
+        let nothing = parse("").unwrap();
+        assert_eq!((nothing.inbox(), nothing.author(), nothing.send), (None, None, false));
+        let own: Address = "d@example.org".parse().unwrap();
+        let given = parse("address = \"d@example.org\"\nsend = true\n").unwrap();
+        assert_eq!((given.inbox(), given.author()), (Some(&own), Some(&own)));
+        assert_eq!(given.reverse_path_for(&own), ReversePath::Mailbox(own.clone()));
+        let null = parse("from = \"d@example.org\"\nreverse_path = \"<>\"\n").unwrap();
+        assert_eq!((null.inbox(), null.reverse_path_for(&own)), (None, ReversePath::Null));
+        let deaf = parse("address = \"d@example.org\"\nreceive = false\n").unwrap();
+        assert_eq!((deaf.inbox(), deaf.author()), (None, Some(&own)));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let table = [
+            ("send = true\n", "needs `from` or `address`"),
+            ("send = true\nfrom = \"d@[192.0.2.1]\"\n", "ASCII address"),
+            ("send = true\nfrom = \"dé@example.org\"\n", "ASCII address"),
+            ("send = true\nfrom = \"d@x.test\"\nmax_domains_per_day = 0\n", "at least 1"),
+            ("from = \"d@x.test\"\norg_name = \"a\\nb\"\n", "controls"),
+            ("reverse_path = \"nobody\"\n", "neither an address nor <>"),
+            ("keep = \"eat\"\n", "unknown variant"),
+            ("adress = \"d@x.test\"\n", "did you mean `address`"),
+        ];
+        for (section, expected) in table {
+            let said = parse(section).unwrap_err();
+            assert!(said.contains(expected), "{section}: {said}");
+        }
+    }
+}

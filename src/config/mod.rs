@@ -29,7 +29,7 @@ pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
 pub use history::{Greylist, GreylistMode, History};
-pub use impersonation::Impersonation;
+pub use impersonation::{BrandText, Impersonation, Person};
 pub use learning::{Learning, Shadow};
 pub use limits::Limits;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};

@@ -34,7 +34,7 @@ pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
 pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
 pub use media::{Encoding, Media};
-pub use normal::{Normaliser, Tricks};
+pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
 pub use results::{AuthenticationResults, MethodResult};
 pub use text::Zone;

@@ -193,7 +193,7 @@ fn is_kept(octet: u8) -> bool {
 
 /// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,
 /// variation selectors, fillers, tags.
-pub(super) fn is_hidden(letter: char) -> bool {
+pub fn is_hidden(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -322,7 +322,7 @@ fn push_skeletons(text: &str, extras: &mut String) -> u32 {
 
 /// The Latin letter that a Cyrillic, Greek or Armenian one is taken for.
 #[rustfmt::skip]
-fn latin_look(letter: char) -> Option<char> {
+pub fn latin_look(letter: char) -> Option<char> {
     Some(match letter {
         'а' | 'А' | 'α' | 'Α' => 'a', 'В' | 'Β' | 'в' => 'b', 'с' | 'С' | 'ϲ' => 'c', 'ԁ' => 'd',
         'е' | 'Е' | 'Ε' => 'e', 'һ' | 'Н' | 'Η' | 'н' => 'h', 'і' | 'І' | 'ι' | 'Ι' => 'i',

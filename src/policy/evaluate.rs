@@ -57,11 +57,27 @@ pub fn judgement_of(
         };
         let own = verdict_of(findings, score, terms);
         verdict = worse(verdict, own);
-        let consequence = consequence_of(findings, score, terms);
+        let demand = look.demand.as_ref().filter(|demand| {
+            demand.consequence > Consequence::Deliver
+                && look.listed.get(at) != Some(&Listed::Trusted)
+        });
+        if demand.is_some() {
+            verdict = worse(verdict, Verdict::Spam);
+        }
+        let consequence = consequence_of(findings, score, terms)
+            .max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
-        dispositions.push(disposition_of(consequence, own, id));
+        let why = reason_of(findings, own, terms);
+        let mut disposition = disposition_of(consequence, own, why, id);
+        if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demand)
+            && demand.consequence == Consequence::Reject
+            && own != Verdict::Malicious
+        {
+            *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
+        }
+        dispositions.push(disposition);
     }
     consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
@@ -102,7 +118,7 @@ fn score_of(findings: &[Finding]) -> f32 {
 /// what harms, what can be read in two ways, or what the house forbids.
 fn binding(findings: &[Finding]) -> Vec<Finding> {
     let binds = |class: Class| match class {
-        Class::Malware | Class::Ambiguous | Class::Unscannable => true,
+        Class::Malware | Class::Equivocal | Class::Ambiguous | Class::Unscannable => true,
         Class::Policy | Class::Profanity => true,
         Class::Spam | Class::Phish | Class::Scam | Class::Notice => false,
     };
@@ -157,7 +173,7 @@ fn verdict_of(findings: &[Finding], score: f32, terms: &Terms) -> Verdict {
         () if has(Class::Malware) => Verdict::Malicious,
         () if score >= spam_from => Verdict::Spam,
         () if [Class::Spam, Class::Phish, Class::Scam].into_iter().any(unwanted) => Verdict::Spam,
-        () if has(Class::Ambiguous) => Verdict::Ambiguous,
+        () if has(Class::Equivocal) || has(Class::Ambiguous) => Verdict::Ambiguous,
         () if has(Class::Unscannable) => Verdict::Unscannable,
         () if unwanted(Class::Policy) || unwanted(Class::Profanity) => Verdict::Policy,
         () => Verdict::Clean,
@@ -176,11 +192,16 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     if rank(other) > rank(one) { other } else { one }
 }
 
-fn disposition_of(consequence: Consequence, verdict: Verdict, id: MailId) -> Disposition {
+fn disposition_of(
+    consequence: Consequence,
+    verdict: Verdict,
+    why: &str,
+    id: MailId,
+) -> Disposition {
     match consequence {
         Consequence::Deliver | Consequence::Tag => Disposition::Deliver,
         Consequence::Discard => Disposition::Discard,
-        Consequence::Reject => Disposition::Reject { reply: rejection(verdict, id) },
+        Consequence::Reject => Disposition::Reject { reply: rejection(why, id) },
         Consequence::Quarantine => {
             let area = if verdict == Verdict::Malicious { MALWARE_AREA } else { AREA };
             Disposition::Quarantine { area: area.into() }
@@ -188,15 +209,25 @@ fn disposition_of(consequence: Consequence, verdict: Verdict, id: MailId) -> Dis
     }
 }
 
-/// What the peer reads: the kind of trouble and a reference, not how it was found out.
-fn rejection(verdict: Verdict, id: MailId) -> Reply {
-    let why = match verdict {
+/// The kind of trouble that a refusal names, not how it was found out.
+fn reason_of(findings: &[Finding], verdict: Verdict, terms: &Terms) -> &'static str {
+    let refused = |class: Class| terms.of_class(class) == Consequence::Reject;
+    let equivocal = findings.iter().any(|finding| finding.class == Class::Equivocal);
+    match verdict {
         Verdict::Malicious => "message refused: it carries malware",
+        // An honest sender can mend this one.
+        _ if equivocal && refused(Class::Equivocal) => {
+            "message refused: its header shows different readers different authors or fields"
+        }
         Verdict::Spam => "message refused: it looks like spam",
         Verdict::Ambiguous => "message refused: it can be read in more than one way",
         Verdict::Unscannable => "message refused: it cannot be inspected",
         Verdict::Policy | Verdict::Clean => "message refused by policy",
-    };
+    }
+}
+
+/// What the peer reads.
+fn rejection(why: &str, id: MailId) -> Reply {
     Reply::new(550, EnhancedCode(5, 7, 1), format!("{why}; reference {id}"))
 }
 

@@ -50,7 +50,7 @@ fn short(disposition: &Disposition) -> &'static str {
 fn findings_lead_where_the_terms_say() {
     use Class::*;
     use Role::*;
-    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 21] = [
+    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 23] = [
         ("", Inbound, &[], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 4.9)], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 2.5), (Phish, 2.5)], Verdict::Spam, "deliver"),
@@ -63,6 +63,8 @@ fn findings_lead_where_the_terms_say() {
         ("", Inbound, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
         ("", Submission, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
         ("", Inbound, &[(Ambiguous, 0.0)], Verdict::Ambiguous, "quarantine"),
+        ("", Inbound, &[(Equivocal, 0.0)], Verdict::Ambiguous, "reject"),
+        ("", Submission, &[(Equivocal, 0.0)], Verdict::Ambiguous, "reject"),
         ("", Inbound, &[(Unscannable, 0.0)], Verdict::Unscannable, "quarantine"),
         ("", Inbound, &[(Class::Policy, 0.0)], Verdict::Policy, "quarantine"),
         ("", Inbound, &[(Profanity, 1.0)], Verdict::Clean, "deliver"),
@@ -130,6 +132,22 @@ fn a_mail_is_refused_only_when_every_recipient_is() {
     assert!(refused.reply().text[0].contains(&MailId::from_octets([7; 12]).to_string()));
     assert_eq!(refusal(&some), None);
     assert_eq!(short(&some.dispositions[0]), "reject");
+}
+
+#[test]
+fn a_refusal_names_its_kind() {
+    let table: [(&[(Class, f32)], &str); 5] = [
+        (&[(Class::Equivocal, 4.0)], "different authors"),
+        (&[(Class::Equivocal, 4.0), (Class::Spam, 20.0)], "different authors"),
+        (&[(Class::Equivocal, 4.0), (Class::Malware, 20.0)], "malware"),
+        (&[(Class::Spam, 20.0)], "spam"),
+        (&[(Class::Ambiguous, 20.0)], "spam"),
+    ];
+    for (findings, words) in table {
+        let judgement = judged("", Role::Inbound, &["a@x.example"], findings);
+        let text = refusal(&judgement).unwrap().reply().text[0].clone();
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

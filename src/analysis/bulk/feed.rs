@@ -153,6 +153,12 @@ impl Feed {
         text
     }
 
+    /// When a feed says that it was made, believed without its signature.
+    pub fn created(octets: &[u8]) -> Option<u64> {
+        let text = std::str::from_utf8(octets).ok()?;
+        text.lines().nth(3)?.strip_prefix("created: ")?.parse().ok()
+    }
+
     /// Reads a text that must be signed by `key` and be no older than `newest_s`, the date of
     /// the newest one that was accepted.
     pub fn read(

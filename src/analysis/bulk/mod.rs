@@ -101,9 +101,27 @@ struct Memory {
     texts: Table,
     /// Files that were reported, by likeness …
     files: Table,
-    /// … and exactly: what was said, and when last.
-    exact: HashMap<[u8; 32], (Labels, u64)>,
+    /// … and exactly.
+    exact: HashMap<[u8; 32], Reported>,
+    /// Numbers in the store of files that were forgotten.
+    forgotten: Vec<u32>,
+    /// The number that the next file gets in the store.
+    next_file: u32,
 }
+
+/// A file that was reported.
+#[derive(Debug, Clone)]
+struct Reported {
+    number: u32,
+    labels: Labels,
+    sketch: Option<Sketch>,
+    first_s: u64,
+    last_s: u64,
+    is_dirty: bool,
+}
+
+/// Numbers and digests for the store.
+type Rows = Vec<(u32, Option<KeptDigest>)>;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -121,6 +139,8 @@ impl Bulk {
             texts: Table::new(config.bulk.entries),
             files: Table::new(FILES),
             exact: HashMap::new(),
+            forgotten: Vec::new(),
+            next_file: 0,
         };
         let now_s = seconds(SystemTime::now());
         if let Some(store) = &store {
@@ -192,7 +212,7 @@ impl Bulk {
     fn look_at_file(&self, file: &FileDigest, now_s: u64) -> Option<Sighting> {
         let (own, is_exact) = {
             let memory = locked(&self.memory);
-            let exact = memory.exact.get(&file.sha256).map(|(labels, _)| *labels);
+            let exact = memory.exact.get(&file.sha256).map(|known| known.labels);
             let near = || {
                 let number = memory.files.find(file.sketch.as_ref()?)?;
                 memory.files.at(number).map(|entry| entry.labels)
@@ -341,9 +361,20 @@ impl Memory {
         if self.exact.len() >= FILES && !self.exact.contains_key(&file.sha256) {
             self.forget_oldest_files();
         }
-        let (labels, last_s) = self.exact.entry(file.sha256).or_default();
-        labels.add(label);
-        *last_s = now_s;
+        let number = self.next_file;
+        let known = self.exact.entry(file.sha256).or_insert_with(|| Reported {
+            number,
+            labels: Labels::default(),
+            sketch: file.sketch,
+            first_s: now_s,
+            last_s: now_s,
+            is_dirty: true,
+        });
+        if known.number == number {
+            self.next_file = number.wrapping_add(1);
+        }
+        known.labels.add(label);
+        (known.last_s, known.is_dirty) = (now_s, true);
         let Some(sketch) = &file.sketch else { return };
         let number = self.files.find_or_add(sketch, now_s);
         if let Some(entry) = self.files.at_mut(number) {
@@ -354,14 +385,18 @@ impl Memory {
 
     /// A tenth of them, so that this is seldom done.
     fn forget_oldest_files(&mut self) {
-        let mut times: Vec<u64> = self.exact.values().map(|(_, last_s)| *last_s).collect();
+        let mut times: Vec<u64> = self.exact.values().map(|known| known.last_s).collect();
         let tenth = times.len() / 10;
         let (_, limit_s, _) = times.select_nth_unstable(tenth);
         let limit_s = *limit_s;
         let mut left = tenth + 1;
-        self.exact.retain(|_, (_, last_s)| {
-            let goes = *last_s <= limit_s && left > 0;
-            left -= usize::from(goes);
+        let forgotten = &mut self.forgotten;
+        self.exact.retain(|_, known| {
+            let goes = known.last_s <= limit_s && left > 0;
+            if goes {
+                left -= 1;
+                forgotten.push(known.number);
+            }
             !goes
         });
     }
@@ -379,13 +414,13 @@ impl Memory {
             sha256: None,
             sketch: Some(entry.sketch),
         });
-        let files = self.exact.iter().filter(|(_, (labels, _))| labels.is_bad());
-        let files = files.map(|(sha256, (labels, last_s))| FeedEntry {
-            label: label(labels),
-            first_s: *last_s,
-            count: labels.spam.saturating_add(labels.malware),
+        let files = self.exact.iter().filter(|(_, known)| known.labels.is_bad());
+        let files = files.map(|(sha256, known)| FeedEntry {
+            label: label(&known.labels),
+            first_s: known.first_s,
+            count: known.labels.spam.saturating_add(known.labels.malware),
             sha256: Some(*sha256),
-            sketch: None,
+            sketch: known.sketch,
         });
         let mut entries: Vec<FeedEntry> = texts.chain(files).collect();
         // The newest first, should there be too many.
@@ -393,9 +428,8 @@ impl Memory {
         entries
     }
 
-    /// What the store must be told: texts under their numbers, files all together.
-    #[expect(clippy::type_complexity, reason = "rows of the store")]
-    fn changed(&mut self) -> (Vec<(u32, Option<KeptDigest>)>, Vec<(u32, Option<KeptDigest>)>) {
+    /// What the store must be told of texts and of files.
+    fn changed(&mut self) -> (Rows, Rows) {
         let mut texts = Vec::new();
         for (number, entry) in (0u32..).zip(self.texts.entries_mut()) {
             if !entry.is_dirty {
@@ -408,26 +442,67 @@ impl Memory {
             }
             entry.is_kept = is_worth;
         }
-        (texts, Vec::new())
+        let mut files: Rows = self.forgotten.drain(..).map(|number| (number, None)).collect();
+        for (sha256, known) in self.exact.iter_mut().filter(|(_, known)| known.is_dirty) {
+            known.is_dirty = false;
+            files.push((known.number, Some(known.to_kept(sha256))));
+        }
+        (texts, files)
     }
 
     fn recall(&mut self, store: &Store, now_s: u64) -> Result<(), StoreError> {
         let mut kept = store.digests().all(DigestKind::Text)?;
         // The latest last, so that they stay should there be fewer places than before.
         kept.sort_by_key(|(_, digest)| digest.last_s);
-        let mut rows: Vec<(u32, Option<KeptDigest>)> = Vec::new();
-        rows.extend(kept.iter().map(|(number, _)| (*number, None)));
+        let mut rows: Rows = kept.iter().map(|(number, _)| (*number, None)).collect();
         for (_, digest) in &kept {
             if let Some(entry) = Entry::of_kept(digest) {
                 self.texts.add(entry, now_s);
             }
         }
         // Numbers are places in the table, which is filled anew from its beginning.
-        rows.extend(
-            (0u32..)
-                .zip(self.texts.entries())
-                .map(|(number, entry)| (number, Some(entry.to_kept()))),
-        );
-        store.digests().put(DigestKind::Text, rows)
+        let places = (0u32..).zip(self.texts.entries());
+        rows.extend(places.map(|(number, entry)| (number, Some(entry.to_kept()))));
+        store.digests().put(DigestKind::Text, rows)?;
+        for (number, digest) in store.digests().all(DigestKind::File)? {
+            self.recall_file(number, &digest, now_s);
+        }
+        Ok(())
+    }
+
+    fn recall_file(&mut self, number: u32, digest: &KeptDigest, now_s: u64) {
+        let Some(sha256) = digest.sha256 else { return };
+        let [spam, malware, ham] = digest.labels;
+        let known = Reported {
+            number,
+            labels: Labels { spam, malware, ham },
+            sketch: Sketch::of_octets(&digest.bins, digest.shingles),
+            first_s: digest.first_s,
+            last_s: digest.last_s,
+            is_dirty: false,
+        };
+        self.next_file = self.next_file.max(number.wrapping_add(1));
+        if let Some(sketch) = &known.sketch {
+            let place = self.files.find_or_add(sketch, now_s);
+            if let Some(entry) = self.files.at_mut(place) {
+                entry.labels.merge(known.labels);
+                entry.last_s = entry.last_s.max(known.last_s);
+            }
+        }
+        self.exact.insert(sha256, known);
+    }
+}
+
+impl Reported {
+    fn to_kept(&self, sha256: &[u8; 32]) -> KeptDigest {
+        KeptDigest {
+            bins: self.sketch.as_ref().map(Sketch::octets).unwrap_or_default(),
+            shingles: self.sketch.map_or(0, |sketch| sketch.shingles),
+            sha256: Some(*sha256),
+            labels: [self.labels.spam, self.labels.malware, self.labels.ham],
+            first_s: self.first_s,
+            last_s: self.last_s,
+            ..KeptDigest::default()
+        }
     }
 }

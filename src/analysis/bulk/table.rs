@@ -53,6 +53,12 @@ impl Labels {
         *count = count.saturating_add(1);
     }
 
+    pub(super) fn merge(&mut self, other: Labels) {
+        self.spam = self.spam.saturating_add(other.spam);
+        self.malware = self.malware.saturating_add(other.malware);
+        self.ham = self.ham.saturating_add(other.ham);
+    }
+
     /// More said so than said otherwise.
     pub(super) fn is_bad(&self) -> bool {
         self.spam.saturating_add(self.malware) > self.ham

@@ -137,7 +137,7 @@ impl<S: FnMut(u64)> Row<'_, S> {
 
     /// Punctuation ends the name behind a greeting.
     fn between(&mut self, punctuation: u8) {
-        if self.greeted && matches!(punctuation, b',' | b'!' | b':' | b';' | b'.' | b'-') {
+        if self.greeted && matches!(punctuation, b',' | b'!' | b':' | b';') {
             self.forget_name();
         }
     }

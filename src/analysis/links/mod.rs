@@ -5,13 +5,24 @@
 //! for it, and where it stands. [`look`] turns them into sightings. Reading is linear; numbers
 //! and lengths are bounded, and what was left away is counted.
 
+mod judge;
+mod letters;
+mod lists;
 mod markup;
 mod pdf;
+mod redirect;
 mod target;
 #[cfg(test)]
 mod tests;
 mod written;
 
+pub use judge::look;
+pub use letters::looks_random;
+pub use lists::{
+    FreeHost, has_plain_suffix, is_click_tracker, is_free_host, is_free_mail, is_redirector,
+    is_shortener,
+};
+pub use redirect::{final_target, is_rewriter};
 pub use target::{Disguises, Host, Scheme, Target};
 
 use crate::message::{Anatomy, Kind, Part};

@@ -277,7 +277,9 @@ fn read_host(text: &str, disguises: &mut Disguises) -> Option<Host> {
 /// Unicode TS 46 as browsers use it; ASCII without A-labels takes a fast way.
 fn to_ascii(text: &str) -> Option<Cow<'_, str>> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
-    if text.bytes().all(plain) {
+    let has_a_label =
+        memchr::memchr2_iter(b'x', b'X', text.as_bytes()).any(|at| is_a_label(text, at));
+    if !has_a_label && text.bytes().all(plain) {
         let lower = match text.bytes().any(|octet| octet.is_ascii_uppercase()) {
             true => Cow::Owned(text.to_ascii_lowercase()),
             false => Cow::Borrowed(text),
@@ -287,6 +289,11 @@ fn to_ascii(text: &str) -> Option<Cow<'_, str>> {
     Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::URL, Hyphens::Allow, DnsLength::Ignore)
         .ok()
+}
+
+/// RFC 5890 section 2.3.2.1: a label that begins so is decoded, and may be wrong.
+fn is_a_label(text: &str, at: usize) -> bool {
+    text.get(at..at + 4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
 }
 
 /// Whether a label has characters beyond ASCII and none is left of them, or the dots are not

@@ -100,7 +100,8 @@ fn push_whole(link: &str, spot: Spot, links: &mut Links) {
         Cow::Borrowed(_) => Place::Text,
         Cow::Owned(_) => Place::SpelledOut,
     };
-    let named = match plain.contains("://") || plain.starts_with("www.") {
+    let is_www = plain.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
+    let named = match plain.contains("://") || is_www {
         true => true,
         // A bare name with a dot in brackets.
         false => bare_host(&plain).is_some(),

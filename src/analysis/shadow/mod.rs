@@ -58,7 +58,8 @@ pub(super) fn candidate(
         Some(file) => Arc::new(Likeness::in_file(file.clone())),
         None => Arc::clone(&live.likeness),
     };
-    Ok(Some(Desk { rules, weights, likeness }))
+    let site = Arc::clone(&live.site);
+    Ok(Some(Desk { rules, weights, likeness, site, bulk: live.bulk.clone() }))
 }
 
 /// One judged mail.
@@ -188,8 +189,8 @@ fn work(tasks: &Receiver<Task>, account: &Mutex<Account>) {
 fn attempt(trial: &Trial) -> Option<(Opinion, Opinion, Vec<String>)> {
     let candidate = trial.analysis.candidate.as_ref()?;
     let octets = trial.content.read_all().ok()?;
-    let ours = content::look(&trial.analysis.desk, &octets).findings;
-    let mut theirs = content::look(candidate, &octets).findings;
+    let ours = content::look(&trial.analysis.desk, &octets, None).look.findings;
+    let mut theirs = content::look(candidate, &octets, None).look.findings;
     // What the content stages did not find is as it was, but for its weight.
     let of_content = |finding: &&Finding| ours.iter().any(|our| our.name == finding.name);
     let others = trial.findings.iter().filter(|finding| !of_content(finding));
