@@ -30,6 +30,7 @@ mod hostile;
 mod internationalized;
 mod lanes;
 mod large;
+mod learning;
 mod lists;
 mod mail_exchangers;
 mod next_hop_postfix;
