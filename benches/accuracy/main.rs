@@ -293,7 +293,7 @@ fn points(scores: &[(f64, Label)]) -> String {
         let mut of: Vec<f64> = scores
             .iter()
             .filter(|(_, of)| *of == label)
-            .map(|(log_odds, _)| Score { log_odds: *log_odds }.points())
+            .map(|(log_odds, _)| Score { log_odds: *log_odds, experience: 0 }.points())
             .collect();
         of.sort_by(f64::total_cmp);
         let at = |share: f64| {

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::classifier::{Record, Standing};
+
 /// The header that says that a search ended before it had looked everywhere.
 pub const INCOMPLETE: &str = "x-postern-incomplete";
 
@@ -104,6 +106,68 @@ pub struct Acted {
     pub mail_id: String,
     /// `retried`, `held`, `released`, `removed`, `deleted`.
     pub done: String,
+    /// What the classifier made of it, when it was to be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesson: Option<String>,
+}
+
+/// What a report, or an order to the classifier, did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessonRow {
+    /// `learned as spam`, `not learned: …`, `saved`.
+    pub done: String,
+    /// Log-odds before.
+    pub before: Option<f64>,
+    /// Log-odds after.
+    pub after: Option<f64>,
+}
+
+/// A model of the classifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// Of the features that it is made of.
+    pub features_version: u16,
+    /// Spam that it knows.
+    pub spam: u32,
+    /// Ham that it knows.
+    pub ham: u32,
+    /// When it was trained from files, RFC 3339; absent when it never was.
+    pub trained_at: Option<String>,
+    /// Spam and ham that it was trained from.
+    pub trained: [u32; 2],
+    /// Lessons of spam and ham by operators since.
+    pub by_operators: [u32; 2],
+    /// By users.
+    pub by_users: [u32; 2],
+    /// By the box itself.
+    pub automatic: [u32; 2],
+    /// When the last lesson was taken, RFC 3339.
+    pub last_lesson_at: Option<String>,
+}
+
+impl ModelRow {
+    /// Of a model.
+    pub fn of(features_version: u16, learned: (u32, u32), record: &Record) -> ModelRow {
+        let time = |at_s: u64| (at_s > 0).then(|| super::desk::rfc3339(at_s.saturating_mul(1000)));
+        ModelRow {
+            features_version,
+            spam: learned.0,
+            ham: learned.1,
+            trained_at: time(record.trained_s),
+            trained: record.trained,
+            by_operators: record.lessons_of(Standing::Operator),
+            by_users: record.lessons_of(Standing::User),
+            automatic: record.lessons_of(Standing::Automatic),
+            last_lesson_at: time(record.last_lesson_s),
+        }
+    }
+}
+
+/// Where an export lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// For whoever asked to take away.
+    pub file: std::path::PathBuf,
 }
 
 /// One DMARC report that somebody sent about an own domain.

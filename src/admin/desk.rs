@@ -1,5 +1,6 @@
 //! What the operator can see and do, in terms of the rooms that do it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,6 +34,8 @@ const HEADER_OCTETS: usize = 64 << 10;
 /// Everything that the operator reaches.
 #[derive(Debug)]
 pub struct Desk {
+    /// Where all state lies.
+    pub data_dir: PathBuf,
     /// Mail that waits.
     pub spool: Arc<Spool>,
     /// Mail that is kept back.
@@ -187,7 +190,7 @@ impl Desk {
                 return Err(DeskError::Unfit(format!("{id} is not in a state to be {told}")));
             }
         }
-        Ok(Acted { mail_id: mail_id.to_string(), done: told.into() })
+        Ok(Acted { mail_id: mail_id.to_string(), done: told.into(), lesson: None })
     }
 
     /// Stories, newest first, and whether these are all.

@@ -9,6 +9,7 @@ pub mod api;
 mod desk;
 mod dmarc;
 mod held;
+mod learning;
 mod routes;
 pub mod senders;
 mod serve;

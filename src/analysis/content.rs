@@ -18,6 +18,9 @@ use super::{Authenticated, Look, Passage, Sighting, authorship, headers, imperso
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
+/// A rule that alone leads to a tag is not outweighed by the classifier.
+const SURE_POINTS: f32 = 5.0;
+
 /// What was found in a message, and what it was found in.
 pub(super) struct Inside {
     pub(super) anatomy: Anatomy,
@@ -90,16 +93,33 @@ fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Ins
         seen.extend(bulk.look(&anatomy, passage, SystemTime::now()));
     }
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
-    findings.extend(liken(desk, &anatomy));
+    // Last, for it weighs what the others saw in the message.
+    findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
     Inside { anatomy, links, look: Look { findings, summary, author, ..Look::default() } }
 }
 
-fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {
-    let sighting = caught(|| desk.likeness.sighting(anatomy)).unwrap_or_else(|why| {
+fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {
+    let seen = caught(|| desk.likeness.sightings(anatomy, rule_points)).unwrap_or_else(|why| {
         tracing::error!(why, "the classifier failed on a message");
-        Some(Sighting::new("CLASSIFIER_FAILED", why))
+        vec![Sighting::new("CLASSIFIER_FAILED", why)]
     });
-    sighting.map(|sighting| desk.weights.weigh(sighting))
+    seen.into_iter().map(|sighting| desk.weights.weigh(sighting)).collect()
+}
+
+/// The points that a trained classifier can outweigh: those of the content rules that the box
+/// ships and of what `rules/weights` marks. Rules of the site stand as they are, and so does
+/// what alone leads to a tag.
+pub(super) fn outweighed(desk: &Desk, findings: &[Finding]) -> f32 {
+    let rules = desk.rules.rules();
+    let is_of_shipped_rule =
+        |name: &str| rules.iter().any(|rule| rule.id == name && rule.is_shipped());
+    let is_outweighed = |name: &str| match desk.weights.of(name) {
+        Some(weight) => weight.outweighed,
+        None => is_of_shipped_rule(name),
+    };
+    let soft = |finding: &&Finding| (0.0..SURE_POINTS).contains(&finding.score);
+    let counted = findings.iter().filter(soft).filter(|finding| is_outweighed(&finding.name));
+    counted.map(|finding| finding.score).sum()
 }
 
 /// The analysis itself failed: the message is not clean by default.

@@ -13,7 +13,7 @@ use super::antivirus;
 use super::authentication::Outcome;
 use super::content::{self, Inside};
 use super::dmarc_reports::{self, Incoming};
-use super::links::{Host, Links};
+use super::links::Links;
 use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
 use crate::config::OnFailure;
 use crate::mail::{Domain, Finding};
@@ -113,15 +113,10 @@ impl Analysis {
         author_domain: Option<&Domain>,
     ) -> Vec<Finding> {
         let Some(reputation) = &self.reputation else { return Vec::new() };
-        let mut hosts: Vec<String> = Vec::new();
-        for link in &links.all {
-            if let Some(Host::Name(name)) = &link.host
-                && hosts.len() < HOSTS
-                && !hosts.contains(name)
-            {
-                hosts.push(name.clone());
-            }
-        }
+        let hosts = links.followed().filter_map(|link| link.host.as_ref());
+        let mut hosts: Vec<String> = hosts.take(HOSTS).map(ToString::to_string).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
         self.weighed(reputation.look(passage, &hosts, author_domain).await)
     }
 

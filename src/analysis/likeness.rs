@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use super::Sighting;
 use super::classifier::{
     Classifier, ClassifierError, Features, Label, LearningLimits, Lesson, MODEL_FILE, Refusal,
-    Source,
+    Score, Source,
 };
 use crate::message::Anatomy;
 
@@ -159,13 +159,15 @@ impl Likeness {
         *known = mark;
     }
 
-    /// What is to be said of a message.
-    pub(super) fn sighting(&self, anatomy: &Anatomy) -> Option<Sighting> {
+    /// What is to be said of a message, in which content rules saw so many points.
+    pub(super) fn sightings(&self, anatomy: &Anatomy, rule_points: f32) -> Vec<Sighting> {
         match &**self.state.load() {
-            State::Untrained => None,
-            State::Refused(why) => Some(Sighting::new("CLASSIFIER_REFUSED", why.as_str())),
+            State::Untrained => Vec::new(),
+            State::Refused(why) => vec![Sighting::new("CLASSIFIER_REFUSED", why.as_str())],
             State::Trained(classifier) => {
-                classifier.score(&Features::of_anatomy(anatomy))?.sighting()
+                let score = classifier.score(&Features::of_anatomy(anatomy));
+                let said = |score: Score| [score.sighting(), score.outweighing(rule_points)];
+                score.into_iter().flat_map(said).flatten().collect()
             }
         }
     }

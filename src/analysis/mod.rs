@@ -33,6 +33,7 @@ mod sighting;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod tune;
 pub mod weights;
 
 use std::path::PathBuf;
@@ -233,6 +234,26 @@ impl Analysis {
     /// Trusted and blocked senders.
     pub fn lists(&self) -> &SenderLists {
         &self.lists
+    }
+
+    /// The weight in force of a finding or a content rule.
+    pub fn weight_of(&self, name: &str) -> Option<f32> {
+        let desk = &self.desk;
+        let of_finding = desk.weights.of(name).map(|weight| weight.score);
+        let of_rule = || desk.rules.rules().iter().find(|rule| rule.id == name);
+        let tuned = || desk.weights.of_rule(name).or_else(|| Some(of_rule()?.score));
+        of_finding.or_else(tuned)
+    }
+
+    /// The points among findings that a trained classifier may outweigh.
+    pub fn outweighable(&self, findings: &[Finding]) -> f32 {
+        content::outweighed(&self.desk, findings)
+    }
+
+    /// Whether a text is a file of weights for the findings and rules in force.
+    pub fn check_weights(&self, text: &str, file: &str) -> Result<(), RuleError> {
+        let is_rule = |name: &str| self.desk.rules.rules().iter().any(|rule| rule.id == name);
+        self.desk.weights.clone().overlay(text, file, &is_rule)
     }
 
     /// Looks into a received mail.

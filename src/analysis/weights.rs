@@ -13,6 +13,9 @@
 //! score = 1.5
 //! description = "the reverse-path's domain says that this client does not send its mail (SPF)"
 //! ```
+//!
+//! `outweighed = true` marks what a trained classifier sees too, and may know better: see
+//! `classifier/score.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -45,6 +48,8 @@ pub struct Weight {
     pub description: String,
     /// The file that gave the score.
     pub file: String,
+    /// A trained classifier sees it too, and may know better.
+    pub outweighed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,6 +58,7 @@ struct WeightText {
     class: Option<Class>,
     score: Option<f32>,
     description: Option<String>,
+    outweighed: Option<bool>,
 }
 
 /// All weights in force.
@@ -107,7 +113,11 @@ impl Weights {
                         class: Some(class),
                         score: Some(score),
                         description: Some(description),
-                    } => Weight { class, score, description, file: name.clone() },
+                        outweighed,
+                    } => {
+                        let outweighed = outweighed.unwrap_or(false);
+                        Weight { class, score, description, file: name.clone(), outweighed }
+                    }
                     _ => {
                         return Err(wrong(
                             text,
@@ -140,6 +150,7 @@ impl Weights {
                         weight.score = score;
                         file.clone_into(&mut weight.file);
                     }
+                    weight.outweighed = entry.outweighed.unwrap_or(weight.outweighed);
                     weight.description = entry
                         .description
                         .unwrap_or_else(|| std::mem::take(&mut weight.description));
@@ -178,6 +189,11 @@ impl Weights {
             false => format!("{}: {detail}", weight.description),
         };
         Finding::new(name, weight.class, weight.score * strength, bounded(&detail))
+    }
+
+    /// The weight of a name.
+    pub fn of(&self, name: &str) -> Option<&Weight> {
+        self.by_name.get(name)
     }
 
     /// A finding that other weights made, as these would have made it. What they do not know

@@ -75,7 +75,7 @@ impl Door {
     fn refusal(&self, excess: Excess, client: IpAddr) -> Reply {
         self.count(excess.limit.name());
         let wait_s = excess.wait.as_secs().saturating_add(1);
-        tracing::info!(%client, limit = excess.limit.name(), wait_s, "above a limit");
+        tracing::debug!(%client, limit = excess.limit.name(), wait_s, "above a limit");
         let text = format!("{}; try again later", excess.limit);
         match excess.limit {
             // RFC 5321 section 3.8: closes the connection, so that no more is tried out.

@@ -97,6 +97,7 @@ impl App {
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
         let desk = Desk {
+            data_dir: config.system.data_dir.clone(),
             spool: Arc::clone(&rooms.spool),
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),

@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::backup::BackupOrder;
+use super::model::ModelOrder;
+use super::report::ReportOrder;
+use super::shadow::ShadowOrder;
+use super::tune::TuneOrder;
+
 /// Postern, a mail firewall.
 #[derive(Debug, Parser)]
 #[command(name = "postern", version, about, propagate_version = true)]
@@ -24,6 +30,16 @@ pub enum Command {
     Scan(ScanOrder),
     /// Train the classifier from good mail and spam in files
     Train(TrainOrder),
+    /// Tell the running box that mail is spam or ham, so that it learns
+    Report(ReportOrder),
+    /// The classifier's model
+    Model(ModelOrder),
+    /// Refit the weights of findings from labelled mail
+    Tune(TuneOrder),
+    /// A candidate model or rule set that is tried on live mail, unseen
+    Shadow(ShadowOrder),
+    /// Configuration, model, weights and store in a folder, and back
+    Backup(BackupOrder),
     /// Content rules
     Rules(RulesOrder),
     /// Mail that waits for delivery
@@ -205,10 +221,27 @@ pub enum QuarantineAct {
         /// Its MailId
         mail_id: String,
     },
-    /// Deliver to its recipients after all
-    Release(Chosen),
+    /// Deliver to its recipients after all; what was kept as spam is learned as good mail
+    Release {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as good mail whatever it was kept for
+        #[arg(long, conflicts_with = "no_learn")]
+        ham: bool,
+        /// Learn nothing from it
+        #[arg(long)]
+        no_learn: bool,
+    },
     /// Delete for good
-    Delete(Chosen),
+    Delete {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as spam
+        #[arg(long)]
+        spam: bool,
+    },
 }
 
 /// `postern track`.

@@ -4,21 +4,26 @@
 //! box through its control socket or, where no box is needed, directly.
 
 mod arguments;
+mod backup;
 mod bulk;
 mod check;
 mod control;
 mod dmarc;
 mod exit;
 mod messages;
+mod model;
 mod progress;
 mod quarantine;
 mod queue;
 mod render;
+mod report;
 mod rules;
 mod scan;
 mod sender;
+mod shadow;
 mod track;
 mod train;
+mod tune;
 mod user;
 
 pub use arguments::{Arguments, Command, WithConfig};
@@ -32,6 +37,11 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Check(with) => check::check(&with),
         Command::Scan(order) => scan::scan(&order),
         Command::Train(order) => train::train(&order),
+        Command::Report(order) => report::report(&order),
+        Command::Model(order) => model::model(&order),
+        Command::Tune(order) => tune::tune(&order),
+        Command::Shadow(order) => shadow::shadow(&order),
+        Command::Backup(order) => backup::backup(&order),
         Command::Rules(order) => rules::rules(&order),
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),

@@ -46,7 +46,7 @@ pub(super) fn now_s() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-fn trouble(error: ClassifierError) -> Trouble {
+pub(super) fn trouble(error: ClassifierError) -> Trouble {
     match error {
         ClassifierError::EmptyCorpus | ClassifierError::OneSided { .. } => {
             Trouble::Data(format!("{error}; one file is one message"))
@@ -56,7 +56,7 @@ fn trouble(error: ClassifierError) -> Trouble {
 }
 
 /// The files of one kind; what was named has to be there.
-fn corpus(named: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
+pub(super) fn corpus(named: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
     for path in named {
         std::fs::metadata(path).map_err(|error| Trouble::Input { file: path.clone(), error })?;
     }
@@ -83,7 +83,7 @@ fn shares(ham: usize, spam: usize) -> (usize, usize) {
 }
 
 /// All files, or so many that are evenly spread over them.
-fn spread(files: Vec<PathBuf>, most: usize) -> Vec<PathBuf> {
+pub(super) fn spread(files: Vec<PathBuf>, most: usize) -> Vec<PathBuf> {
     let all = files.len();
     if all <= most {
         return files;

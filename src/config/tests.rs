@@ -110,6 +110,10 @@ fn errors_name_line_column_and_the_nearest_name() {
         ),
         (format!("{LEAST}[tls]\nkey = \"a\"\n"), "5:1", "go together"),
         (format!("{LEAST}[limits]\nconnections = 0\n"), "6:1", "at least 1"),
+        (format!("{LEAST}[door]\ngreeting_delay_ms = 90000\n"), "6:1", "at most 60000"),
+        (format!("{LEAST}[door]\ntarpit_max_ms = 1\n"), "6:1", "must not be less"),
+        (format!("{LEAST}[door]\nearly_talker = \"refuze\"\n"), "6:16", "`refuse`"),
+        (format!("{LEAST}[door.inbond]\n"), "5:7", "did you mean `inbound`?"),
         (format!("{LEAST}[policy.inbound]\nreject = nan\n"), "6:1", "not a number"),
         (
             format!(

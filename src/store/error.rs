@@ -34,6 +34,15 @@ pub enum StoreError {
     /// A value in the store is not what its tree holds.
     #[error("the store holds a damaged {0}")]
     Damaged(&'static str),
+    /// There is a store where one was to be made.
+    #[error("there is a store already")]
+    NotEmpty,
+    /// A file is no export of a store.
+    #[error("not the export of a store: {0}")]
+    BadExport(&'static str),
+    /// An export cannot be read or written.
+    #[error("the export fails: {0}")]
+    Transfer(#[from] io::Error),
     /// The name cannot be an account's.
     #[error("not an account name: {0}")]
     BadName(&'static str),
@@ -65,9 +74,9 @@ impl StoreError {
     pub fn is_for_want_of_space(&self) -> bool {
         let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
         match self {
-            StoreError::Folder { error, .. } | StoreError::Database(sled::Error::Io(error)) => {
-                full(error)
-            }
+            StoreError::Folder { error, .. }
+            | StoreError::Database(sled::Error::Io(error))
+            | StoreError::Transfer(error) => full(error),
             _ => false,
         }
     }

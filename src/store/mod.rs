@@ -14,6 +14,7 @@ pub mod behind;
 mod digests;
 pub mod dmarc;
 mod error;
+mod export;
 pub mod greylist;
 pub mod history;
 mod keeper;
@@ -39,6 +40,9 @@ use migration::MIGRATIONS;
 
 /// Memory that sled may use for its cache; all that it holds here is small.
 const CACHE_OCTETS: u64 = 16 << 20;
+/// For sled to let go of its own lock.
+const LOCK_TRIES: usize = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 /// What nobody waits for is flushed after this.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -130,12 +134,25 @@ fn open_database(data_dir: &Path) -> Result<(File, sled::Db), StoreError> {
     let unusable = |error| StoreError::Folder { folder: folder.clone(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
     let lock = lock(&data_dir.join("store.lock"))?;
-    let database = sled::Config::new()
+    let config = sled::Config::new()
         .path(&folder)
         .cache_capacity(CACHE_OCTETS)
-        .flush_every_ms(Some(FLUSH_EVERY_MS))
-        .open()?;
-    Ok((lock, database))
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    Ok((lock, open_patiently(&config)?))
+}
+
+/// Who has our lock has sled's too, but a thread of the database that was closed just before
+/// may let go of it a moment late.
+fn open_patiently(config: &sled::Config) -> Result<sled::Db, StoreError> {
+    for _ in 0..LOCK_TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(config.open()?)
 }
 
 /// sled has a lock of its own but does not say in its error that it is the lock.

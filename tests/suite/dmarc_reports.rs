@@ -255,3 +255,63 @@ fn what_was_observed_is_reported_once() {
     assert_eq!(field(&observed[0]["sources"][0], "messages"), "2");
     assert_eq!(postern.ask(&["dmarc", "observed"]).len(), 2);
 }
+
+fn letter(author: &str, id: &str) -> Vec<u8> {
+    format!(
+        "From: <{author}>\r\nTo: <ann@example.test>\r\nDate: Mon, 16 Nov 2026 10:00:00 +0000\r\n\
+         Message-ID: <{id}@asker.test>\r\nSubject: The minutes\r\n\r\nPlease find them below.\r\n"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn mail_that_comes_in_is_observed_and_a_reporter_who_is_authenticated_is_vouched_for() {
+    let sink = Sink::start();
+    let dns = mock::serve(
+        "asker.test TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
+         _dmarc.asker.test TXT \"v=DMARC1; p=reject; rua=mailto:d@asker.test!10m\"\n\
+         forger.test TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
+         silent.test TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
+         _dmarc.silent.test TXT \"v=DMARC1; p=none\"\n\
+         big.example TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
+         _dmarc.big.example TXT \"v=DMARC1; p=none; rua=mailto:d@big.example\"\n",
+    )
+    .unwrap();
+    let postern = setup(&sink).set("dns", format!("servers = [\"{}\"]", dns.address)).start();
+    let to = ["ann@example.test"];
+    let table = [
+        ("a@asker.test", "a@asker.test", 250),
+        ("b@asker.test", "b@asker.test", 250),
+        // Forged: refused as the domain asks, and counted.
+        ("f@forger.test", "a@asker.test", 550),
+        // Nobody asks for a report on it.
+        ("s@silent.test", "s@silent.test", 250),
+    ];
+    for (at, (reverse_path, author, code)) in table.into_iter().enumerate() {
+        let sent = letter(author, &format!("observed-{at}"));
+        let reply = client::send(postern.inbound(), reverse_path, &to, &sent);
+        assert_eq!(reply.code, code, "{reverse_path} {author}: {reply}");
+    }
+    give(&postern, &[INBOX], &report_mail("vouched", xml("r-9").as_bytes()));
+    let observed = postern.ask(&["dmarc", "observed", "--domain", "asker.test"]);
+    let messages: u64 = observed.iter().map(|day| day["messages"].as_u64().unwrap()).sum();
+    assert_eq!(messages, 3, "{observed:?}");
+    let sources = observed[0]["sources"].as_array().unwrap();
+    let sum = |name: &str| -> u64 {
+        observed
+            .iter()
+            .flat_map(|day| day["sources"].as_array().unwrap())
+            .map(|source| source[name].as_u64().unwrap())
+            .sum()
+    };
+    assert_eq!(field(&sources[0], "source"), "127.0.0.1");
+    assert_eq!((sum("passed"), sum("failed"), sum("rejected")), (2, 1, 1), "{observed:?}");
+    // Reports are not reported on.
+    let all = postern.ask(&["dmarc", "observed"]);
+    assert!(all.iter().all(|row| field(row, "domain") == "asker.test"), "{all:?}");
+    let reports = postern.ask(&["dmarc", "list"]);
+    assert_eq!(
+        (field(&reports[0], "vouched"), field(&reports[0], "author_domain")),
+        ("true".into(), "big.example".into())
+    );
+}

@@ -15,20 +15,22 @@
 mod harness;
 
 mod antivirus;
+mod authentication;
 mod chunking;
 mod classifier;
 mod commands;
 mod conservation;
 mod corpora;
 mod disk_full;
-mod door;
 mod dmarc_reports;
+mod door;
 mod fallback;
 mod greylisting;
 mod hostile;
 mod internationalized;
 mod lanes;
 mod large;
+mod learning;
 mod lists;
 mod mail_exchangers;
 mod next_hop_postfix;

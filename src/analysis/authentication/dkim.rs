@@ -164,10 +164,24 @@ fn read(tags: &Tags<'_>) -> Result<Terms, &'static str> {
 fn identity(tags: &Tags<'_>, domain: &Domain) -> Result<bool, &'static str> {
     let Some(identity) = tags.squeezed("i") else { return Ok(false) };
     let host = identity.rsplit_once('@').map_or(identity.as_str(), |(_, host)| host);
-    match Domain::parse(host) {
+    match Domain::parse(&unquoted(host)) {
         Ok(host) if host.is_within(domain) => Ok(host != *domain),
         _ => Err("its identity (i=) is not of its domain"),
     }
+}
+
+/// Section 2.11: `=XX` stands for an octet; what does not, stands for itself.
+fn unquoted(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        octets.extend_from_slice(before.as_bytes());
+        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        octets.push(hex.unwrap_or(b'='));
+        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// Verifies with the key.
@@ -210,15 +224,15 @@ fn verify(
     }
     let holds = fields.verifies(pending.field, tags, terms, key);
     match () {
+        // Such keys are not even tried.
+        () if key.weak => (DkimResult::Policy, "its key has fewer than 1024 bits".into()),
         // Section 3.6.1: of a signer who tests, a broken signature is as none.
         () if !holds && key.testing => {
             (DkimResult::Neutral, "it does not hold, and its signer is testing".into())
         }
-        () if !holds && key.weak => (DkimResult::Policy, "its key has fewer than 1024 bits".into()),
         () if !holds => {
             (DkimResult::Fail, "the header was changed after it was signed, or it is forged".into())
         }
-        () if key.weak => (DkimResult::Policy, "its key has fewer than 1024 bits".into()),
         // RFC 8301, section 3.1.
         () if terms.algorithm == Algorithm::RsaSha1 => {
             (DkimResult::Policy, "it was made with SHA-1".into())

@@ -76,7 +76,8 @@ impl Key {
 
     /// Section 3.6.1.
     fn parse(text: &str) -> Result<Key, &'static str> {
-        let tags = Tags::parse(text.as_bytes()).map_err(|_| "a key record with broken tags")?;
+        let tags =
+            Tags::parse_record(text.as_bytes()).map_err(|_| "a key record with broken tags")?;
         if let Some(version) = tags.text("v") {
             if version != "DKIM1" || tags.first_name() != Some("v") {
                 return Err("a key record of an unknown version");

@@ -21,14 +21,27 @@ struct Tag<'a> {
 pub(super) struct Tags<'a>(Vec<Tag<'a>>);
 
 impl<'a> Tags<'a> {
+    /// Reads a signature: between two semicolons there must be a tag.
     pub(super) fn parse(octets: &'a [u8]) -> Result<Tags<'a>, &'static str> {
+        Tags::read(octets, |at| at >= octets.len())
+    }
+
+    /// Reads a record in DNS, where people are less careful with semicolons.
+    pub(super) fn parse_record(octets: &'a [u8]) -> Result<Tags<'a>, &'static str> {
+        Tags::read(octets, |_| true)
+    }
+
+    /// `may_be_empty` is asked with the place behind a segment.
+    fn read(
+        octets: &'a [u8],
+        may_be_empty: impl Fn(usize) -> bool,
+    ) -> Result<Tags<'a>, &'static str> {
         let mut tags: Vec<Tag<'a>> = Vec::new();
         let mut at = 0;
         for segment in octets.split(|octet| *octet == b';') {
             let start = at;
             at += segment.len() + 1;
-            // Behind the last semicolon, and between two of them, there may be nothing.
-            if segment.trim_ascii().is_empty() {
+            if segment.trim_ascii().is_empty() && may_be_empty(at) {
                 continue;
             }
             let equals = memchr::memchr(b'=', segment).ok_or("a tag without a value")?;
@@ -129,9 +142,11 @@ mod tests {
 
     #[test]
     fn what_could_be_read_twice_is_refused() {
-        for bad in ["a=1; a=1", "a", "=1", "a b=1", "1a=1", "a=1; \u{e4}=2"] {
+        for bad in ["a=1; a=1", "a", "=1", "a b=1", "1a=1", "a=1;; b=1", ";a=1", "a=1; \u{e4}=2"] {
             assert!(Tags::parse(bad.as_bytes()).is_err(), "{bad}");
         }
+        assert!(Tags::parse(b"a=1; ").is_ok());
+        assert!(Tags::parse_record(b"a=1;; b=1;").is_ok());
         let many: String = (0..100).map(|at| format!("t{at}=1;")).collect();
         assert!(Tags::parse(many.as_bytes()).is_err());
     }

@@ -42,6 +42,8 @@ const GREETINGS: [&str; 22] = [
     "attn",
     "attention",
 ];
+/// The hashes of [`GREETINGS`].
+const GREETING_HASHES: [u64; GREETINGS.len()] = hashes_of(GREETINGS);
 /// A greeting is among the first words of a line.
 const GREETING_WORDS: usize = 3;
 
@@ -97,7 +99,7 @@ impl<S: FnMut(u64)> Row<'_, S> {
     fn ascii_chunk(&mut self, octets: &[u8]) {
         let mut rest = octets;
         while !rest.is_empty() {
-            let mut hash = Hash::default();
+            let mut hash = Hash::new();
             let mut has_digit = false;
             let mut length = 0;
             for octet in rest {
@@ -108,10 +110,10 @@ impl<S: FnMut(u64)> Row<'_, S> {
                 hash.octet(octet.to_ascii_lowercase());
                 length += 1;
             }
-            let (word, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            let after = rest.get(length..).unwrap_or_default();
             if length > 0 {
                 let varies = has_digit || length > WORD_CHARS;
-                self.hashed(if varies { NUMBER } else { hash.end() }, word);
+                self.hashed(if varies { NUMBER } else { hash.end() });
             }
             if let Some((punctuation, after)) = after.split_first() {
                 self.between(*punctuation);
@@ -161,10 +163,10 @@ impl<S: FnMut(u64)> Row<'_, S> {
             if stands_alone(letter) {
                 self.plain(&plain);
                 plain.clear();
-                let mut hash = Hash::default();
+                let mut hash = Hash::new();
                 let mut octets = [0; 4];
                 letter.encode_utf8(&mut octets).bytes().for_each(|octet| hash.octet(octet));
-                self.hashed(hash.end(), b"");
+                self.hashed(hash.end());
             } else if letter.is_alphanumeric() {
                 plain.push(letter);
             }
@@ -176,20 +178,17 @@ impl<S: FnMut(u64)> Row<'_, S> {
         if word.is_empty() {
             return;
         }
-        let mut hash = Hash::default();
+        let mut hash = Hash::new();
         word.bytes().for_each(|octet| hash.octet(octet));
         let varies = word.chars().any(char::is_numeric) || word.len() > 2 * WORD_CHARS;
-        self.hashed(if varies { NUMBER } else { hash.end() }, word.as_bytes());
+        self.hashed(if varies { NUMBER } else { hash.end() });
     }
 
-    /// Takes a word, of which `written` tells whether it greets.
-    fn hashed(&mut self, word: u64, written: &[u8]) {
+    fn hashed(&mut self, word: u64) {
         self.in_line += 1;
         if !self.greeted {
             self.push(word);
-            let known = |greeting: &&str| greeting.as_bytes().eq_ignore_ascii_case(written);
-            self.greeted =
-                self.in_line <= GREETING_WORDS && GREETINGS.iter().any(|one| known(&one));
+            self.greeted = self.in_line <= GREETING_WORDS && GREETING_HASHES.contains(&word);
             return;
         }
         self.name.push(word);
@@ -250,31 +249,47 @@ fn is_mailbox(chunk: &[u8]) -> bool {
 #[derive(Clone, Copy)]
 struct Hash(u64);
 
-impl Default for Hash {
-    fn default() -> Hash {
+impl Hash {
+    const fn new() -> Hash {
         Hash(0xcbf2_9ce4_8422_2325)
     }
-}
 
-impl Hash {
-    fn octet(&mut self, octet: u8) {
-        self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
+    const fn octet(&mut self, octet: u8) {
+        self.0 = (self.0 ^ octet as u64).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
-    fn end(self) -> u64 {
+    const fn end(self) -> u64 {
         stir(self.0)
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds fails to compile")]
+const fn hashes_of<const COUNT: usize>(words: [&str; COUNT]) -> [u64; COUNT] {
+    let mut hashes = [0; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let octets = words[at].as_bytes();
+        let mut hash = Hash::new();
+        let mut place = 0;
+        while place < octets.len() {
+            hash.octet(octets[place]);
+            place += 1;
+        }
+        hashes[at] = hash.end();
+        at += 1;
+    }
+    hashes
+}
+
 /// Of something that only has to be told from others.
 pub(super) fn hash_of(octets: &[u8]) -> u64 {
-    let mut hash = Hash::default();
+    let mut hash = Hash::new();
     octets.iter().for_each(|octet| hash.octet(*octet));
     hash.end()
 }
 
 /// Each bit of the result hangs on each bit of the input.
-pub(super) fn stir(mut word: u64) -> u64 {
+pub(super) const fn stir(mut word: u64) -> u64 {
     word ^= word >> 32;
     word = word.wrapping_mul(0xd6e8_feb8_6659_fd93);
     word ^= word >> 29;

@@ -213,7 +213,8 @@ impl Classifier {
             true => Classifier::FEWEST_LESSONS,
             false => 1,
         };
-        (spam.min(ham) >= fewest).then(|| Score { log_odds: model.log_odds(features) })
+        let experience = spam.min(ham);
+        (experience >= fewest).then(|| Score { log_odds: model.log_odds(features), experience })
     }
 
     /// What each member says, for measurement.

@@ -164,6 +164,11 @@ impl Teacher {
         answered.await.unwrap_or(Err(NotTaught::Closed))
     }
 
+    /// Reads the model again when somebody has put another one in its place. Blocks.
+    pub fn refresh(&self) {
+        self.likeness.refresh();
+    }
+
     /// Writes what was learned, now.
     pub async fn save(&self) -> Result<Result<Saved, ClassifierError>, NotTaught> {
         let (answer, answered) = oneshot::channel();

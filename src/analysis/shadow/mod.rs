@@ -59,9 +59,8 @@ pub(super) fn candidate(
         None => Arc::clone(&live.likeness),
     };
     let site = Arc::clone(&live.site);
-    // What was seen before is counted once.
-    let hostname = live.hostname.clone();
-    Ok(Some(Desk { rules, weights, likeness, site, bulk: None, hostname }))
+    let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
+    Ok(Some(Desk { rules, weights, likeness, site, bulk, hostname }))
 }
 
 /// One judged mail.

@@ -7,10 +7,13 @@ use crate::mail::Class;
 const MESSAGE: &[u8] = b"From: a@sender.test\r\nSubject: x\r\n\r\nplain words\r\n";
 
 fn config(dir: &Path, shadow: &str) -> Config {
+    // Compiled patterns are shared by the tests.
+    let data_dir = std::env::temp_dir().join("postern-tests-compiled-patterns");
+    std::fs::create_dir_all(&data_dir).unwrap();
     let text = format!(
         "[system]\nhostname = \"mx.example.org\"\npostmaster = \"p@example.org\"\n\
          data_dir = \"{}\"\n{shadow}",
-        dir.display()
+        data_dir.display()
     );
     Config::parse(&text, Path::new("postern.toml"), dir).unwrap()
 }

@@ -124,7 +124,7 @@ fn octets(size: &str) -> Option<u64> {
     };
     // More than can be said is no limit.
     let count: u64 = digits.parse().ok()?;
-    Some(count.checked_mul(1 << shift).unwrap_or(u64::MAX))
+    Some(count.saturating_mul(1 << shift))
 }
 
 fn unescaped(text: &str) -> Option<String> {
