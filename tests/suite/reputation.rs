@@ -83,7 +83,9 @@ struct World {
 }
 
 fn list(zone: &str, kind: &str, weights: &str) -> String {
-    format!("[[reputation.list]]\nzone = \"{zone}\"\nkind = \"{kind}\"\nweights = {{ {weights} }}\n")
+    format!(
+        "[[reputation.list]]\nzone = \"{zone}\"\nkind = \"{kind}\"\nweights = {{ {weights} }}\n"
+    )
 }
 
 fn world(lists: &str) -> Option<World> {
