@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::mail::Class;
+use super::weights::Weights;
 use crate::message::{Anatomy, Limits};
 
 fn analysis(more: &str) -> Arc<Analysis> {
@@ -24,7 +25,8 @@ fn names(findings: &[Finding]) -> Vec<&str> {
 const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 fn message(body: &str) -> Content {
-    let head = "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nSubject: one\r\n\r\n";
+    let head = "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nSubject: one\r\n\
+                Message-ID: <1@x.test>\r\n\r\n";
     Content::from_bytes(format!("{head}{body}\r\n"))
 }
 

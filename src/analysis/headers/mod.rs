@@ -73,6 +73,10 @@ pub fn look(
     hostname: Option<&Domain>,
 ) -> Vec<Sighting> {
     let Some(head) = anatomy.head() else { return Vec::new() };
+    if head.fields().is_empty() {
+        // That is an oddity of form.
+        return Vec::new();
+    }
     let hops = trace::hops(head);
     let is_list = ["list-id", "list-post", "mailing-list", "x-mailing-list", "x-beenthere"]
         .into_iter()

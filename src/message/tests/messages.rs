@@ -69,9 +69,9 @@ fn odd_messages_have_findings() {
                 "{HEAD}Content-Type: message/rfc822\r\n\r\nFrom: a\0\r\nDate : x\rX\r\nFrom: b\r\n\r\n"
             ),
             &[
+                "HEADER_SPACE_BEFORE_COLON",
                 "PART_HEADER_NUL",
                 "PART_HEADER_BARE_CR",
-                "HEADER_SPACE_BEFORE_COLON",
                 "HEADER_DUPLICATE",
             ],
         ),
