@@ -55,8 +55,7 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
     let author = anatomy.author();
     let seen = links::look(&desk.site, &anatomy, &author, &links);
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
-    let seen =
-        impersonation::look(&desk.site, &anatomy, &author, &links, None, None, &findings);
+    let seen = impersonation::look(&desk.site, &anatomy, &author, &links, None, None, &findings);
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     findings.extend(liken(desk, &anatomy));
     Look { findings, summary, ..Look::default() }

@@ -12,6 +12,7 @@ pub(super) fn check(config: &Config) -> Checked {
     tls(config)?;
     timing(config)?;
     policy(config)?;
+    impersonation(config)?;
     limits(config)
 }
 
@@ -26,6 +27,31 @@ fn policy(config: &Config) -> Checked {
             if score.is_some_and(f32::is_nan) {
                 return wrong(format!("{name} = "), format!("`{name}` is not a number"));
             }
+        }
+    }
+    Ok(())
+}
+
+fn impersonation(config: &Config) -> Checked {
+    let settings = &config.impersonation;
+    for person in &settings.people {
+        if person.name.chars().filter(|letter| letter.is_alphabetic()).count() < 2 {
+            return wrong("[impersonation]", "a person in `people` needs a name");
+        }
+    }
+    for brand in &settings.brands {
+        if brand.domains.is_empty() || brand.name.trim().is_empty() {
+            let what = format!("brand `{}` needs a name and `domains`", brand.name);
+            return wrong("[impersonation]", what);
+        }
+    }
+    let texts = [
+        ("first_time_banner", &settings.first_time_banner),
+        ("first_time_tag", &settings.first_time_tag),
+    ];
+    for (name, text) in texts {
+        if text.as_ref().is_some_and(|text| text.contains(['\r', '\n']) || text.trim().is_empty()) {
+            return wrong(name, format!("`{name}` must be one line of text"));
         }
     }
     Ok(())

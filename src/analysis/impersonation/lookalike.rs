@@ -185,7 +185,8 @@ impl Watch {
 
     /// `bank-secure`, `securebank`, `bank-login-online`.
     fn with_words(&self, folded: &str, suffix: &str) -> Option<Likeness> {
-        let tokens: Vec<&str> = folded.split(['-', '_']).filter(|token| !token.is_empty()).collect();
+        let tokens: Vec<&str> =
+            folded.split(['-', '_']).filter(|token| !token.is_empty()).collect();
         if tokens.len() > 1 {
             for token in &tokens {
                 let disguised = || self.by_skeleton.get(&fold::skeleton(token)).copied();
@@ -306,9 +307,30 @@ fn is_lure(word: &str) -> bool {
         && (is_service_word(word)
             || matches!(
                 word,
-                "inc" | "llc" | "ltd" | "id" | "web" | "auth" | "sso" | "mfa" | "2fa" | "usa"
-                    | "uk" | "eu" | "us" | "de" | "fr" | "recovery" | "unlock" | "verified"
-                    | "assist" | "helpline" | "desk" | "track" | "post" | "login1"
+                "inc"
+                    | "llc"
+                    | "ltd"
+                    | "id"
+                    | "web"
+                    | "auth"
+                    | "sso"
+                    | "mfa"
+                    | "2fa"
+                    | "usa"
+                    | "uk"
+                    | "eu"
+                    | "us"
+                    | "de"
+                    | "fr"
+                    | "recovery"
+                    | "unlock"
+                    | "verified"
+                    | "assist"
+                    | "helpline"
+                    | "desk"
+                    | "track"
+                    | "post"
+                    | "login1"
             ))
 }
 
@@ -335,7 +357,8 @@ mod tests {
     use super::*;
 
     fn watch() -> Watch {
-        let own = [Domain::parse("harbourcouncil.test").unwrap(), Domain::parse("abc.example").unwrap()];
+        let own =
+            [Domain::parse("harbourcouncil.test").unwrap(), Domain::parse("abc.example").unwrap()];
         Watch::new(&own, &Brands::new(&[], &[]))
     }
 

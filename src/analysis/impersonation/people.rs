@@ -10,9 +10,38 @@ use crate::mail::Address;
 
 /// Words beside a name that are no part of it.
 const TITLES: [&str; 32] = [
-    "mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "dame", "lord", "lady",
-    "rev", "herr", "frau", "mme", "mlle", "monsieur", "madame", "ing", "phd", "md", "mba", "ceo",
-    "cfo", "cto", "coo", "director", "president", "chairman", "obe", "cbe",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "prof",
+    "professor",
+    "sir",
+    "dame",
+    "lord",
+    "lady",
+    "rev",
+    "herr",
+    "frau",
+    "mme",
+    "mlle",
+    "monsieur",
+    "madame",
+    "ing",
+    "phd",
+    "md",
+    "mba",
+    "ceo",
+    "cfo",
+    "cto",
+    "coo",
+    "director",
+    "president",
+    "chairman",
+    "obe",
+    "cbe",
 ];
 /// Longer display names are no names.
 const NAME_WORDS: usize = 12;
@@ -78,8 +107,7 @@ impl Known {
         let (first, last) = (self.words.first()?, self.words.last()?);
         let initial = first.chars().next()?.to_string();
         let has = |wanted: &str| words.iter().any(|word| word == wanted);
-        (words.len() <= 3 && last.chars().count() >= 3 && has(last) && has(&initial))
-            .then_some(0.5)
+        (words.len() <= 3 && last.chars().count() >= 3 && has(last) && has(&initial)).then_some(0.5)
     }
 }
 

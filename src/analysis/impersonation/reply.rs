@@ -20,8 +20,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Sighting> {
         return Vec::new();
     };
     // Copies to the author's own address are the honest form of an answer to all.
-    let includes_author =
-        answers.iter().any(|answer| answer.address.key() == author.address.key());
+    let includes_author = answers.iter().any(|answer| answer.address.key() == author.address.key());
     let one_owner = registrable::is_same_organisation(from_domain, answer_domain)
         || scene.site.are_of_one_owner(from_domain, answer_domain);
     if includes_author || is_list(scene) {

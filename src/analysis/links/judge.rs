@@ -23,12 +23,7 @@ const SHOWN_CHARS: usize = 100;
 const USUAL_PORTS: [u16; 7] = [80, 443, 21, 8080, 8443, 8000, 8888];
 
 /// Looks at the links of a message.
-pub fn look(
-    site: &Site,
-    anatomy: &Anatomy,
-    author: &Authorship,
-    links: &Links,
-) -> Vec<Sighting> {
+pub fn look(site: &Site, anatomy: &Anatomy, author: &Authorship, links: &Links) -> Vec<Sighting> {
     let mailboxes = match author {
         Authorship::One(mailbox) => vec![mailbox.clone()],
         Authorship::Several(mailboxes) => mailboxes.iter().take(16).cloned().collect(),
@@ -47,13 +42,8 @@ pub fn look(
         .map(|mailbox| mailbox.address.key())
         .filter(|key| key.len() > 6)
         .collect();
-    let mut judge = Judge {
-        site,
-        author_domains,
-        recipients,
-        sights: BTreeMap::new(),
-        hosts: BTreeSet::new(),
-    };
+    let mut judge =
+        Judge { site, author_domains, recipients, sights: BTreeMap::new(), hosts: BTreeSet::new() };
     for link in &links.all {
         judge.link(link);
     }
@@ -117,8 +107,9 @@ impl Judge<'_> {
     fn link(&mut self, link: &Link) {
         self.scheme(link);
         if !link.place.is_followed() {
-            if link.place == Place::Base {
-                self.base(link);
+            match link.place {
+                Place::Base => self.base(link),
+                _ => self.picture(link),
             }
             return;
         }
@@ -239,12 +230,20 @@ impl Judge<'_> {
             () if same_label => 0.2,
             () if leads_on => 0.1,
             () if lists::is_click_tracker(name) || lists::is_shortener(name) => {
-                if watched { 0.4 } else { 0.1 }
+                if watched {
+                    0.4
+                } else {
+                    0.1
+                }
             }
             // The author shows his own name, and somebody counts the clicks for him.
             () if shows_author && !watched => 0.3,
             () if authors_own => {
-                if watched { 0.8 } else { 0.2 }
+                if watched {
+                    0.8
+                } else {
+                    0.2
+                }
             }
             () => 1.0,
         };
@@ -303,7 +302,7 @@ impl Judge<'_> {
         if lists::is_shortener(name) && target.path().len() > 1 {
             self.note("LINK_SHORTENER", 1.0, link, &shown(&link.target));
         }
-        match lists::is_free_host(target).filter(|_| !self.is_authors(name)) {
+        match lists::free_host(target).filter(|_| !self.is_authors(name)) {
             Some(FreeHost::Site) => self.note("LINK_FREE_HOST", 1.0, link, name),
             Some(FreeHost::Storage) => {
                 self.note("LINK_STORAGE_PAGE", 1.0, link, &shown(&link.target));
@@ -316,8 +315,13 @@ impl Judge<'_> {
         if lists::has_cheap_suffix(name) {
             self.note("LINK_CHEAP_SUFFIX", 1.0, link, name);
         }
-        if letters::looks_random(registrable::registered_label(name).unwrap_or_default()) {
+        let label = registrable::registered_label(name).unwrap_or_default();
+        // What a provider names for its customers looks so by right.
+        if letters::looks_random(label) && !registrable::has_private_suffix(name) {
             self.note("LINK_HOST_RANDOM", 1.0, link, name);
+        }
+        if letters::is_numbered(name) {
+            self.note("LINK_HOST_NUMBERED", 1.0, link, name);
         }
         let likeness = self.site.likeness(name);
         if let Some(likeness) = &likeness {
@@ -334,6 +338,12 @@ impl Judge<'_> {
             letters::Scripts::LooksLatin => self.note("LINK_HOMOGRAPH", 0.7, link, name),
             letters::Scripts::Foreign => self.note("LINK_PUNYCODE", 1.0, link, name),
             letters::Scripts::Plain => {}
+        }
+    }
+
+    fn picture(&mut self, link: &Link) {
+        if let Some(name) = link.parsed.name().filter(|name| lists::is_picture_host(name)) {
+            self.note("LINK_PICTURE_HOST", 1.0, link, name);
         }
     }
 
@@ -386,9 +396,8 @@ impl Judge<'_> {
         }
         if links.has_html && !self.author_domains.is_empty() {
             let mut names = links.all.iter().filter(|link| !link.nested).filter_map(|link| {
-                redirect::final_target(&link.parsed).and_then(|target| {
-                    target.name().map(str::to_owned)
-                })
+                redirect::final_target(&link.parsed)
+                    .and_then(|target| target.name().map(str::to_owned))
             });
             let free = self.author_domains.iter().any(|domain| lists::is_free_mail(domain));
             let near = names.any(|name| {
@@ -418,9 +427,25 @@ fn is_unsubscribe(link: &Link) -> bool {
     let visible = crate::analysis::impersonation::fold(&link.visible);
     let target = link.target.to_ascii_lowercase();
     [
-        "unsubscribe", "opt out", "opt-out", "optout", "remove", "abbestellen", "abmelden",
-        "austragen", "desabonner", "desinscri", "se desinscrire", "cancelar", "darse de baja",
-        "descadastr", "cancellati", "disiscri", "uitschrijven", "afmelden", "preferences",
+        "unsubscribe",
+        "opt out",
+        "opt-out",
+        "optout",
+        "remove",
+        "abbestellen",
+        "abmelden",
+        "austragen",
+        "desabonner",
+        "desinscri",
+        "se desinscrire",
+        "cancelar",
+        "darse de baja",
+        "descadastr",
+        "cancellati",
+        "disiscri",
+        "uitschrijven",
+        "afmelden",
+        "preferences",
     ]
     .iter()
     .any(|word| visible.contains(word))

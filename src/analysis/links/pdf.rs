@@ -42,9 +42,7 @@ pub(super) fn read(document: &[u8], spot: Spot, links: &mut Links) {
     read_actions(document, spot, links, &mut left);
     let mut streams = 0;
     let mut at = 0;
-    while let Some(found) =
-        document.get(at..).and_then(|rest| memmem::find(rest, b"stream"))
-    {
+    while let Some(found) = document.get(at..).and_then(|rest| memmem::find(rest, b"stream")) {
         let start = at + found;
         at = start + b"stream".len();
         let ends = document.get(..start).unwrap_or_default().ends_with(b"end");

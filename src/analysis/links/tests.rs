@@ -230,10 +230,7 @@ fn parts_tell_where_they_lie() {
         .iter()
         .map(|link| (link.parsed.name().unwrap_or("-"), link.attached, link.nested))
         .collect();
-    assert_eq!(
-        seen,
-        [("a.test", false, false), ("b.test", true, false), ("c.test", false, true)]
-    );
+    assert_eq!(seen, [("a.test", false, false), ("b.test", true, false), ("c.test", false, true)]);
 }
 
 fn pdf(body: &[u8]) -> Links {
@@ -253,10 +250,9 @@ fn deflated(octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn links_of_pdf_documents() {
-    let mut document =
-        b"%PDF-1.4\n1 0 obj <</S /URI /URI (http://a.test/\\(x\\)\\056y)>> endobj\n\
+    let mut document = b"%PDF-1.4\n1 0 obj <</S /URI /URI (http://a.test/\\(x\\)\\056y)>> endobj\n\
           2 0 obj <</URI <687474703a2f2f622e74657374> >> endobj\n3 0 obj <<>> stream\r\n"
-            .to_vec();
+        .to_vec();
     document.extend(deflated(
         b"BT [(http) -2 (s://c.te) 3 (st/p)] TJ ET BT (www.d.test) Tj ET <</URI(http://e.test)>>",
     ));
