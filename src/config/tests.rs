@@ -123,6 +123,13 @@ fn errors_name_line_column_and_the_nearest_name() {
             "7:12",
             "open relay",
         ),
+        (format!("{LEAST}[impersonation]\npeople = [{{ name = \"-\" }}]\n"), "5:1", "needs a name"),
+        (
+            format!("{LEAST}[impersonation]\nbrands = [{{ name = \"Bank\", domains = [] }}]\n"),
+            "5:1",
+            "needs a name and `domains`",
+        ),
+        (format!("{LEAST}[impersonation]\nfirst_time_tag = \" \"\n"), "6:1", "one line of text"),
         ("[system\n".to_owned(), "1:8", ""),
         (String::new(), "1:1", "missing field `system`"),
     ];
