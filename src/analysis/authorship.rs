@@ -34,6 +34,7 @@ pub fn look(anatomy: &Anatomy, author: &Authorship) -> Vec<Sighting> {
     }
     seen.extend(unreadable(anatomy, head));
     seen.extend(split_fields(head));
+    seen.extend(cut_fields(head));
     // Several mailboxes may show the same.
     seen.dedup_by(|one, other| one.name == other.name);
     seen
@@ -153,6 +154,20 @@ fn split_fields(head: &Head) -> Option<Sighting> {
         }
     }
     None
+}
+
+/// A field that is shown and goes on behind a line of white space only: to some readers the
+/// header ends there.
+fn cut_fields(head: &Head) -> Option<Sighting> {
+    const SHOWN: [&str; 5] = ["subject", "sender", "reply-to", "to", "cc"];
+    SHOWN.into_iter().find_map(|name| {
+        let is_cut = |value: &[u8]| {
+            let mut lines = value.trim_ascii().split(|octet| *octet == b'\n').skip(1);
+            lines.any(|line| line.trim_ascii().is_empty())
+        };
+        let cut = head.all(name).any(|field| is_cut(head.value(field)));
+        cut.then(|| Sighting::new("HEADER_SHOWN_CUT_OFF", name))
+    })
 }
 
 /// The beginning of what the sender wrote, on one line.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
-use super::{Authenticated, Look, Passage, Sighting, authorship, impersonation};
+use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
@@ -87,6 +87,7 @@ fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Ins
     }
     let (links, author) = (Links::of(&anatomy), anatomy.author());
     let mut seen = authorship::look(&anatomy, &author);
+    seen.extend(headers::look(&anatomy, &author, passage, desk.hostname.as_ref()));
     seen.extend(links::look(&desk.site, &anatomy, &author, &links));
     if let Some(bulk) = &desk.bulk {
         seen.extend(bulk.look(&anatomy, passage, SystemTime::now()));

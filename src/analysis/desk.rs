@@ -10,6 +10,7 @@ use super::likeness::Likeness;
 use super::rules::{RuleError, RuleSet};
 use super::weights::Weights;
 use crate::config::Config;
+use crate::mail::Domain;
 
 #[derive(Debug)]
 pub(in crate::analysis) struct Desk {
@@ -18,6 +19,8 @@ pub(in crate::analysis) struct Desk {
     pub(super) likeness: Arc<Likeness>,
     pub(super) site: Arc<Site>,
     pub(super) bulk: Option<Arc<Bulk>>,
+    /// The box's own name.
+    pub(super) hostname: Option<Domain>,
 }
 
 impl Desk {
@@ -40,6 +43,7 @@ impl Desk {
         let own = || Arc::new(own_dir.map_or_else(Likeness::none, Likeness::in_dir));
         let likeness = likeness.unwrap_or_else(own);
         let site = Arc::new(config.map_or_else(Site::shipped, Site::new));
-        Ok(Desk { rules, weights, likeness, site, bulk })
+        let hostname = config.map(|config| config.system.hostname.clone());
+        Ok(Desk { rules, weights, likeness, site, bulk, hostname })
     }
 }

@@ -402,7 +402,8 @@ fn note_repeated(head: &Head, oddities: &mut Oddities) {
         }
         let oddity = match (differs, echoed) {
             (true, _) if decides_reading(name.as_bytes()) => Oddity::HeaderRepeatedMime,
-            (true, _) if is_shown(name.as_bytes()) => Oddity::HeaderRepeatedShown,
+            // Two dates mislead nobody about who writes what.
+            (true, _) if is_shown(name.as_bytes()) && name != "date" => Oddity::HeaderRepeatedShown,
             (true, _) => Oddity::HeaderRepeated,
             (false, true) => Oddity::HeaderEchoed,
             (false, false) => continue,

@@ -13,7 +13,7 @@ fn names(head: &str) -> Vec<&'static str> {
 
 #[test]
 fn authors_are_sighted() {
-    let table: [(&str, &[&str]); 29] = [
+    let table: [(&str, &[&str]); 31] = [
         ("From: Ann <a@x.test>", &[]),
         ("Subject: x", &[]),
         ("From: Bank", &["AUTHOR_WITHOUT_ADDRESS"]),
@@ -46,6 +46,8 @@ fn authors_are_sighted() {
         ),
         ("From: a@x.test\r\nReply-To: nobody", &["REPLY_OR_SENDER_UNREADABLE"]),
         ("From: a@x.test\r\nSubject\r\n : x", &["HEADER_FOLD_BEFORE_COLON"]),
+        ("From: a@x.test\r\nSubject: x\r\n \r\n y", &["HEADER_SHOWN_CUT_OFF"]),
+        ("From: a@x.test\r\nSubject:\r\n x\r\n y\r\n ", &[]),
     ];
     for (head, expected) in table {
         assert_eq!(names(head), expected, "{head}");

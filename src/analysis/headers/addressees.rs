@@ -10,7 +10,6 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
     let copied = context.anatomy.mailboxes("cc");
     let text = context.text("to").unwrap_or_default().to_lowercase();
     match () {
-        () if !shown("to") && !shown("cc") => seen.push(Sighting::new("TO_ABSENT", "")),
         () if text.contains("undisclosed")
             || (text.contains(':') && text.trim_end().ends_with(';') && named.is_empty()) =>
         {

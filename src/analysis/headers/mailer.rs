@@ -34,9 +34,6 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
     if let Some(field) = SCRIPTS.into_iter().find(|field| context.has(field)) {
         seen.push(Sighting::new("MAILER_WEB_SCRIPT", context.text(field).unwrap_or_default()));
     }
-    if let Some(provider) = absent_provider(context) {
-        seen.push(Sighting::new("MESSAGE_ID_PROVIDER_FORGED", provider));
-    }
 }
 
 /// What shows that a claimed program did not write the message.
@@ -163,29 +160,4 @@ fn is_random(named: &str) -> bool {
         _ => false,
     });
     is_word && turns.count() * 5 >= named.len() * 2
-}
-
-/// A Message-ID of a large provider on a mail that never was with it.
-fn absent_provider(context: &Context<'_>) -> Option<&'static str> {
-    const PROVIDERS: [(&str, &[&str]); 4] = [
-        ("mail.gmail.com", &["google.com", "gmail.com"]),
-        ("prod.outlook.com", &["outlook.com"]),
-        ("mail.yahoo.com", &["yahoo.", "yahoodns"]),
-        ("email.android.com", &[]),
-    ];
-    if context.hops.is_empty() || context.is_list || context.is_own() {
-        return None;
-    }
-    let id = context.text("message-id")?;
-    let (_, host) = message_id::halves(id.trim())?;
-    let host = host.to_ascii_lowercase();
-    let (provider, names) = PROVIDERS.iter().find(|(provider, names)| {
-        !names.is_empty() && (host == *provider || host.ends_with(&format!(".{provider}")))
-    })?;
-    let mut named = context.hops.iter().flat_map(|hop| [&hop.by, &hop.helo, &hop.name]).flatten();
-    let client = context.passage.map(|passage| passage.facts.helo.to_ascii_lowercase());
-    let is_theirs = |name: &str| names.iter().any(|known| name.contains(known));
-    let was_there =
-        named.any(|name| is_theirs(name)) || client.is_some_and(|name| is_theirs(&name));
-    (!was_there).then_some(*provider)
 }

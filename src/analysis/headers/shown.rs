@@ -9,8 +9,8 @@ use crate::message::{Anatomy, Encoding, Kind, Part};
 
 /// Octets of HTML that are looked at, over all parts.
 const HTML_OCTETS: usize = 512 << 10;
-/// Hidden letters below this are the preview line of a newsletter.
-const PREVIEW_LETTERS: usize = 250;
+/// Hidden letters below this are the preview line of a newsletter, by whatever means.
+const PREVIEW_LETTERS: usize = 200;
 /// Letters beside which a picture is not alone.
 const FEW_LETTERS: usize = 60;
 /// Words of an alternative that are compared.
@@ -54,13 +54,13 @@ fn bodies(anatomy: &Anatomy) -> impl Iterator<Item = &Part> {
 fn look_at_html(view: &View, seen: &mut Vec<Sighting>) {
     let counts = &view.counts;
     let sly = counts.same_colour + counts.tiny + counts.off_screen + counts.transparent;
-    if counts.same_colour > 30 {
+    if counts.same_colour > PREVIEW_LETTERS {
         seen.push(Sighting::new("HTML_SAME_COLOUR", format!("{} letters", counts.same_colour)));
     }
-    if counts.tiny > 30 {
+    if counts.tiny > PREVIEW_LETTERS {
         seen.push(Sighting::new("HTML_TINY_TEXT", format!("{} letters", counts.tiny)));
     }
-    if counts.off_screen + counts.transparent > 30 {
+    if counts.off_screen + counts.transparent > PREVIEW_LETTERS {
         let letters = counts.off_screen + counts.transparent;
         seen.push(Sighting::new("HTML_OFF_SCREEN", format!("{letters} letters")));
     }

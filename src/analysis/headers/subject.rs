@@ -1,4 +1,4 @@
-//! The Subject: capitals, padding, letters in disguise, answers to nothing.
+//! The Subject: capitals, padding, letters in disguise.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -10,10 +10,7 @@ const LOOKED_AT: usize = 400;
 const PADDING: usize = 8;
 
 pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
-    let Some(raw) = context.head.first("subject") else {
-        seen.push(Sighting::new("SUBJECT_ABSENT", ""));
-        return;
-    };
+    let Some(raw) = context.head.first("subject") else { return };
     let whole = context.text("subject").unwrap_or_default();
     let subject: String = whole.chars().take(LOOKED_AT).collect();
     let mut see = |name: &'static str| {
@@ -32,12 +29,6 @@ pub(super) fn look(context: &Context<'_>, seen: &mut Vec<Sighting>) {
     }
     if decorated(&subject) >= 4 {
         see("SUBJECT_DECORATED");
-    }
-    if invisible(&subject) >= 2 {
-        see("SUBJECT_INVISIBLE");
-    }
-    if is_answer(&subject) && !context.has("references") && !context.has("in-reply-to") {
-        see("SUBJECT_ANSWER_TO_NOTHING");
     }
     if subject.contains(['\n', '\r', '\0']) {
         see("SUBJECT_CONTROL");
@@ -71,22 +62,6 @@ fn decorated(subject: &str) -> usize {
             && letter.nfkc().all(|plain| plain.is_ascii_alphanumeric())
     };
     subject.chars().filter(is_decorated).count()
-}
-
-/// Characters without a shape, emoji's joiners and selectors left aside.
-fn invisible(subject: &str) -> usize {
-    let is_invisible = |letter: &char| {
-        matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{115f}' | '\u{1160}' | '\u{3164}')
-    };
-    subject.chars().filter(is_invisible).count()
-}
-
-fn is_answer(subject: &str) -> bool {
-    let start = subject.trim_start();
-    ["re:", "re[", "aw:", "sv:"]
-        .iter()
-        .any(|mark| start.get(..mark.len()).is_some_and(|found| found.eq_ignore_ascii_case(mark)))
 }
 
 fn is_hidden_in_base64(raw: &[u8]) -> bool {

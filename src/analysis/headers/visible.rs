@@ -48,7 +48,6 @@ type Colour = (u8, u8, u8);
 enum Shown {
     Visible,
     NotDisplayed,
-    Tiny,
     OffScreen,
     Transparent,
 }
@@ -110,7 +109,6 @@ impl Walk<'_> {
             Shown::NotDisplayed => &mut counts.not_displayed,
             Shown::OffScreen => &mut counts.off_screen,
             Shown::Transparent => &mut counts.transparent,
-            Shown::Tiny => &mut counts.tiny,
             Shown::Visible if style.tiny => &mut counts.tiny,
             Shown::Visible if alike => &mut counts.same_colour,
             Shown::Visible => &mut counts.visible,

@@ -59,7 +59,8 @@ pub(super) fn candidate(
         None => Arc::clone(&live.likeness),
     };
     let site = Arc::clone(&live.site);
-    Ok(Some(Desk { rules, weights, likeness, site, bulk: live.bulk.clone() }))
+    let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
+    Ok(Some(Desk { rules, weights, likeness, site, bulk, hostname }))
 }
 
 /// One judged mail.
