@@ -8,14 +8,18 @@ use anyhow::Context;
 
 use super::pipeline::Judging;
 use super::start::blocking;
+use crate::analysis::bulk::{Bulk, Label};
 use crate::analysis::learning::Teacher;
 use crate::analysis::learning::automatic::Observation;
 use crate::analysis::shadow::{Judge, Opinion, Shadow};
 use crate::analysis::{Likeness, Look};
 use crate::cli::Trouble;
 use crate::config::Config;
-use crate::mail::{Disposition, Judgement, Mail, Order};
+use crate::mail::{Class, Disposition, Finding, Judgement, Mail, Order, Verdict};
 use crate::policy::{self, Judged};
+
+/// A score that leaves no doubt, whatever the thresholds of the house are.
+const SURELY_SPAM: f32 = 8.0;
 
 /// The model in force, its teacher, and the shadow; kept over reloads.
 #[derive(Debug, Clone)]
@@ -27,11 +31,12 @@ pub(super) struct Learning {
 
 impl Learning {
     /// Reads the model and begins.
-    pub(super) async fn start(config: &Config) -> Result<Learning, Trouble> {
+    pub(super) async fn start(config: &Config, bulk: &Arc<Bulk>) -> Result<Learning, Trouble> {
         let data_dir = config.system.data_dir.clone();
         let likeness = Arc::new(blocking(move || Ok(Likeness::in_dir(&data_dir))).await?);
-        let teacher = Teacher::start(Arc::clone(&likeness), &config.learning)
-            .context("cannot start the teacher")?;
+        let teacher =
+            Teacher::start(Arc::clone(&likeness), &config.learning, Some(Arc::clone(bulk)))
+                .context("cannot start the teacher")?;
         let shadow =
             Shadow::start(config.learning.shadow.as_ref()).context("cannot start the shadow")?;
         Ok(Learning { likeness, teacher, shadow })
@@ -53,6 +58,9 @@ impl Learning {
         let (findings, authenticated) = (&look.findings, &look.authenticated);
         let observation = Observation { findings, facts: &mail.facts, authenticated };
         self.teacher.observe(mail.id, &mail.content, &observation);
+        if let Some(label) = known_bad(judged.judgement()) {
+            self.teacher.remember(&mail.content, label);
+        }
         let trial = (mail.id, &mail.content);
         self.shadow.consider(&judging.analysis, trial, findings, judge(judging, mail));
     }
@@ -62,6 +70,23 @@ impl Learning {
         self.teacher.close();
         self.shadow.close();
     }
+}
+
+/// What is remembered of a mail that is kept from everybody: its next copy is known. What the
+/// memory itself and the classifier said does not count, or both would feed themselves.
+fn known_bad(judgement: &Judgement) -> Option<Label> {
+    if judgement.findings.iter().any(|finding| finding.name == "VIRUS_FOUND") {
+        return Some(Label::Malware);
+    }
+    let counts = |finding: &&Finding| {
+        let of_memory = ["BULK_", "NEAR_", "ATTACHMENT_KNOWN", "CLASSIFIER_", "HISTORY_"];
+        finding.class != Class::Equivocal
+            && !of_memory.iter().any(|own| finding.name.starts_with(own))
+    };
+    let score: f32 = judgement.findings.iter().filter(counts).map(|finding| finding.score).sum();
+    let is_kept = |fate: &Disposition| severity(fate).0 > 0;
+    let kept = judgement.verdict == Verdict::Spam && judgement.dispositions.iter().all(is_kept);
+    (kept && score >= SURELY_SPAM).then_some(Label::Spam)
 }
 
 /// Policy as it is in force, for other findings of the same mail.

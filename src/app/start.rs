@@ -65,7 +65,7 @@ impl App {
         })
         .await?;
         resume_releases(&rooms).await?;
-        let learning = Learning::start(&config).await?;
+        let learning = Learning::start(&config, &rooms.bulk).await?;
         let surroundings = Surroundings {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use super::bulk::{self, Bulk};
 use super::classifier::{
     Allowance, ClassifierError, Features, Label, LearningLimits, Lesson, Record, Refusal, Source,
     Standing,
@@ -27,6 +28,7 @@ use super::classifier::{
 use super::likeness::{Likeness, Saved, Untaught};
 use crate::config;
 use crate::mail::{Content, MailId};
+use crate::message::{Anatomy, Limits};
 use crate::telemetry::metrics::{self, Counter};
 use automatic::Observation;
 
@@ -71,6 +73,7 @@ struct Assignment {
 #[derive(Debug)]
 enum Task {
     Teach(Assignment, Option<oneshot::Sender<Result<Lesson, NotTaught>>>),
+    Remember(Content, bulk::Label),
     Save(oneshot::Sender<Result<Saved, ClassifierError>>),
     Close,
 }
@@ -95,15 +98,16 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// Begins to teach.
+    /// Begins to teach the classifier, and to remember digests of what is bad.
     pub fn start(
         likeness: Arc<Likeness>,
         settings: &config::Learning,
+        bulk: Option<Arc<Bulk>>,
     ) -> std::io::Result<Arc<Teacher>> {
         likeness.set_limits(limits(settings));
         let (queue, tasks) = sync_channel(WAITING);
         let settings = Arc::new(ArcSwap::from_pointee(settings.clone()));
-        let desk = Desk::new(Arc::clone(&likeness), Arc::clone(&settings));
+        let desk = Desk::new(Arc::clone(&likeness), Arc::clone(&settings), bulk);
         let thread =
             std::thread::Builder::new().name("teacher".into()).spawn(move || desk.work(&tasks))?;
         let left_out = metrics::registry().counter(
@@ -142,6 +146,17 @@ impl Teacher {
             mail_id: Some(mail_id),
         };
         if let Err(TrySendError::Full(_)) = self.queue.try_send(Task::Teach(assignment, None)) {
+            self.left_out.add_one();
+        }
+    }
+
+    /// Remembers what a bad mail looks like, to know the next copy of it. Never waits.
+    pub fn remember(&self, content: &Content, label: bulk::Label) {
+        if !(1..=REPORTED_OCTETS).contains(&content.len()) {
+            return;
+        }
+        let task = Task::Remember(content.clone(), label);
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(task) {
             self.left_out.add_one();
         }
     }
@@ -216,12 +231,17 @@ pub fn limits(settings: &config::Learning) -> LearningLimits {
 struct Desk {
     likeness: Arc<Likeness>,
     settings: Arc<ArcSwap<config::Learning>>,
+    bulk: Option<Arc<Bulk>>,
     taken: [Arc<Counter>; 2],
     refused: Arc<Counter>,
 }
 
 impl Desk {
-    fn new(likeness: Arc<Likeness>, settings: Arc<ArcSwap<config::Learning>>) -> Desk {
+    fn new(
+        likeness: Arc<Likeness>,
+        settings: Arc<ArcSwap<config::Learning>>,
+        bulk: Option<Arc<Bulk>>,
+    ) -> Desk {
         let lessons = |kind| {
             let help = "Messages that the classifier has learned while the box runs";
             metrics::registry().counter("postern_lessons_total", help, &[("kind", kind)])
@@ -231,7 +251,7 @@ impl Desk {
             "Messages that the classifier did not learn: bounds, repetitions, already known",
             &[],
         );
-        Desk { likeness, settings, taken: ["spam", "ham"].map(lessons), refused }
+        Desk { likeness, settings, bulk, taken: ["spam", "ham"].map(lessons), refused }
     }
 
     fn work(&self, tasks: &Receiver<Task>) {
@@ -242,9 +262,13 @@ impl Desk {
             match tasks.recv_timeout(due) {
                 Ok(Task::Teach(assignment, answer)) => {
                     let lesson = self.teach(&assignment);
+                    if assignment.standing != Standing::Automatic {
+                        self.remember(&assignment.content, digest_label(assignment.label));
+                    }
                     // Who does not wait for the answer any more has had the lesson.
                     let _ = answer.map(|answer| answer.send(lesson));
                 }
+                Ok(Task::Remember(content, label)) => self.remember(&content, label),
                 Ok(Task::Save(answer)) => {
                     let _ = answer.send(self.likeness.save());
                 }
@@ -264,6 +288,19 @@ impl Desk {
             Ok(Saved::Unchanged | Saved::Replaced) => {}
             Ok(Saved::Written) => tracing::debug!("what the classifier has learned is saved"),
             Err(error) => tracing::error!(%error, "what the classifier has learned is not saved"),
+        }
+    }
+
+    /// The digests of a message go to those of its kind.
+    fn remember(&self, content: &Content, label: bulk::Label) {
+        let Some(bulk) = &self.bulk else { return };
+        let Ok(octets) = content.read_all() else { return };
+        let digests = std::panic::catch_unwind(|| {
+            bulk::Digests::of(&Anatomy::of(&octets, Limits::default()))
+        });
+        match digests {
+            Ok(digests) => bulk.learn(&digests, label, SystemTime::now()),
+            Err(_) => tracing::error!("a message cannot be digested"),
         }
     }
 
@@ -305,6 +342,13 @@ fn kind(label: Label) -> &'static str {
     match label {
         Label::Spam => "spam",
         Label::Ham => "ham",
+    }
+}
+
+fn digest_label(label: Label) -> bulk::Label {
+    match label {
+        Label::Spam => bulk::Label::Spam,
+        Label::Ham => bulk::Label::Ham,
     }
 }
 

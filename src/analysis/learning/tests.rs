@@ -98,7 +98,7 @@ async fn lessons_are_given_answered_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let likeness = Arc::new(Likeness::in_dir(dir.path()));
     let settings = Learning { lessons_per_user: 3, lessons_per_day: 100, ..Learning::default() };
-    let teacher = Teacher::start(Arc::clone(&likeness), &settings).unwrap();
+    let teacher = Teacher::start(Arc::clone(&likeness), &settings, None).unwrap();
     assert!(teacher.knowledge().is_none());
     teacher.teach(message(0), Label::Spam, (Standing::User, "ann"), None).await.unwrap();
     teacher.teach(message(0), Label::Spam, (Standing::User, "bob"), None).await.unwrap_err();
@@ -126,7 +126,7 @@ async fn lessons_are_given_answered_and_kept() {
 async fn what_the_box_observes_waits_in_a_short_queue() {
     let dir = tempfile::tempdir().unwrap();
     let likeness = Arc::new(Likeness::in_dir(dir.path()));
-    let teacher = Teacher::start(Arc::clone(&likeness), &Learning::default()).unwrap();
+    let teacher = Teacher::start(Arc::clone(&likeness), &Learning::default(), None).unwrap();
     let facts = facts(Role::Submission, "192.0.2.7", Some("ann"));
     let nobody = Authenticated::default();
     let observation = Observation { findings: &[], facts: &facts, authenticated: &nobody };
