@@ -159,8 +159,11 @@ fn a_dead_name_server_costs_no_mail() {
     let found = results(&sink.wait(1)[0].content);
     assert!(found.contains("spf=temperror") && found.contains("dmarc=temperror"), "{found}");
     drop(postern);
-    let postern =
-        Setup::new().next_hop(sink.hop()).set("authentication", "on_temperror = \"defer\"").start();
+    let postern = Setup::new()
+        .next_hop(sink.hop())
+        .set("authentication", "enabled = true")
+        .set("authentication", "on_temperror = \"defer\"")
+        .start();
     let (code, said) = send(&postern, "ann@bank.test", &mail("ann@bank.test", "hello"));
     assert_eq!(code, 451, "{said}");
     sink.stays_at(1);
