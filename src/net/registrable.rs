@@ -44,6 +44,11 @@ pub fn suffix(domain: &str) -> Option<&str> {
     organisation.split_once('.').map(|(_, rest)| rest)
 }
 
+/// Whether a name lies below a suffix that is no registry's, such as `github.io`.
+pub fn has_private_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.typ() == Some(Type::Private))
+}
+
 fn owner_of_suffix(name: &str) -> Option<&str> {
     let suffix = psl::suffix(name.as_bytes())?;
     if suffix.typ() != Some(Type::Private) || suffix.as_bytes().len() != name.len() {

@@ -231,20 +231,20 @@ impl Brands {
         Some(Claim { brand: number, strength, disguised })
     }
 
-    /// Whether a text names a brand beside words of service: "your … account".
-    pub fn named_with_service(&self, text: &str) -> Option<Claim> {
+    /// Whether a text speaks to a customer of a brand: "your … account was suspended". News of
+    /// a brand do not.
+    pub fn named_to_customer(&self, text: &str) -> Option<Claim> {
         let mut words = fold::words(text);
         words.truncate(TEXT_WORDS);
-        let service = words.iter().filter(|word| is_service_word(word)).count();
-        let named = self.named(&words);
-        let (number, _, disguised, plain) = *named.first()?;
+        let (number, _, disguised, plain) = *self.named(&words).first()?;
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+        let (affair, you) = (has(&AFFAIRS), has(&YOURS));
         let common = plain && self.all.get(number)?.common;
-        let strength = match (common, service) {
+        let strength = match (common, affair, you) {
             _ if disguised => 1.0,
-            (_, 0) => return None,
-            (true, 1) => return None,
-            (false, 1) => 0.6,
-            _ => 1.0,
+            (_, true, true) => 1.0,
+            (false, true, false) if words.len() <= 8 => 0.6,
+            _ => return None,
         };
         Some(Claim { brand: number, strength, disguised })
     }
@@ -274,6 +274,25 @@ const FILLERS: [&str; 48] = [
     "it", "no", "re", "ihr", "ihre", "dein", "deine", "das", "der", "die", "und", "bei", "von",
     "votre", "vos", "mon", "le", "la", "les", "de", "du", "des", "et", "tu", "su", "el", "los",
     "sua", "seu", "il", "tuo", "di", "uw", "van",
+];
+
+/// What a service writes to its customers about, folded.
+#[rustfmt::skip]
+const AFFAIRS: [&str; 62] = [
+    "account", "accounts", "password", "suspended", "suspension", "verify", "verification",
+    "login", "signin", "payment", "invoice", "parcel", "package", "delivery", "refund",
+    "subscription", "membership", "billing", "wallet", "statement", "mailbox", "voicemail",
+    "card", "shipment", "expired", "locked", "limited", "konto", "kontos", "zahlung", "rechnung",
+    "paket", "sendung", "lieferung", "passwort", "gesperrt", "compte", "paiement", "facture",
+    "colis", "livraison", "remboursement", "abonnement", "cuenta", "pago", "factura", "paquete",
+    "entrega", "conta", "pagamento", "fatura", "encomenda", "pontos", "cartao", "pacco",
+    "consegna", "fattura", "rekening", "betaling", "factuur", "pakket", "bezorging",
+];
+
+/// "Your", folded.
+const YOURS: [&str; 23] = [
+    "you", "your", "ihr", "ihre", "ihrem", "ihrer", "ihren", "dein", "deine", "votre", "vos", "tu",
+    "su", "sua", "seu", "seus", "suas", "tuo", "tua", "il", "uw", "je", "jouw",
 ];
 
 /// Whether a folded word is one of them.
@@ -360,10 +379,12 @@ mod tests {
     #[test]
     fn subjects_that_name() {
         let brands = brands();
-        let named = |text: &str| brands.named_with_service(text).is_some();
+        let named = |text: &str| brands.named_to_customer(text).is_some();
         assert!(named("Your PayPal account was suspended"));
         assert!(named("Votre compte Netflix: paiement"));
+        assert!(named("Netflix payment declined"));
         assert!(!named("I like PayPal"));
         assert!(!named("Chase the fox"));
+        assert!(!named("Microsoft opens its new security centre for business customers in Dublin"));
     }
 }

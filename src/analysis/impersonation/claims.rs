@@ -6,7 +6,7 @@
 //! when the author writes from the brand's domain; forgery of that is authentication's part.
 
 use super::{Scene, Sighting, Whose};
-use crate::analysis::links::{Place, is_free_mail};
+use crate::analysis::links::{Place, is_click_tracker, is_free_mail, is_rewriter};
 use crate::mail::Domain;
 use crate::net::registrable;
 
@@ -29,6 +29,17 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Sighting> {
 /// The display name of the author.
 fn look_at_names(scene: &Scene<'_>) -> Option<Sighting> {
     let brands = scene.site.brands();
+    if scene.authors.is_empty() {
+        // A name without an address: `"Example" <>`.
+        let shown = scene.anatomy.summary().author;
+        let name = shown.split('<').next().unwrap_or_default();
+        let claim = brands.claim(name)?;
+        let is_software = brands.brand(claim.brand).is_none_or(|brand| brand.software);
+        return (!is_software).then(|| {
+            let detail = format!("{} without an address", name.trim());
+            Sighting::strong("BRAND_DISPLAY_NAME", claim.strength, detail)
+        });
+    }
     for author in &scene.authors {
         let domain = author.address.domain().map(Domain::as_str).unwrap_or_default();
         if scene.site.is_own(domain) && !scene.is_unvouched() {
@@ -43,6 +54,11 @@ fn look_at_names(scene: &Scene<'_>) -> Option<Sighting> {
                 let detail = format!("{} from {domain}, for which nobody vouches", brand.name);
                 return Some(Sighting::new("BRAND_UNAUTHENTICATED", detail));
             }
+            let vouched = scene.authenticated.is_some();
+            if let Some(elsewhere) = leads_elsewhere(scene, claim.brand).filter(|_| !vouched) {
+                let detail = format!("from {domain}, links to {elsewhere}");
+                return Some(Sighting::new("BRAND_LINKS_ELSEWHERE", detail));
+            }
             continue;
         }
         let detail = format!("\"{}\" <{}>", author.display_name.trim(), author.address);
@@ -56,7 +72,7 @@ fn look_at_subject(scene: &Scene<'_>) -> Option<Sighting> {
     let is_answer = scene.anatomy.head().is_some_and(|head| {
         head.first("in-reply-to").is_some() || head.first("references").is_some()
     });
-    let claim = scene.site.brands().named_with_service(&scene.subject)?;
+    let claim = scene.site.brands().named_to_customer(&scene.subject)?;
     let brand = scene.site.brands().brand(claim.brand)?;
     if brand.software || scene.is_author_of(claim.brand) || (is_answer && !claim.disguised) {
         return None;
@@ -76,6 +92,8 @@ fn leads_elsewhere(scene: &Scene<'_>, brand: usize) -> Option<String> {
         }
         match link.parsed.name() {
             Some(name) if brands.owns(brand, name) => return None,
+            // Whoever counts the clicks knows where they go.
+            Some(name) if is_click_tracker(name) || is_rewriter(name) => return None,
             _ => {
                 if let Some(host) = &link.host {
                     elsewhere.get_or_insert_with(|| host.to_string());
@@ -104,7 +122,7 @@ fn look_at_text(scene: &Scene<'_>) -> Option<Sighting> {
 
 /// "© 2024 Example, Inc. All rights reserved", "Copyright Example".
 fn copyright(scene: &Scene<'_>) -> Option<super::Claim> {
-    let text = &scene.text;
+    let text = &scene.links.shown;
     for sign in ["\u{a9}", "Copyright", "copyright", "COPYRIGHT", "(c) 20", "(C) 20"] {
         for at in memchr::memmem::find_iter(text.as_bytes(), sign).take(4) {
             let end = text.floor_char_boundary((at + TEXT_WINDOW_OCTETS).min(text.len()));

@@ -24,12 +24,9 @@ use super::links::{Links, is_free_mail};
 use super::{Authenticated, Sighting};
 use crate::config::{Config, Impersonation};
 use crate::mail::{Domain, Finding, Order};
-use crate::message::{Anatomy, Authorship, Kind, Mailbox};
+use crate::message::{Anatomy, Authorship, Mailbox};
 use people::Known;
 use pressure::Pressure;
-
-/// Octets of the text that claims and requests are looked for in.
-const TEXT_OCTETS: usize = 12_000;
 
 /// The names that are watched over: the house's, its people's, the brands'.
 #[derive(Debug)]
@@ -121,8 +118,6 @@ struct Scene<'s> {
     links: &'s Links,
     authenticated: Option<&'s Authenticated>,
     subject: String,
-    /// The beginning of the text that is shown.
-    text: String,
     pressure: Pressure,
 }
 
@@ -163,9 +158,8 @@ pub fn look(
         Authorship::Absent => Vec::new(),
     };
     let subject = anatomy.summary().subject;
-    let text = shown_text(anatomy);
-    let pressure = Pressure::of(&subject, &text);
-    let scene = Scene { site, anatomy, authors, links, authenticated, subject, text, pressure };
+    let pressure = Pressure::of(&subject, &links.shown);
+    let scene = Scene { site, anatomy, authors, links, authenticated, subject, pressure };
     let mut sightings = claims::look(&scene);
     sightings.extend(look_at_house(&scene));
     sightings.extend(reply::look(&scene));
@@ -264,31 +258,6 @@ fn look_at_pressure(
         sightings.push(Sighting::new("PRETENDER_ASKS", format!("beside {pretender}")));
     }
     sightings
-}
-
-/// The beginning of the text that a reader sees first.
-fn shown_text(anatomy: &Anatomy) -> String {
-    let mut text = String::new();
-    for part in anatomy.parts.iter().filter(|part| !part.media.attachment) {
-        if text.len() >= TEXT_OCTETS {
-            break;
-        }
-        let shown = match part.kind {
-            Kind::Text => part.text(),
-            Kind::Html => crate::message::html_to_text(&beginning(part.text(), 6 * TEXT_OCTETS)),
-            // What lies in it was written to somebody else.
-            Kind::Message => break,
-            Kind::Multipart | Kind::Other => continue,
-        };
-        text.push_str(shown.get(..shown.floor_char_boundary(TEXT_OCTETS)).unwrap_or_default());
-        text.push('\n');
-    }
-    text
-}
-
-fn beginning(mut text: String, octets: usize) -> String {
-    text.truncate(text.floor_char_boundary(octets));
-    text
 }
 
 /// What recipients are told of a sender who never wrote before.

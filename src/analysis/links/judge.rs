@@ -107,8 +107,9 @@ impl Judge<'_> {
     fn link(&mut self, link: &Link) {
         self.scheme(link);
         if !link.place.is_followed() {
-            if link.place == Place::Base {
-                self.base(link);
+            match link.place {
+                Place::Base => self.base(link),
+                _ => self.picture(link),
             }
             return;
         }
@@ -301,7 +302,7 @@ impl Judge<'_> {
         if lists::is_shortener(name) && target.path().len() > 1 {
             self.note("LINK_SHORTENER", 1.0, link, &shown(&link.target));
         }
-        match lists::is_free_host(target).filter(|_| !self.is_authors(name)) {
+        match lists::free_host(target).filter(|_| !self.is_authors(name)) {
             Some(FreeHost::Site) => self.note("LINK_FREE_HOST", 1.0, link, name),
             Some(FreeHost::Storage) => {
                 self.note("LINK_STORAGE_PAGE", 1.0, link, &shown(&link.target));
@@ -314,8 +315,13 @@ impl Judge<'_> {
         if lists::has_cheap_suffix(name) {
             self.note("LINK_CHEAP_SUFFIX", 1.0, link, name);
         }
-        if letters::looks_random(registrable::registered_label(name).unwrap_or_default()) {
+        let label = registrable::registered_label(name).unwrap_or_default();
+        // What a provider names for its customers looks so by right.
+        if letters::looks_random(label) && !registrable::has_private_suffix(name) {
             self.note("LINK_HOST_RANDOM", 1.0, link, name);
+        }
+        if letters::is_numbered(name) {
+            self.note("LINK_HOST_NUMBERED", 1.0, link, name);
         }
         let likeness = self.site.likeness(name);
         if let Some(likeness) = &likeness {
@@ -332,6 +338,12 @@ impl Judge<'_> {
             letters::Scripts::LooksLatin => self.note("LINK_HOMOGRAPH", 0.7, link, name),
             letters::Scripts::Foreign => self.note("LINK_PUNYCODE", 1.0, link, name),
             letters::Scripts::Plain => {}
+        }
+    }
+
+    fn picture(&mut self, link: &Link) {
+        if let Some(name) = link.parsed.name().filter(|name| lists::is_picture_host(name)) {
+            self.note("LINK_PICTURE_HOST", 1.0, link, name);
         }
     }
 

@@ -62,6 +62,20 @@ fn is_lookalike_script(letter: char) -> bool {
         | '\u{a640}'..='\u{a69f}' | '\u{ab70}'..='\u{abbf}')
 }
 
+/// Whether a host is named after its address, as lines of providers are: `7.2.0.192.host.test`,
+/// `192-0-2-7.test`, `ip192.0.2.7.test`.
+pub(super) fn is_numbered(host: &str) -> bool {
+    let labels: Vec<&str> = host.split('.').take(6).collect();
+    let is_octet = |text: &str| text.len() <= 3 && text.parse::<u8>().is_ok();
+    let dotted = labels.len() > 5
+        && labels.windows(4).take(2).any(|four| four.iter().all(|label| is_octet(label)));
+    let dashed = labels.first().is_some_and(|label| {
+        let numbers: Vec<&str> = label.split('-').filter(|part| is_octet(part)).collect();
+        numbers.len() >= 4
+    });
+    dotted || dashed
+}
+
 /// Shorter labels may be anything.
 const RANDOM_LETTERS: usize = 9;
 
@@ -92,10 +106,13 @@ pub fn looks_random(label: &str) -> bool {
         run = if consonant { run + 1 } else { 0 };
         longest_run = longest_run.max(run);
     }
+    // Short names drop their vowels: "freshrpms".
+    let long = longest.len() >= RANDOM_LETTERS + 1;
     turns >= 4
         || (turns >= 3 && vowels * 4 < letters)
-        || longest_run >= 7
-        || (longest_run >= 6 && vowels * 4 < letters)
+        || (turns >= 2 && long && vowels * 5 < letters)
+        || longest_run >= 9
+        || (longest_run >= 6 && long && vowels * 5 < letters)
         || (letters >= 10 && vowels * 8 < letters)
 }
 
@@ -120,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn hosts_named_after_lines() {
+        for (host, expected) in [
+            ("7.2.0.192.host.example.net", true),
+            ("192-0-2-7.example.net", true),
+            ("host-192-0-2-7.example.net", true),
+            ("1.2.example.net", false),
+            ("2024-01-02.example.net", false),
+            ("192.0.2.example.net", false),
+        ] {
+            assert_eq!(is_numbered(host), expected, "{host}");
+        }
+    }
+
+    #[test]
     fn labels_that_nobody_chose() {
         for label in
             ["bf3hiqbac4a", "vy448tg9uxl", "ctjmfl1rf56me6slyskd", "xkcjqwzvbnm", "6d67dd855q"]
@@ -138,6 +169,7 @@ mod tests {
             "mcdonalds",
             "list-manage2",
             "rhythmnblues",
+            "freshrpms",
             "angstschweiss",
             "",
         ] {

@@ -23,6 +23,9 @@ static CLICK_TRACKERS: LazyLock<Hosts> =
 /// Free mailboxes.
 static FREE_MAIL: LazyLock<Hosts> =
     LazyLock::new(|| Hosts::read(include_str!("../../../rules/lists/free_mail.txt")));
+/// Pictures of anybody.
+static PICTURE_HOSTS: LazyLock<Hosts> =
+    LazyLock::new(|| Hosts::read(include_str!("../../../rules/lists/picture_hosts.txt")));
 /// Suffixes of throw-away names.
 static CHEAP_SUFFIXES: LazyLock<Hosts> =
     LazyLock::new(|| Hosts::read(include_str!("../../../rules/lists/cheap_suffixes.txt")));
@@ -54,10 +57,13 @@ impl Hosts {
             let only_below = line.starts_with("*.");
             let line = line.trim_start_matches("*.");
             let entry = Entry { only_below, storage };
-            match line.strip_suffix(".*") {
-                Some(stem) => hosts.stems.insert(stem, entry),
-                None => hosts.names.insert(line, entry),
+            let (map, name) = match line.strip_suffix(".*") {
+                Some(stem) => (&mut hosts.stems, stem),
+                None => (&mut hosts.names, line),
             };
+            // A line for what lies below takes nothing from one for the host itself.
+            let known = map.entry(name).or_insert(entry);
+            known.only_below &= only_below;
         }
         hosts
     }
@@ -106,8 +112,8 @@ pub fn is_shortener(host: &str) -> bool {
     SHORTENERS.entry(host).is_some()
 }
 
-/// Whether anybody may put up pages on a host; of storage, whether the target is a page.
-pub fn is_free_host(target: &Target) -> Option<FreeHost> {
+/// Where anybody may put up pages, and, in storage for files, whether the target is a page.
+pub fn free_host(target: &Target) -> Option<FreeHost> {
     let entry = FREE_HOSTS.entry(target.name()?)?;
     if !entry.storage {
         return Some(FreeHost::Site);
@@ -130,6 +136,11 @@ pub enum FreeHost {
 /// Whether a host counts clicks for senders of newsletters.
 pub fn is_click_tracker(host: &str) -> bool {
     CLICK_TRACKERS.entry(host).is_some()
+}
+
+/// Whether anybody leaves pictures on a host.
+pub fn is_picture_host(host: &str) -> bool {
+    PICTURE_HOSTS.entry(host).is_some()
 }
 
 /// Whether anybody gets a mailbox in a domain.
@@ -191,7 +202,7 @@ mod tests {
         for host in ["rabbit.ly", "ly", "example.org"] {
             assert!(!is_shortener(host), "{host}");
         }
-        let free = |target: &str| is_free_host(&Target::parse(target));
+        let free = |target: &str| free_host(&Target::parse(target));
         assert_eq!(free("https://jane.weebly.com/"), Some(FreeHost::Site));
         assert_eq!(free("https://www.weebly.com.example/"), None);
         assert_eq!(free("https://weebly.com/"), None);
@@ -227,6 +238,7 @@ mod tests {
             include_str!("../../../rules/lists/click_trackers.txt"),
             include_str!("../../../rules/lists/free_mail.txt"),
             include_str!("../../../rules/lists/cheap_suffixes.txt"),
+            include_str!("../../../rules/lists/picture_hosts.txt"),
         ];
         for line in hosts.into_iter().flat_map(lines) {
             let name = line.trim_start_matches('!').trim_start_matches("*.");

@@ -25,7 +25,7 @@ pub(super) fn read(html: &str, spot: Spot, links: &mut Links) {
     reader.end_anchor();
     reader.end_form();
     let Reader { text, anchored, .. } = reader;
-    links.note_letters(&text, spot);
+    links.note_shown(&text, spot);
     let mut at = 0;
     for range in anchored {
         written::read(text.get(at..range.start).unwrap_or_default(), spot, links);

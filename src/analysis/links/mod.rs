@@ -19,8 +19,8 @@ mod written;
 pub use judge::look;
 pub use letters::looks_random;
 pub use lists::{
-    FreeHost, has_plain_suffix, is_click_tracker, is_free_host, is_free_mail, is_redirector,
-    is_shortener,
+    FreeHost, free_host, has_plain_suffix, is_click_tracker, is_free_mail, is_picture_host,
+    is_redirector, is_shortener,
 };
 pub use redirect::{final_target, is_rewriter};
 pub use target::{Disguises, Host, Scheme, Target};
@@ -31,6 +31,8 @@ use crate::message::{Anatomy, Kind, Part};
 const MOST_LINKS: usize = 1_000;
 /// Text and HTML looked into, in octets: enough for any letter, and bounded for a book.
 const TEXT_OCTETS: usize = 4 << 20;
+/// What is kept of the text that is shown, in octets: claims and requests stand in a page.
+const SHOWN_OCTETS: usize = 12_000;
 /// What is shown for a link is kept so far.
 const VISIBLE_CHARS: usize = 300;
 /// A longer target is kept only so far; see [`Target::parse`].
@@ -113,8 +115,9 @@ pub struct Links {
     pub forms: Vec<Form>,
     /// Links beyond the limit.
     pub left_out: usize,
-    /// Letters and digits of the text that HTML and plain parts show, the greatest of them.
-    pub shown_letters: usize,
+    /// The beginning of the text that is shown, part by part, without attachments and without
+    /// messages inside of the message.
+    pub shown: String,
     /// A part in HTML was there, and no attachment.
     pub has_html: bool,
 }
@@ -156,7 +159,7 @@ impl Links {
             Kind::Text => {
                 let text = part.text();
                 let text = text_within(&text, left_octets);
-                self.note_letters(text, spot);
+                self.note_shown(text, spot);
                 written::read(text, spot, self);
             }
             Kind::Html => {
@@ -173,10 +176,11 @@ impl Links {
         }
     }
 
-    fn note_letters(&mut self, text: &str, spot: Spot) {
-        if !spot.attached && !spot.nested {
-            let letters = text.chars().take(20_000).filter(|letter| letter.is_alphanumeric());
-            self.shown_letters = self.shown_letters.max(letters.count());
+    fn note_shown(&mut self, text: &str, spot: Spot) {
+        let room = SHOWN_OCTETS.saturating_sub(self.shown.len());
+        if !spot.attached && !spot.nested && room > 0 {
+            self.shown.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
+            self.shown.push('\n');
         }
     }
 

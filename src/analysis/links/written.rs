@@ -19,7 +19,7 @@ const BRACKET_OCTETS: usize = 2_048;
 
 /// Reads the links of a text.
 pub(super) fn read(text: &str, spot: Spot, links: &mut Links) {
-    if !text.contains('.') && !text.contains(':') {
+    if !text.contains(['.', ':']) && !has_spelled_dot(text) {
         return;
     }
     let mut rest = text;
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, spot: Spot, links: &mut Links) {
         let end = from_word.find(is_gap).unwrap_or(from_word.len());
         let (word, after) = from_word.split_at_checked(end).unwrap_or((from_word, ""));
         // Cheap: most words are none.
-        if word.contains(['.', ':']) {
+        if word.contains(['.', ':']) || has_spelled_dot(word) {
             read_word(word, spot, links);
         }
         rest = after;
