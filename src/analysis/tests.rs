@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use super::weights::Weights;
 use super::*;
 use crate::analysis::weights::Weights;
 use crate::mail::Class;
-use super::weights::Weights;
 use crate::message::{Anatomy, Limits};
 
 fn analysis(more: &str) -> Arc<Analysis> {
