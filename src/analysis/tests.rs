@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use super::weights::Weights;
 use super::*;
 use crate::analysis::weights::Weights;
 use crate::mail::Class;
