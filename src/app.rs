@@ -7,6 +7,10 @@
 //! left half done.
 
 mod ballast;
+mod dmarc;
+mod door;
+mod gate;
+mod learning;
 mod listeners;
 mod notify;
 mod outflow;
@@ -29,12 +33,14 @@ use tokio::task::JoinHandle;
 use crate::analysis::Surroundings;
 use crate::cli::Trouble;
 use crate::config::Config;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
-use crate::net::limits::ClientLimiter;
 use crate::net::tls::ServerTls;
 use crate::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry;
+use door::Door;
+use learning::Learning;
 use listeners::Listeners;
 use outflow::OurExecutor;
 use pipeline::Line;
@@ -49,7 +55,7 @@ struct App {
     listeners: Listeners,
     line: Arc<Line>,
     surroundings: Surroundings,
-    limiter: Arc<ClientLimiter>,
+    door: Arc<Door>,
     tls: Arc<ServerTls>,
     journal: Arc<Journal>,
     spool: Arc<Spool>,
@@ -57,8 +63,10 @@ struct App {
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
+    reporter: Arc<Reporter>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
+    learning: Learning,
     /// Dropped last: until then nobody else may use the directory.
     _data_dir: DataDir,
 }
@@ -106,7 +114,8 @@ impl App {
     async fn drain(self, signals: &mut Signals) {
         let patience = Duration::from_secs(self.config.limits.drain_timeout_s);
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
-        let App { listeners, stop, executing, background, spool, quarantine, journal, .. } = self;
+        let App { listeners, stop, executing, background, surroundings, learning, .. } = self;
+        let (spool, quarantine, journal) = (self.spool, self.quarantine, self.journal);
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -126,9 +135,13 @@ impl App {
             },
             () = signals.end() => tracing::warn!("told twice to end: cut off what was open"),
         }
+        learning.close();
         spool.close();
         quarantine.close();
         journal.close();
+        if let Some(Err(error)) = surroundings.store.map(|store| store.flush()) {
+            tracing::warn!(%error, "the last that was learned of senders is lost");
+        }
         tracing::info!("the box is closed");
     }
 }

@@ -13,8 +13,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postern::config::Config;
 use postern::mail::{Budget, EnhancedCode, Mail, Reply};
 use postern::session::{
-    Account, AccountsUnavailable, Authenticator, Decision, Doorman, House, Permit, Pipeline,
-    Proxied, Received, Settings, Sight, Visitor, Witness, serve,
+    Account, AccountsUnavailable, Authenticator, Decision, Doorman, House, OpenGate, Permit,
+    Pipeline, Proxied, Received, Settings, Sight, Visitor, Witness, serve,
 };
 
 struct Nobody;
@@ -58,6 +58,7 @@ async fn no_descriptor_left() {
         pipeline: Arc::new(Nobody),
         accounts: Arc::new(Nobody),
         doorman: Arc::new(Nobody),
+        gatekeeper: Arc::new(OpenGate),
         tls: Arc::new(|| None),
         proxy: Arc::new(|_: &[u8]| Proxied::Malformed),
         witness: Arc::new(Nobody),

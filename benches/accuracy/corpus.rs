@@ -9,9 +9,12 @@ use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 
 /// A labelled message.
 pub struct Mail {
+    /// The file's name, to find it again.
+    pub name: String,
+    /// As SMTP would bring it: lines end with CRLF.
     pub octets: Vec<u8>,
     pub label: Label,
-    /// SHA-256 of the octets: decides the half, and the fold within it.
+    /// SHA-256 of the file without an mbox line: decides the half, and the fold within it.
     pub digest: Vec<u8>,
 }
 
@@ -97,7 +100,23 @@ fn read(dir: &Path, extension: &str, label: Label, all: &mut Vec<Mail>) -> Resul
             octets.drain(..=end);
         }
         let digest = suite.common.hash_provider.hash(&octets).as_ref().to_vec();
-        all.push(Mail { octets, label, digest });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        all.push(Mail { name, octets: as_sent(octets), label, digest });
     }
     Ok(())
+}
+
+/// With CRLF at the ends of lines, as `postern train` and `postern scan` read files.
+fn as_sent(octets: Vec<u8>) -> Vec<u8> {
+    if memchr::memmem::find(&octets, b"\r\n").is_some() {
+        return octets;
+    }
+    let mut sent = Vec::with_capacity(octets.len() + octets.len() / 30);
+    for octet in octets {
+        if octet == b'\n' {
+            sent.push(b'\r');
+        }
+        sent.push(octet);
+    }
+    sent
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::classifier::{Record, Standing};
+
 /// The header that says that a search ended before it had looked everywhere.
 pub const INCOMPLETE: &str = "x-postern-incomplete";
 
@@ -104,6 +106,189 @@ pub struct Acted {
     pub mail_id: String,
     /// `retried`, `held`, `released`, `removed`, `deleted`.
     pub done: String,
+    /// What the classifier made of it, when it was to be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesson: Option<String>,
+}
+
+/// What a report, or an order to the classifier, did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessonRow {
+    /// `learned as spam`, `not learned: …`, `saved`.
+    pub done: String,
+    /// Log-odds before.
+    pub before: Option<f64>,
+    /// Log-odds after.
+    pub after: Option<f64>,
+}
+
+/// A model of the classifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// Of the features that it is made of.
+    pub features_version: u16,
+    /// Spam that it knows.
+    pub spam: u32,
+    /// Ham that it knows.
+    pub ham: u32,
+    /// When it was trained from files, RFC 3339; absent when it never was.
+    pub trained_at: Option<String>,
+    /// Spam and ham that it was trained from.
+    pub trained: [u32; 2],
+    /// Lessons of spam and ham by operators since.
+    pub by_operators: [u32; 2],
+    /// By users.
+    pub by_users: [u32; 2],
+    /// By the box itself.
+    pub automatic: [u32; 2],
+    /// When the last lesson was taken, RFC 3339.
+    pub last_lesson_at: Option<String>,
+}
+
+impl ModelRow {
+    /// Of a model.
+    pub fn of(features_version: u16, learned: (u32, u32), record: &Record) -> ModelRow {
+        let time = |at_s: u64| (at_s > 0).then(|| super::desk::rfc3339(at_s.saturating_mul(1000)));
+        ModelRow {
+            features_version,
+            spam: learned.0,
+            ham: learned.1,
+            trained_at: time(record.trained_s),
+            trained: record.trained,
+            by_operators: record.lessons_of(Standing::Operator),
+            by_users: record.lessons_of(Standing::User),
+            automatic: record.lessons_of(Standing::Automatic),
+            last_lesson_at: time(record.last_lesson_s),
+        }
+    }
+}
+
+/// Where an export lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// For whoever asked to take away.
+    pub file: std::path::PathBuf,
+}
+
+/// One DMARC report that somebody sent about an own domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportRow {
+    /// The name under which it is kept.
+    pub id: String,
+    /// Who reports.
+    pub org_name: String,
+    /// What they call it.
+    pub report_id: String,
+    /// Whom to ask.
+    pub contact: String,
+    /// The domain that it is about.
+    pub domain: String,
+    /// Its policy as the reporter saw it: `none`, `quarantine` or `reject`.
+    pub policy: String,
+    /// Beginning of the period, RFC 3339.
+    pub begin: String,
+    /// Its end.
+    pub end: String,
+    /// When it came.
+    pub received: String,
+    /// The author's domain of the mail that brought it.
+    pub author_domain: Option<String>,
+    /// Whether that domain was authenticated.
+    pub vouched: bool,
+    /// What the reporter, or this box, could not make sense of.
+    pub errors: Vec<String>,
+    /// Mails in all.
+    pub messages: u64,
+    /// DMARC passed.
+    pub passed: u64,
+    /// DKIM passed in alignment.
+    pub aligned_dkim: u64,
+    /// SPF passed in alignment.
+    pub aligned_spf: u64,
+    /// Kept back because of DMARC.
+    pub quarantined: u64,
+    /// Refused because of DMARC.
+    pub rejected: u64,
+    /// Rows that are kept.
+    pub rows: u32,
+    /// Rows that found no room.
+    pub rows_left_out: u32,
+}
+
+/// Mails from one source address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceRow {
+    /// The address.
+    pub source: String,
+    /// Mails in all.
+    pub messages: u64,
+    /// DMARC passed.
+    pub passed: u64,
+    /// It did not.
+    pub failed: u64,
+    /// DKIM passed in alignment.
+    pub aligned_dkim: u64,
+    /// SPF passed in alignment.
+    pub aligned_spf: u64,
+    /// Kept back because of DMARC.
+    pub quarantined: u64,
+    /// Refused because of DMARC.
+    pub rejected: u64,
+}
+
+/// A report with its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub row: ReportRow,
+    /// Those with the most mails first.
+    pub sources: Vec<SourceRow>,
+}
+
+/// Mail of one domain on one day, as this box saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedRow {
+    /// `2026-11-21`, in universal time.
+    pub day: String,
+    /// The policy's domain.
+    pub domain: String,
+    /// `none`, `quarantine` or `reject`.
+    pub policy: String,
+    /// Where reports are wanted.
+    pub rua: Vec<String>,
+    /// Mails that count.
+    pub messages: u64,
+    /// Mails that found no room.
+    pub left_out: u64,
+    /// Who was sent the report.
+    pub sent_to: Vec<String>,
+    /// Why somebody was not.
+    pub remark: String,
+    /// Only when the domain was asked for.
+    pub sources: Vec<SourceRow>,
+}
+
+/// One report that was due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentRow {
+    /// `2026-11-21`, in universal time.
+    pub day: String,
+    /// The policy's domain.
+    pub domain: String,
+    /// Mails that it speaks of.
+    pub messages: u64,
+    /// Who was sent it now.
+    pub sent_to: Vec<String>,
+    /// Why somebody was not.
+    pub remark: String,
+}
+
+/// The answer to an order to send reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportTurn {
+    /// Those that were due.
+    pub reports: Vec<SentRow>,
 }
 
 /// Why a request was refused.
@@ -133,6 +318,13 @@ pub struct AccountRow {
     pub addresses: Vec<String>,
 }
 
+/// Digests for other sites, as `postern bulk export` writes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignedFeed {
+    /// The whole file.
+    pub text: String,
+}
+
 /// The box at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -150,4 +342,34 @@ pub struct Status {
     pub reception_octets: u64,
     /// New mail is refused for want of disk space.
     pub full: bool,
+}
+
+/// A sender to be trusted, blocked or forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderOrder {
+    /// `trust`, `block` or `forget`.
+    pub act: String,
+    /// An address, `@domain`, `@.domain` or a network.
+    pub entry: String,
+    /// In the list of this protected domain; absent with `user` for the site's.
+    pub domain: Option<String>,
+    /// In the list of this recipient.
+    pub user: Option<String>,
+}
+
+/// One entry in a list of senders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SenderRow {
+    /// `site`, `@domain` or the recipient's address.
+    pub list: String,
+    /// Whom it names.
+    pub entry: String,
+    /// `trusted` or `blocked`; in the answer to `forget`, what it was.
+    pub side: String,
+    /// `command` for what was given at run time, `file` for the configuration's.
+    pub origin: String,
+    /// Who gave it; empty for the configuration's.
+    pub by: String,
+    /// RFC 3339; empty for the configuration's.
+    pub since: String,
 }

@@ -1,13 +1,22 @@
 //! What the operator can see and do, in terms of the rooms that do it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
-use super::api::{AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, Status};
+use super::api::{
+    AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
+    SignedFeed, Status,
+};
+use super::senders::{self, SenderError};
+use crate::analysis::bulk::{Bulk, SiteKey};
+use crate::analysis::learning::Teacher;
+use crate::analysis::shadow::Shadow;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
 use crate::quarantine::{Quarantine, QuarantineError};
@@ -25,6 +34,8 @@ const HEADER_OCTETS: usize = 64 << 10;
 /// Everything that the operator reaches.
 #[derive(Debug)]
 pub struct Desk {
+    /// Where all state lies.
+    pub data_dir: PathBuf,
     /// Mail that waits.
     pub spool: Arc<Spool>,
     /// Mail that is kept back.
@@ -33,6 +44,14 @@ pub struct Desk {
     pub journal: Arc<Journal>,
     /// Accounts.
     pub store: Arc<Store>,
+    /// Teaches the classifier.
+    pub teacher: Arc<Teacher>,
+    /// What is tried on live mail, unseen.
+    pub shadow: Arc<Shadow>,
+    /// DMARC reports on their way out.
+    pub reporter: Arc<Reporter>,
+    /// Digests of what was seen before.
+    pub bulk: Option<Arc<Bulk>>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.
@@ -88,6 +107,17 @@ pub(super) fn parse_id(text: &str) -> Result<MailId, DeskError> {
 }
 
 impl Desk {
+    /// What was reported here, signed for other sites; good for so many days.
+    pub(super) fn signed_feed(&self, days: u32) -> Result<SignedFeed, DeskError> {
+        let Some(bulk) = &self.bulk else {
+            return Err(DeskError::Unfit("this box keeps no digests".into()));
+        };
+        let key = SiteKey::of_site(bulk.data_dir());
+        let key = key.map_err(|error| DeskError::Unfit(error.to_string()))?;
+        let lasts = Duration::from_secs(u64::from(days) * 86_400);
+        Ok(SignedFeed { text: bulk.export(&key, SystemTime::now(), lasts) })
+    }
+
     /// Waits until what happened to mail just before can be read from the log, but not long:
     /// a disk that takes nothing must not keep the operator from looking.
     pub(super) async fn catch_up(&self) {
@@ -160,7 +190,7 @@ impl Desk {
                 return Err(DeskError::Unfit(format!("{id} is not in a state to be {told}")));
             }
         }
-        Ok(Acted { mail_id: mail_id.to_string(), done: told.into() })
+        Ok(Acted { mail_id: mail_id.to_string(), done: told.into(), lesson: None })
     }
 
     /// Stories, newest first, and whether these are all.
@@ -201,6 +231,20 @@ impl Desk {
         Ok(AccountRow { name: name.into(), addresses: Vec::new() })
     }
 
+    /// Trusts, blocks or forgets a sender. Blocks.
+    pub(super) fn put_sender(&self, order: &SenderOrder) -> Result<SenderRow, DeskError> {
+        let applied = senders::apply(self.store.lists(), order, OPERATOR);
+        applied.map_err(|error| match error {
+            SenderError::Misspoken(text) => DeskError::Misspoken(text),
+            SenderError::Store(error) => store_error(error),
+        })
+    }
+
+    /// Senders that were listed at run time. Blocks.
+    pub(super) fn senders(&self) -> Result<Vec<SenderRow>, DeskError> {
+        Ok(senders::list(self.store.lists())?)
+    }
+
     /// Every account. Blocks.
     pub(super) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
         Ok(accounts::list(self.store.accounts())?)
@@ -209,7 +253,8 @@ impl Desk {
 
 fn store_error(error: StoreError) -> DeskError {
     match error {
-        StoreError::Unknown(_) => DeskError::Unknown(error.to_string()),
+        StoreError::Unknown(_) | StoreError::NotListed(_) => DeskError::Unknown(error.to_string()),
+        StoreError::TooMany(_) => DeskError::Unfit(error.to_string()),
         StoreError::BadName(_) | StoreError::BadPassword(_) => {
             DeskError::Misspoken(error.to_string())
         }

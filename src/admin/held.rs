@@ -3,7 +3,9 @@
 use super::Desk;
 use super::api::{Acted, Detail, QuarantineRow};
 use super::desk::{self, DeskError, OPERATOR, parse_id, rfc3339};
+use super::learning::parse_label;
 use crate::journal::Event;
+use crate::mail::Verdict;
 use crate::quarantine::{HeldEntry, HeldFilter, QuarantineError};
 
 impl Desk {
@@ -25,15 +27,33 @@ impl Desk {
         desk::detail(row(&entry), &held.judgement, &held.facts, &held.content)
     }
 
-    /// Releases or deletes.
-    pub(super) async fn act_on_quarantine(&self, id: &str, act: &str) -> Result<Acted, DeskError> {
+    /// Releases or deletes. `learn` is `spam`, `ham` or `nothing`; without it, what was kept
+    /// as spam and is released is learned as ham.
+    pub(super) async fn act_on_quarantine(
+        &self,
+        id: &str,
+        act: &str,
+        learn: Option<&str>,
+    ) -> Result<Acted, DeskError> {
         let entry_id = parse_id(id)?;
         let by = || OPERATOR.to_owned();
         let fit = |error| match error {
             QuarantineError::Busy => DeskError::Unfit(format!("{id} is being released just now")),
             other => DeskError::Quarantine(other),
         };
-        let mail_id = self.mail_of(entry_id);
+        let held = tokio::task::block_in_place(|| self.quarantine.load(entry_id)).ok().flatten();
+        // The entry's own name when it has gone meanwhile.
+        let mail_id = held.as_ref().map_or(entry_id, |held| held.mail_id);
+        let was_spam = held.as_ref().is_some_and(|held| held.judgement.verdict == Verdict::Spam);
+        let label = match (learn, act) {
+            (Some("nothing"), _) => None,
+            (Some(label), _) => {
+                parse_label(label)?;
+                Some(label)
+            }
+            (None, "release") if was_spam => Some("ham"),
+            (None, _) => None,
+        };
         let (told, event) = match act {
             "release" => {
                 let released = self.quarantine.release(&self.spool, entry_id, OPERATOR).await;
@@ -49,13 +69,15 @@ impl Desk {
             _ => return Err(DeskError::Unknown(format!("no such act: {act}"))),
         };
         self.journal.record(mail_id, event);
-        Ok(Acted { mail_id: entry_id.to_string(), done: told.into() })
-    }
-
-    /// The mail that an entry was in; the entry's own name when it has gone meanwhile.
-    fn mail_of(&self, entry_id: crate::mail::MailId) -> crate::mail::MailId {
-        let loaded = tokio::task::block_in_place(|| self.quarantine.load(entry_id));
-        loaded.ok().flatten().map_or(entry_id, |held| held.mail_id)
+        let lesson = match (label, held) {
+            (Some(label), Some(held)) => {
+                let taught = self.report(label, None, held.content, Some(mail_id)).await;
+                // The mail is on its way, whatever the classifier made of it.
+                Some(taught.map_or_else(|error| format!("not learned: {error}"), |row| row.done))
+            }
+            _ => None,
+        };
+        Ok(Acted { mail_id: entry_id.to_string(), done: told.into(), lesson })
     }
 }
 

@@ -7,8 +7,11 @@
 pub mod accounts;
 pub mod api;
 mod desk;
+mod dmarc;
 mod held;
+mod learning;
 mod routes;
+pub mod senders;
 mod serve;
 
 use std::path::{Path, PathBuf};

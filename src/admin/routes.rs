@@ -8,13 +8,16 @@ use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
 
-use super::api::{AccountOrder, INCOMPLETE, Problem};
+use super::api::{AccountOrder, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
 use super::serve::Answered;
 use crate::journal::Found;
+use crate::mail::Content;
 
 /// An order of the operator is small.
 const BODY_OCTETS: u64 = 64 << 10;
+/// A message that is reported may be as large as one that is received.
+const MESSAGE_OCTETS: u64 = 64 << 20;
 
 /// `?limit=…&state=…`.
 #[derive(Debug, Deserialize)]
@@ -24,8 +27,22 @@ struct Window {
     state: Option<String>,
 }
 
+/// `?days=…`.
+#[derive(Debug, Deserialize)]
+struct Lasts {
+    days: u32,
+}
+
 fn whole_window() -> usize {
     10_000
+}
+
+/// `?domain=…&limit=…`, as `postern dmarc` asks.
+#[derive(Debug, Deserialize)]
+struct OfDomain {
+    domain: Option<String>,
+    #[serde(default = "whole_window")]
+    limit: usize,
 }
 
 /// `?sender=…`, as `postern track` asks.
@@ -43,11 +60,30 @@ fn story_window() -> usize {
     100
 }
 
+/// `?learn=…`, as `postern quarantine release` says.
+#[derive(Debug, Deserialize)]
+struct Manner {
+    learn: Option<String>,
+}
+
+/// `?label=…&user=…`, as `postern report` says.
+#[derive(Debug, Deserialize)]
+struct ReportQuery {
+    label: String,
+    user: Option<String>,
+}
+
 /// Every route of the control socket.
 pub(super) fn all(
     desk: Arc<Desk>,
 ) -> impl Filter<Extract = (Answer,), Error = std::convert::Infallible> + Clone {
-    reading(Arc::clone(&desk)).or(acting(desk)).unify().recover(refused).unify()
+    reading(Arc::clone(&desk))
+        .or(dmarc(Arc::clone(&desk)))
+        .unify()
+        .or(acting(desk))
+        .unify()
+        .recover(refused)
+        .unify()
 }
 
 fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
@@ -77,16 +113,55 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let users = warp::path!("v1" / "users")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.accounts()));
+    let senders = warp::path!("v1" / "senders")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| lines(move || desk.senders()));
     let status = warp::path!("v1" / "status")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || Ok(desk.status())));
+    let feed = warp::path!("v1" / "bulk" / "feed")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|lasts: Lasts, desk: Arc<Desk>| one(move || desk.signed_feed(lasts.days)));
+    let model = warp::path!("v1" / "model")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| one(move || desk.model()));
+    let shadow = warp::path!("v1" / "shadow")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| one(move || desk.shadow()));
     let metrics = warp::path!("metrics").and(with).map(|desk: Arc<Desk>| {
         warp::reply::with_header(desk.metrics(), "content-type", "text/plain; version=0.0.4")
             .into_response()
     });
     let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
+    let reading = reading.or(model).unify().or(shadow).unify();
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
+    let reading = reading.or(senders).unify().or(feed).unify();
+    warp::get().and(reading).boxed()
+}
+
+fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let reports = warp::path!("v1" / "dmarc" / "reports")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|of: OfDomain, desk: Arc<Desk>| {
+            lines(move || desk.dmarc_reports(of.domain.as_deref(), of.limit))
+        });
+    let report = warp::path!("v1" / "dmarc" / "reports" / String)
+        .and(with.clone())
+        .and_then(|id: String, desk: Arc<Desk>| one(move || desk.dmarc_report(&id)));
+    let sources =
+        warp::path!("v1" / "dmarc" / "sources").and(warp::query()).and(with.clone()).and_then(
+            |of: OfDomain, desk: Arc<Desk>| lines(move || desk.dmarc_sources(of.domain.as_deref())),
+        );
+    let observed = warp::path!("v1" / "dmarc" / "observed").and(warp::query()).and(with).and_then(
+        |of: OfDomain, desk: Arc<Desk>| {
+            lines(move || desk.dmarc_observed(of.domain.as_deref(), of.limit))
+        },
+    );
+    let reading = reports.or(report).unify().or(sources).unify().or(observed).unify();
     warp::get().and(reading).boxed()
 }
 
@@ -97,20 +172,68 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
             acted(desk.act_on_queue(&id, &act).await)
         },
     );
-    let quarantine = warp::path!("v1" / "quarantine" / String / String).and(with.clone()).and_then(
-        |id: String, act: String, desk: Arc<Desk>| async move {
-            acted(desk.act_on_quarantine(&id, &act).await)
-        },
-    );
+    let quarantine = warp::path!("v1" / "quarantine" / String / String)
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|id: String, act: String, manner: Manner, desk: Arc<Desk>| async move {
+            acted(desk.act_on_quarantine(&id, &act, manner.learn.as_deref()).await)
+        });
     let add = warp::path!("v1" / "users")
         .and(warp::body::content_length_limit(BODY_OCTETS))
         .and(body())
         .and(with.clone())
         .and_then(|order: AccountOrder, desk: Arc<Desk>| one(move || desk.put_account(&order)));
+    let report = warp::path!("v1" / "dmarc" / "send")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| async move { acted(desk.send_dmarc_reports().await) });
     let remove = warp::path!("v1" / "users" / String / "remove")
-        .and(with)
+        .and(with.clone())
         .and_then(|name: String, desk: Arc<Desk>| one(move || desk.remove_account(&name)));
-    warp::post().and(queue.or(quarantine).unify().or(add).unify().or(remove).unify()).boxed()
+    let sender = warp::path!("v1" / "senders")
+        .and(warp::body::content_length_limit(BODY_OCTETS))
+        .and(body())
+        .and(with.clone())
+        .and_then(|order: SenderOrder, desk: Arc<Desk>| one(move || desk.put_sender(&order)));
+    let mails = queue.or(quarantine).unify().or(report).unify();
+    let acting = mails.or(add).unify().or(remove).unify();
+    let acting = acting.or(sender).unify();
+    warp::post().and(acting.or(teaching(with)).unify()).boxed()
+}
+
+/// What the operator tells the classifier, and what is taken away for a backup.
+fn teaching(
+    with: impl Filter<Extract = (Arc<Desk>,), Error = std::convert::Infallible>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let brought = warp::path!("v1" / "report")
+        .and(warp::query())
+        .and(warp::body::content_length_limit(MESSAGE_OCTETS))
+        .and(warp::body::bytes())
+        .and(with.clone())
+        .and_then(|report: ReportQuery, message: bytes::Bytes, desk: Arc<Desk>| async move {
+            let content = Content::from_bytes(message);
+            let user = report.user.as_deref();
+            acted(desk.report(&report.label, user, content, None).await)
+        });
+    let known = warp::path!("v1" / "report" / String)
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|id: String, report: ReportQuery, desk: Arc<Desk>| async move {
+            acted(desk.report_known(&id, &report.label, report.user.as_deref()).await)
+        });
+    let save = warp::path!("v1" / "model" / "save")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| async move { acted(desk.save_model().await) });
+    let refresh = warp::path!("v1" / "model" / "refresh")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| one(move || desk.refresh_model()));
+    let export = warp::path!("v1" / "store" / "export")
+        .and(with)
+        .and_then(|desk: Arc<Desk>| one(move || desk.export_store()));
+    brought.or(known).unify().or(save).unify().or(refresh).unify().or(export).unify().boxed()
 }
 
 fn with(
@@ -181,7 +304,7 @@ async fn one<Row: Serialize + Send + 'static>(
     answered(row.map(|row| json(&row))).map_err(|never| match never {})
 }
 
-fn acted(done: Result<super::api::Acted, DeskError>) -> Result<Answer, Rejection> {
+fn acted<Row: Serialize>(done: Result<Row, DeskError>) -> Result<Answer, Rejection> {
     answered(done.map(|acted| json(&acted))).map_err(|never| match never {})
 }
 

@@ -1,25 +1,59 @@
-//! The form and the texts of a message: strictness and content rules in one pass, and its
-//! likeness to what was learned.
+//! The form and the texts of a message: strictness, content rules, who writes it and where its
+//! links lead, what it is near to and like.
 //!
-//! In: a whole message. Out: findings and summary. Runs on the caller's thread in time linear
-//! in the message. A panic in a parser is caught and becomes `ANALYSIS_FAILED`; one in the
-//! classifier costs its finding only and becomes `CLASSIFIER_FAILED`.
+//! In: a whole message. Out: [`Inside`], with findings and what later stages build on. Runs on
+//! the caller's thread in time linear in the message. A panic in a parser is caught and becomes
+//! `ANALYSIS_FAILED`; one in the classifier costs its finding only and becomes
+//! `CLASSIFIER_FAILED`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::links::Links;
+use super::desk::Desk;
+use super::links::{self, Links};
 use super::weights::Weights;
-use super::{Desk, Look, Sighting, impersonation, links};
+use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
 use crate::mail::Finding;
 use crate::message::{Anatomy, Limits};
 
+/// A rule that alone leads to a tag is not outweighed by the classifier.
+const SURE_POINTS: f32 = 5.0;
+
+/// What was found in a message, and what it was found in.
+pub(super) struct Inside {
+    pub(super) anatomy: Anatomy,
+    pub(super) links: Links,
+    pub(super) look: Look,
+}
+
+impl Inside {
+    /// Who is pretended to be, now that it is known who vouches for the mail.
+    pub(super) fn pretence(
+        &self,
+        desk: &Desk,
+        authenticated: Option<&Authenticated>,
+        is_new_sender: Option<bool>,
+    ) -> Vec<Finding> {
+        let Inside { anatomy, links, look } = self;
+        let seen = caught(|| {
+            let (author, so_far) = (&look.author, &look.findings);
+            let site = &desk.site;
+            impersonation::look(site, anatomy, author, links, authenticated, is_new_sender, so_far)
+        });
+        match seen {
+            Ok(seen) => seen.into_iter().map(|sighting| desk.weights.weigh(sighting)).collect(),
+            Err(why) => failed(&desk.weights, why).look.findings,
+        }
+    }
+}
+
 /// Takes a message apart, scans its texts and asks the classifier.
-pub(super) fn look(desk: &Desk, octets: &Bytes) -> Look {
+pub(super) fn look(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    caught(|| look_inside(desk, octets)).unwrap_or_else(|why| failed(&desk.weights, why))
+    caught(|| look_inside(desk, octets, passage)).unwrap_or_else(|why| failed(&desk.weights, why))
 }
 
 /// What the work brings, or the first words of its panic.
@@ -33,7 +67,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
+fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
     let weights = &desk.weights;
     let mut anatomy = Anatomy::of(octets, Limits::default());
     let mut scan = match desk.rules.scan() {
@@ -49,30 +83,50 @@ fn look_inside(desk: &Desk, octets: &Bytes) -> Look {
         .collect();
     match scan.finish(weights) {
         Ok(hits) => findings.extend(hits),
-        Err(error) => findings.extend(failed(weights, error.to_string()).findings),
+        Err(error) => findings.extend(failed(weights, error.to_string()).look.findings),
     }
-    let links = Links::of(&anatomy);
-    let author = anatomy.author();
-    let seen = links::look(&desk.site, &anatomy, &author, &links);
+    let (links, author) = (Links::of(&anatomy), anatomy.author());
+    let mut seen = authorship::look(&anatomy, &author);
+    seen.extend(headers::look(&anatomy, &author, passage, desk.hostname.as_ref()));
+    seen.extend(links::look(&desk.site, &anatomy, &author, &links));
+    if let Some(bulk) = &desk.bulk {
+        seen.extend(bulk.look(&anatomy, passage, SystemTime::now()));
+    }
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
-    let seen = impersonation::look(&desk.site, &anatomy, &author, &links, None, None, &findings);
-    findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
-    findings.extend(liken(desk, &anatomy));
-    Look { findings, summary, ..Look::default() }
+    // Last, for it weighs what the others saw in the message.
+    findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
+    Inside { anatomy, links, look: Look { findings, summary, author, ..Look::default() } }
 }
 
-fn liken(desk: &Desk, anatomy: &Anatomy) -> Option<Finding> {
-    let sighting = caught(|| desk.likeness.sighting(anatomy)).unwrap_or_else(|why| {
+fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {
+    let seen = caught(|| desk.likeness.sightings(anatomy, rule_points)).unwrap_or_else(|why| {
         tracing::error!(why, "the classifier failed on a message");
-        Some(Sighting::new("CLASSIFIER_FAILED", why))
+        vec![Sighting::new("CLASSIFIER_FAILED", why)]
     });
-    sighting.map(|sighting| desk.weights.weigh(sighting))
+    seen.into_iter().map(|sighting| desk.weights.weigh(sighting)).collect()
+}
+
+/// The points that a trained classifier can outweigh: those of the content rules that the box
+/// ships and of what `rules/weights` marks. Rules of the site stand as they are, and so does
+/// what alone leads to a tag.
+pub(super) fn outweighed(desk: &Desk, findings: &[Finding]) -> f32 {
+    let rules = desk.rules.rules();
+    let is_of_shipped_rule =
+        |name: &str| rules.iter().any(|rule| rule.id == name && rule.is_shipped());
+    let is_outweighed = |name: &str| match desk.weights.of(name) {
+        Some(weight) => weight.outweighed,
+        None => is_of_shipped_rule(name),
+    };
+    let soft = |finding: &&Finding| (0.0..SURE_POINTS).contains(&finding.score);
+    let counted = findings.iter().filter(soft).filter(|finding| is_outweighed(&finding.name));
+    counted.map(|finding| finding.score).sum()
 }
 
 /// The analysis itself failed: the message is not clean by default.
-pub(super) fn failed(weights: &Weights, why: String) -> Look {
+pub(super) fn failed(weights: &Weights, why: String) -> Inside {
     let why: String = why.chars().take(200).collect();
     tracing::error!(why, "analysis of a message failed");
     let finding = weights.weigh(Sighting::new("ANALYSIS_FAILED", why));
-    Look { findings: vec![finding], ..Look::default() }
+    let look = Look { findings: vec![finding], ..Look::default() };
+    Inside { anatomy: Anatomy::of(&Bytes::new(), Limits::default()), links: Links::default(), look }
 }

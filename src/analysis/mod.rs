@@ -8,20 +8,35 @@
 
 pub mod antivirus;
 mod authenticated;
+pub mod authentication;
+pub mod authorship;
+pub mod bulk;
 pub mod classifier;
 mod content;
+mod desk;
+pub mod dmarc_reports;
+mod flow;
+pub mod greylist;
+pub mod headers;
+pub mod history;
 pub mod impersonation;
+pub mod learning;
 mod likeness;
 pub mod links;
+pub mod lists;
+pub mod manners;
 mod passage;
+pub mod reputation;
 pub mod rules;
+pub mod shadow;
 mod sighting;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod tune;
 pub mod weights;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,22 +44,37 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use history::Acquaintance;
+pub use likeness::{Likeness, Saved, Untaught};
+pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, DeadlinePolicy, OnFailure};
-use crate::mail::{Content, Finding, Mail, Order, Summary};
-use crate::net::resolver::DnsResolver;
+use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports};
+use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
+use crate::message::Authorship;
+use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
 use crate::store::Store;
+use crate::store::dmarc::Observation;
 use antivirus::Antivirus;
-use likeness::Likeness;
+use authentication::Authentication;
+use bulk::Bulk;
+use desk::Desk;
+use dmarc_reports::Incoming;
+use greylist::Greylist;
+use history::History;
+use lists::SenderLists;
+use manners::Etiquette;
+use reputation::Reputation;
 use rules::{RuleError, RuleSet};
-use weights::Weights;
 
 /// Larger messages leave the session's thread.
 const INLINE_OCTETS: u64 = 256 << 10;
+
+/// Whoever sends many reports waits for the earlier ones.
+const REPORTS_AT_ONCE: usize = 2;
 
 /// Why there is no answer now; the sender shall try again.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +91,21 @@ pub struct Surroundings {
     pub resolver: Option<Arc<DnsResolver>>,
     /// Remembers senders, digests and reports.
     pub store: Option<Arc<Store>>,
+    /// What is known of good mail and spam; absent: as the data directory has it.
+    pub likeness: Option<Arc<Likeness>>,
+    /// What was seen before; outlives a reload.
+    pub bulk: Option<Arc<Bulk>>,
+}
+
+/// What somebody who has a say asks to be done, whatever the score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The least that is to be done.
+    pub consequence: Consequence,
+    /// For the refusal, with `why`.
+    pub code: EnhancedCode,
+    /// What the peer reads when it is refused.
+    pub why: String,
 }
 
 /// What a look into a message brought.
@@ -76,43 +121,41 @@ pub struct Look {
     pub orders: Vec<Order>,
     /// Who vouches for the mail.
     pub authenticated: Authenticated,
+    /// Whom the reader sees as its author.
+    pub author: Authorship,
+    /// How well the box knows who sent it.
+    pub acquaintance: Acquaintance,
+    /// What the lists of senders say, one a recipient; empty when they say nothing.
+    pub listed: Vec<Listed>,
+    /// What the author's domain, or the configuration in its place, asks for.
+    pub demand: Option<Demand>,
+    /// What is to be reported to the author's domain, once the mail's fate is known.
+    pub observation: Option<Observation>,
+    /// A DMARC report that the mail brought.
+    pub report: Option<Arc<Incoming>>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
 #[derive(Debug)]
 pub struct Analysis {
     desk: Arc<Desk>,
+    /// What `[learning.shadow]` has tried on live mail.
+    candidate: Option<Arc<Desk>>,
     antivirus: Option<Antivirus>,
-    #[expect(dead_code, reason = "for stages that ask DNS or the store")]
-    surroundings: Surroundings,
+    authentication: Option<Authentication>,
+    reputation: Option<Arc<Reputation>>,
+    history: Option<History>,
+    greylist: Option<Greylist>,
+    lists: SenderLists,
+    /// Absent without a configuration, which says what is inbound and whose names are ours.
+    etiquette: Option<Etiquette>,
+    reports: DmarcReports,
+    /// Reports that are being read.
+    reading: Semaphore,
     timeout: Duration,
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
     large: Semaphore,
-}
-
-/// What the stages need that look at nothing but the message; shared with their threads.
-#[derive(Debug)]
-pub(in crate::analysis) struct Desk {
-    rules: Arc<RuleSet>,
-    weights: Weights,
-    likeness: Likeness,
-    site: impersonation::Site,
-}
-
-impl Desk {
-    fn new(config: Option<&Config>, data_dir: Option<&Path>) -> Result<Desk, RuleError> {
-        let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
-            (config.content.dirs.as_slice(), config.content.disabled.as_slice())
-        });
-        let rules = RuleSet::load(dirs, disabled, data_dir)?;
-        let site = config.and(data_dir);
-        let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
-        let weights = Weights::load(dirs, site, is_rule)?;
-        let likeness = site.map_or(Likeness::Untrained, Likeness::in_dir);
-        let names = config.map_or_else(impersonation::Site::shipped, impersonation::Site::new);
-        Ok(Desk { rules, weights, likeness, site: names })
-    }
 }
 
 impl Analysis {
@@ -121,10 +164,25 @@ impl Analysis {
     pub fn new(config: &Config, surroundings: Surroundings) -> Result<Arc<Analysis>, RuleError> {
         let data_dir = Some(config.system.data_dir.as_path()).filter(|dir| dir.is_dir());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let Surroundings { resolver, store, likeness, bulk } = surroundings;
+        let desk = Desk::new(Some(config), data_dir, likeness, bulk)?;
+        let store = store.as_ref();
+        let history = History::new(config, store);
+        let resolver: Option<Arc<dyn Resolve>> = resolver.map(|one| one as _);
+        let asking =
+            |resolver: &Arc<dyn Resolve>| Authentication::new(config, Arc::clone(resolver));
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(Some(config), data_dir)?),
+            candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
+            desk: Arc::new(desk),
             antivirus: config.antivirus.as_ref().map(Antivirus::new),
-            surroundings,
+            authentication: resolver.as_ref().and_then(asking),
+            reputation: resolver.map(|resolver| Reputation::new(config, resolver)),
+            greylist: Greylist::new(config, history.clone(), store),
+            history,
+            lists: SenderLists::new(&config.lists, store),
+            etiquette: Some(Etiquette::new(config)),
+            reports: config.authentication.reports.clone(),
+            reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
@@ -136,9 +194,17 @@ impl Analysis {
     pub fn shipped() -> Result<Arc<Analysis>, RuleError> {
         let limits = crate::config::Limits::default();
         Ok(Arc::new(Analysis {
-            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref())?),
+            desk: Arc::new(Desk::new(None, user_cache_dir().as_deref(), None, None)?),
+            candidate: None,
             antivirus: None,
-            surroundings: Surroundings::default(),
+            authentication: None,
+            reputation: None,
+            history: None,
+            greylist: None,
+            lists: SenderLists::new(&crate::config::Lists::default(), None),
+            etiquette: None,
+            reports: DmarcReports::default(),
+            reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
@@ -148,6 +214,46 @@ impl Analysis {
     /// The content rules in force.
     pub fn rules(&self) -> &RuleSet {
         &self.desk.rules
+    }
+
+    /// The DNS lists in force.
+    pub fn reputation(&self) -> Option<&Arc<Reputation>> {
+        self.reputation.as_ref()
+    }
+
+    /// What is remembered of senders; none when that is switched off.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Who is asked to come back.
+    pub fn greylist(&self) -> Option<&Greylist> {
+        self.greylist.as_ref()
+    }
+
+    /// Trusted and blocked senders.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
+    }
+
+    /// The weight in force of a finding or a content rule.
+    pub fn weight_of(&self, name: &str) -> Option<f32> {
+        let desk = &self.desk;
+        let of_finding = desk.weights.of(name).map(|weight| weight.score);
+        let of_rule = || desk.rules.rules().iter().find(|rule| rule.id == name);
+        let tuned = || desk.weights.of_rule(name).or_else(|| Some(of_rule()?.score));
+        of_finding.or_else(tuned)
+    }
+
+    /// The points among findings that a trained classifier may outweigh.
+    pub fn outweighable(&self, findings: &[Finding]) -> f32 {
+        content::outweighed(&self.desk, findings)
+    }
+
+    /// Whether a text is a file of weights for the findings and rules in force.
+    pub fn check_weights(&self, text: &str, file: &str) -> Result<(), RuleError> {
+        let is_rule = |name: &str| self.desk.rules.rules().iter().any(|rule| rule.id == name);
+        self.desk.weights.clone().overlay(text, file, &is_rule)
     }
 
     /// Looks into a received mail.
@@ -163,10 +269,23 @@ impl Analysis {
         content: &Content,
         passage: Option<Passage<'_>>,
     ) -> Result<Look, Failure> {
-        match tokio::time::timeout(self.timeout, self.look_all(content, passage)).await {
+        match tokio::time::timeout(self.timeout, self.look_in_turn(content, passage)).await {
             Ok(result) => result,
             Err(_) => self.too_late(),
         }
+    }
+
+    async fn look_in_turn(
+        &self,
+        content: &Content,
+        passage: Option<Passage<'_>>,
+    ) -> Result<Look, Failure> {
+        let _turn = match content.len() > INLINE_OCTETS {
+            true => self.large.acquire().await.ok(),
+            false => None,
+        };
+        let octets = read(content).await?;
+        self.look_all(&octets, passage).await
     }
 
     fn too_late(&self) -> Result<Look, Failure> {
@@ -180,70 +299,13 @@ impl Analysis {
         }
     }
 
-    async fn look_all(
-        &self,
-        content: &Content,
-        passage: Option<Passage<'_>>,
-    ) -> Result<Look, Failure> {
-        let _turn = match content.len() > INLINE_OCTETS {
-            true => self.large.acquire().await.ok(),
-            false => None,
-        };
-        let octets = read(content).await?;
-        let viruses = self.look_for_viruses(&octets);
-        let (viruses, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
-        let (virus, unscanned) = viruses?;
-        look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
-        look.unscanned |= unscanned;
-        Ok(look)
-    }
-
-    async fn look_inside(&self, octets: &Bytes, _passage: Option<Passage<'_>>) -> Look {
-        if octets.len() as u64 <= INLINE_OCTETS {
-            return content::look(&self.desk, octets);
-        }
-        let desk = Arc::clone(&self.desk);
-        let octets = octets.clone();
-        let look = tokio::task::spawn_blocking(move || content::look(&desk, &octets)).await;
-        look.unwrap_or_else(|error| content::failed(&self.desk.weights, error.to_string()))
-    }
-
-    /// What the scanner saw, and whether the mail must be scanned again.
-    async fn look_for_viruses(&self, octets: &Bytes) -> Result<(Option<Sighting>, bool), Failure> {
-        let Some(antivirus) = &self.antivirus else {
-            return Ok((Some(antivirus::absent()), false));
-        };
-        let error = match antivirus.scan(octets).await {
-            Ok(scan) => return Ok((antivirus::sighting(&scan), false)),
-            Err(error) => error,
-        };
-        tracing::warn!(%error, on_failure = ?antivirus.on_failure(), "virus scan failed");
-        match antivirus.on_failure() {
-            OnFailure::Defer => Err(Failure::Defer(error.to_string())),
-            OnFailure::Hold => Ok((Some(antivirus::unavailable(&error)), true)),
-            OnFailure::Deliver => Ok((Some(antivirus::failed(&error)), false)),
-        }
-    }
-
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's
     /// thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {
-        let look = content::look(&self.desk, &Bytes::copy_from_slice(octets));
-        (look.findings, look.summary)
-    }
-
-    /// Looks into octets with every stage; a failing virus scanner is a finding.
-    pub async fn scan_octets(&self, octets: Bytes, passage: Option<Passage<'_>>) -> Look {
-        let viruses = async {
-            let Some(antivirus) = &self.antivirus else { return Some(antivirus::absent()) };
-            match antivirus.scan(&octets).await {
-                Ok(scan) => antivirus::sighting(&scan),
-                Err(error) => Some(antivirus::unavailable(&error)),
-            }
-        };
-        let (virus, mut look) = tokio::join!(viruses, self.look_inside(&octets, passage));
-        look.findings.extend(virus.map(|virus| self.desk.weights.weigh(virus)));
-        look
+        let mut inside = content::look(&self.desk, &Bytes::copy_from_slice(octets), None);
+        let pretence = inside.pretence(&self.desk, None, None);
+        inside.look.findings.extend(pretence);
+        (inside.look.findings, inside.look.summary)
     }
 }
 

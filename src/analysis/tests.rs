@@ -200,13 +200,13 @@ mod classifier_in_force {
             .flat_map(|at| [example(spam(at), Label::Spam), example(ham(at), Label::Ham)])
             .collect();
         let classifier = Classifier::blank(LearningLimits::default());
-        classifier.train(&examples).unwrap();
+        classifier.train(&examples, 7).unwrap();
         classifier.save(&dir.join(MODEL_FILE)).unwrap();
     }
 
     async fn found(likeness: Likeness, octets: Vec<u8>) -> Vec<String> {
         let mut analysis = Arc::into_inner(analysis("")).unwrap();
-        Arc::get_mut(&mut analysis.desk).unwrap().likeness = likeness;
+        Arc::get_mut(&mut analysis.desk).unwrap().likeness = Arc::new(likeness);
         let look = analysis.look(&Content::from_bytes(octets), None).await.unwrap();
         look.findings.iter().map(|finding| finding.name.to_string()).collect()
     }
@@ -238,7 +238,7 @@ mod classifier_in_force {
         )
         .unwrap();
         let likeness = Likeness::in_dir(dir.path());
-        let sighting = likeness.sighting(&anatomy(spam(900))).unwrap();
+        let sighting = likeness.sightings(&anatomy(spam(900)), 0.0).pop().unwrap();
         let finding = Weights::shipped().unwrap().weigh(sighting);
         assert_eq!((&*finding.name, finding.class), ("CLASSIFIER_REFUSED", Class::Notice));
         assert_eq!(finding.score, 0.0);
@@ -277,7 +277,7 @@ mod classifier_in_force {
         ];
         for (name, octets) in table {
             let begun = std::time::Instant::now();
-            let _ = likeness.sighting(&anatomy(octets.clone()));
+            let _ = likeness.sightings(&anatomy(octets.clone()), 1.0);
             println!("{name}: {} octets in {:?}", octets.len(), begun.elapsed());
             assert!(begun.elapsed() < Duration::from_secs(10), "{name}");
         }

@@ -13,6 +13,9 @@
 //! score = 1.5
 //! description = "the reverse-path's domain says that this client does not send its mail (SPF)"
 //! ```
+//!
+//! `outweighed = true` marks what a trained classifier sees too, and may know better: see
+//! `classifier/score.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -43,6 +46,10 @@ pub struct Weight {
     pub score: f32,
     /// What was seen and why it matters.
     pub description: String,
+    /// The file that gave the score.
+    pub file: String,
+    /// A trained classifier sees it too, and may know better.
+    pub outweighed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +58,7 @@ struct WeightText {
     class: Option<Class>,
     score: Option<f32>,
     description: Option<String>,
+    outweighed: Option<bool>,
 }
 
 /// All weights in force.
@@ -69,15 +77,24 @@ impl Weights {
         data_dir: Option<&Path>,
         is_rule: impl Fn(&str) -> bool,
     ) -> Result<Weights, RuleError> {
+        let tuned = data_dir.map(|dir| dir.join(TUNED_FILE)).filter(|path| path.exists());
+        Weights::load_tuned(dirs, tuned.as_deref(), is_rule)
+    }
+
+    /// The same with another file in place of what was tuned.
+    pub fn load_tuned(
+        dirs: &[PathBuf],
+        tuned: Option<&Path>,
+        is_rule: impl Fn(&str) -> bool,
+    ) -> Result<Weights, RuleError> {
         let mut weights = Weights::shipped()?;
         for dir in dirs {
             for path in weight_files(&dir.join("weights"))? {
                 weights.overlay(&read(&path)?, &path.display().to_string(), &is_rule)?;
             }
         }
-        let tuned = data_dir.map(|dir| dir.join(TUNED_FILE)).filter(|path| path.exists());
         if let Some(path) = tuned {
-            weights.overlay(&read(&path)?, &path.display().to_string(), &is_rule)?;
+            weights.overlay(&read(path)?, &path.display().to_string(), &is_rule)?;
         }
         Ok(weights)
     }
@@ -96,7 +113,11 @@ impl Weights {
                         class: Some(class),
                         score: Some(score),
                         description: Some(description),
-                    } => Weight { class, score, description },
+                        outweighed,
+                    } => {
+                        let outweighed = outweighed.unwrap_or(false);
+                        Weight { class, score, description, file: name.clone(), outweighed }
+                    }
                     _ => {
                         return Err(wrong(
                             text,
@@ -125,7 +146,11 @@ impl Weights {
             match self.by_name.get_mut(&name) {
                 Some(weight) => {
                     weight.class = entry.class.unwrap_or(weight.class);
-                    weight.score = entry.score.unwrap_or(weight.score);
+                    if let Some(score) = entry.score {
+                        weight.score = score;
+                        file.clone_into(&mut weight.file);
+                    }
+                    weight.outweighed = entry.outweighed.unwrap_or(weight.outweighed);
                     weight.description = entry
                         .description
                         .unwrap_or_else(|| std::mem::take(&mut weight.description));
@@ -146,6 +171,11 @@ impl Weights {
         self.by_name.iter().map(|(name, weight)| (name.as_str(), weight)).collect()
     }
 
+    /// The refitted score of a content rule.
+    pub fn of_rule(&self, id: &str) -> Option<f32> {
+        self.of_rules.get(id).copied()
+    }
+
     /// The finding that a sighting makes.
     pub fn weigh(&self, sighting: Sighting) -> Finding {
         let Sighting { name, strength, detail } = sighting;
@@ -159,6 +189,27 @@ impl Weights {
             false => format!("{}: {detail}", weight.description),
         };
         Finding::new(name, weight.class, weight.score * strength, bounded(&detail))
+    }
+
+    /// The weight of a name.
+    pub fn of(&self, name: &str) -> Option<&Weight> {
+        self.by_name.get(name)
+    }
+
+    /// A finding that other weights made, as these would have made it. What they do not know
+    /// stays as it is.
+    pub fn again(&self, finding: &Finding, made_by: &Weights) -> Finding {
+        let name = finding.name.as_ref();
+        let mut again = finding.clone();
+        if let (Some(own), Some(other)) = (self.by_name.get(name), made_by.by_name.get(name)) {
+            again.class = own.class;
+            again.score = match other.score {
+                // A sight that weighed nothing is taken for one without degrees.
+                0.0 => own.score,
+                score => finding.score / score * own.score,
+            };
+        }
+        again
     }
 
     /// A content rule's finding with its refitted score, when there is one.

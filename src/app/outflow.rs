@@ -87,6 +87,8 @@ impl SecondLook {
         }
         let mut judgement =
             policy::judgement_of(&mail.envelope, mail.facts.role, mail.id, &look, &judging.policy);
+        let filed = self.0.dmarc.file(&look, &judgement, &mail.envelope).await;
+        filed.map_err(|error| error.to_string())?;
         judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
         Ok(judgement)
     }

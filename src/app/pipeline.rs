@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::analysis::{Analysis, Failure};
+use super::dmarc::Clerk;
+use super::learning::Learning;
+use crate::analysis::{Analysis, Failure, Passage};
 use crate::journal::{Event, Journal};
 use crate::mail::{EnhancedCode, Mail, MailId, Receipt, Reply};
-use crate::policy::{self, PolicySet};
+use crate::policy::{self, Judged, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
 
@@ -25,6 +27,8 @@ pub(super) struct Line {
     pub(super) judging: ArcSwap<Judging>,
     pub(super) spool: Arc<Spool>,
     pub(super) journal: Arc<Journal>,
+    pub(super) learning: Learning,
+    pub(super) dmarc: Arc<Clerk>,
 }
 
 impl Pipeline for Line {
@@ -42,11 +46,28 @@ impl Pipeline for Line {
         let judged = policy::judge(scanned, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
+        self.learning.after(&judging, &judged);
+        let look = judged.stage().scanned().look();
         if let Some(refusal) = policy::refusal(&judgement) {
+            if let Refusal::Rejected(_) = refusal {
+                remember(&judging, &judged, judged.stage());
+                self.dmarc.observe(look, &judgement, &judged.envelope);
+            }
             return Decision::Refused(refusal.reply().clone());
+        }
+        if let Some(reply) = come_again(&judging, &judged) {
+            return Decision::Refused(reply);
+        }
+        // What was asked to come again is observed when it has.
+        self.dmarc.observe(look, &judgement, &judged.envelope);
+        if let Err(error) = self.dmarc.file(look, &judgement, &judged.envelope).await {
+            return Decision::Refused(not_now(id, &error.to_string()));
         }
         match self.spool.commit(judged).await {
             Ok(spooled) => {
+                if let Some(stage) = spooled.stage().judged() {
+                    remember(&judging, &spooled, stage);
+                }
                 self.journal.record(id, Event::Committed);
                 Decision::Accepted(Receipt::of(&spooled))
             }
@@ -58,6 +79,24 @@ impl Pipeline for Line {
             }
         }
     }
+}
+
+/// History learns what became of a mail.
+fn remember<S>(judging: &Judging, mail: &Mail<S>, stage: &Judged) {
+    if let Some(history) = judging.analysis.history() {
+        let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+        let now_s = mail.facts.received_ms / 1_000;
+        history.record(passage, stage.scanned().look(), stage.judgement(), now_s);
+    }
+}
+
+/// The answer to a doubtful mail from a stranger.
+fn come_again(judging: &Judging, mail: &Mail<Judged>) -> Option<Reply> {
+    let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+    let (look, judgement) = (mail.stage().scanned().look(), mail.stage().judgement());
+    let now_s = mail.facts.received_ms / 1_000;
+    let greylist = judging.analysis.greylist()?;
+    greylist.at_end_of_data(passage, look, judgement, &mail.content, now_s)
 }
 
 /// RFC 3463: 4.3.1, mail system full.

@@ -1,35 +1,18 @@
-//! Gives sessions what they need: the doorman, the accounts, the PROXY parser, and a witness
-//! that writes down what happened.
+//! Gives sessions what they need: the accounts, the PROXY parser, and a witness that writes
+//! down what happened (the doorman is in `door`).
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::journal::{Event, Journal};
-use crate::mail::{EnhancedCode, ForwardPath, Reply};
-use crate::net::limits::{ClientLimiter, Refusal};
+use crate::mail::{ForwardPath, Reply};
 use crate::net::proxy::{self, Origin, Progress};
+use crate::net::rates::{Buckets, Rate};
 use crate::session::{
-    Account, AccountsUnavailable, Authenticator, Doorman, Permit, Proxied, Sight, Trail, Visitor,
-    Witness,
+    Account, AccountsUnavailable, Authenticator, Proxied, Sight, Trail, Visitor, Witness,
 };
 use crate::store::Accounts;
-
-/// Counts clients with [`ClientLimiter`].
-#[derive(Debug)]
-pub(super) struct Door(pub(super) Arc<ClientLimiter>);
-
-impl Doorman for Door {
-    fn admit(&self, client: IpAddr) -> Result<Permit, Reply> {
-        let busy = |text| Reply::new(421, EnhancedCode(4, 7, 0), text);
-        match self.0.admit(client, Instant::now()) {
-            Ok(admission) => Ok(Box::new(admission)),
-            Err(Refusal::Total) => Err(busy("too many connections; try again later")),
-            Err(Refusal::Concurrency) => Err(busy("too many connections from your address")),
-            Err(Refusal::Rate) => Err(busy("too many new connections from your address")),
-        }
-    }
-}
+use crate::telemetry::metrics::{Counter, registry};
 
 /// Verifies against the store.
 #[derive(Debug)]
@@ -70,28 +53,84 @@ pub(super) fn proxied(octets: &[u8]) -> Proxied {
     }
 }
 
-/// Writes to the journal what concerns a mail, to telemetry what does not.
+/// Refused sessions that the journal keeps in a minute: a flood of connections must not become
+/// a flood of records. The rest goes to telemetry only, with its reference.
+const VISITS_A_MINUTE: u32 = 3_000;
+
+/// Writes to the journal what concerns a mail or is told to somebody with a reference, to
+/// telemetry what does not, and counts what is refused.
 #[derive(Debug)]
-pub(super) struct Chronicle(pub(super) Arc<Journal>);
+pub(super) struct Chronicle {
+    journal: Arc<Journal>,
+    visits: Mutex<Buckets<()>>,
+    refused: Refused,
+}
+
+/// Counters of what was refused, by what it was.
+#[derive(Debug)]
+struct Refused {
+    connections: Arc<Counter>,
+    early_talkers: Arc<Counter>,
+    commands: Arc<Counter>,
+    senders: Arc<Counter>,
+    recipients: Arc<Counter>,
+    log_ins: Arc<Counter>,
+    messages: Arc<Counter>,
+}
+
+impl Refused {
+    fn new() -> Refused {
+        let counter = |what| {
+            let help = "What was refused to clients, by what it was.";
+            registry().counter("postern_refused_total", help, &[("what", what)])
+        };
+        Refused {
+            connections: counter("connection"),
+            early_talkers: counter("early_talker"),
+            commands: counter("command"),
+            senders: counter("sender"),
+            recipients: counter("recipient"),
+            log_ins: counter("log_in"),
+            messages: counter("message"),
+        }
+    }
+
+    fn count(&self, sight: &Sight<'_>) {
+        let counter = match sight {
+            Sight::ConnectionRefused { .. } => &self.connections,
+            // Noted or refused: in either case it was one.
+            Sight::SpokeEarly => &self.early_talkers,
+            Sight::CommandRefused { .. } => &self.commands,
+            Sight::SenderRefused { .. } => &self.senders,
+            Sight::RecipientRefused { .. } => &self.recipients,
+            Sight::AuthenticationFailed { .. } => &self.log_ins,
+            Sight::MailRefused { .. } => &self.messages,
+            _ => return,
+        };
+        counter.add_one();
+    }
+}
 
 impl Witness for Chronicle {
     fn saw(&self, visitor: &Visitor, sight: Sight<'_>) {
+        self.refused.count(&sight);
         let (role, client) = (visitor.role, visitor.client);
         match sight {
             Sight::ConnectionRefused { reply } => {
-                tracing::info!(%role, %client, %reply, "connection refused");
+                self.visit_refused(visitor, "connection", reply);
             }
             Sight::HandshakeFailed { reason } => {
                 tracing::info!(%role, %client, reason, "handshake failed");
             }
+            Sight::SpokeEarly => tracing::info!(%role, %client, "spoke before it was greeted"),
             Sight::CommandRefused { trail: None, command, reply } => {
-                tracing::info!(%role, %client, command, %reply, "command refused");
+                self.visit_refused(visitor, command, reply);
             }
             Sight::CommandRefused { trail: Some(trail), command, reply } => {
                 self.turned_away(visitor, trail, None, command, reply.to_string());
             }
-            Sight::SenderRefused { reverse_path, reply } => {
-                tracing::info!(%role, %client, %reverse_path, %reply, "sender refused");
+            Sight::SenderRefused { trail, reply } => {
+                self.turned_away(visitor, trail, None, "MAIL", reply.to_string());
             }
             Sight::RecipientRefused { trail, forward_path, reply } => {
                 self.turned_away(visitor, trail, Some(forward_path), "RCPT", reply.to_string());
@@ -108,11 +147,11 @@ impl Witness for Chronicle {
             }
             Sight::MailReceived { mail } => {
                 let received = Event::received(&mail.envelope, &mail.facts, mail.content.len());
-                self.0.record(mail.id, received);
+                self.journal.record(mail.id, received);
             }
             Sight::MailRefused { mail_id, reply, .. } => {
                 let stage = "end of data".into();
-                self.0.record(mail_id, Event::Refused { reply: reply.to_string(), stage });
+                self.journal.record(mail_id, Event::Refused { reply: reply.to_string(), stage });
             }
             Sight::MailAccepted { mail_id } => tracing::debug!(%mail_id, "accepted"),
         }
@@ -120,6 +159,25 @@ impl Witness for Chronicle {
 }
 
 impl Chronicle {
+    pub(super) fn new(journal: Arc<Journal>) -> Chronicle {
+        Chronicle { journal, visits: Mutex::new(Buckets::new(4)), refused: Refused::new() }
+    }
+
+    /// Under the session's name, so that the reference that the client was given can be
+    /// looked up.
+    fn visit_refused(&self, visitor: &Visitor, stage: &str, reply: &Reply) {
+        let Some(rate) = Rate::a_minute(VISITS_A_MINUTE) else { return };
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = visits.take((), 1, rate, Instant::now()).is_ok();
+        drop(visits);
+        let (client, role) = (visitor.client, visitor.role);
+        if !is_kept {
+            return tracing::info!(%role, %client, stage, %reply, "session refused");
+        }
+        let (reply, stage) = (reply.to_string(), stage.to_owned());
+        self.journal.record(visitor.reference, Event::VisitRefused { client, reply, stage });
+    }
+
     /// A mail that never came in is part of what people look for.
     fn turned_away(
         &self,
@@ -136,6 +194,6 @@ impl Chronicle {
         let (reverse_path, stage) = (trail.reverse_path.to_string(), stage.to_owned());
         let client = visitor.client;
         let event = Event::TurnedAway { client, reverse_path, forward_paths, reply, stage };
-        self.0.record(trail.mail_id, event);
+        self.journal.record(trail.mail_id, event);
     }
 }

@@ -38,9 +38,16 @@ impl App {
         if let Err(error) = telemetry::set_level(&config.telemetry.level) {
             tracing::warn!(%error, "the level of events stays as it is");
         }
+        self.learning.reload(&config);
+        start::watch_lists(&judging.analysis, &self.stop.subscribe());
         self.line.judging.store(Arc::new(judging));
-        self.limiter.reload(&config.limits);
+        if let Some(bulk) = self.surroundings.bulk.clone() {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || bulk.reload(&config));
+        }
+        self.door.reload(&config);
         self.executor.reload(&config);
+        self.reporter.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);
         self.config = config;
@@ -55,6 +62,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("spool", old.spool != new.spool),
         ("quarantine", old.quarantine != new.quarantine),
         ("dns", old.dns != new.dns),
+        ("bulk.entries", old.bulk.entries != new.bulk.entries),
         ("telemetry.target", old.telemetry.target != new.telemetry.target),
         ("limits.budget_octets", old.limits.budget_octets != new.limits.budget_octets),
         ("delivery.connections", old.delivery.connections != new.delivery.connections),

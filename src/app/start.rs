@@ -10,24 +10,29 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::dmarc::Clerk;
+use super::door::Door;
+use super::gate::Gate;
+use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
-use super::reception::{Chronicle, Door, StoredAccounts, proxied};
+use super::reception::{Chronicle, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
 use crate::admin::{self, Desk};
+use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::delivery::aggregate::Reporter;
 use crate::journal::Journal;
 use crate::mail::Budget;
-use crate::net::limits::ClientLimiter;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
 use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
-use crate::session::House;
+use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
 
@@ -41,6 +46,7 @@ struct Rooms {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    bulk: Arc<Bulk>,
 }
 
 impl App {
@@ -59,10 +65,17 @@ impl App {
         })
         .await?;
         resume_releases(&rooms).await?;
+        let learning = Learning::start(&config, &rooms.bulk).await?;
         let surroundings = Surroundings {
             resolver: Some(resolver(&config)?),
             store: Some(Arc::clone(&rooms.store)),
+            likeness: Some(Arc::clone(&learning.likeness)),
+            bulk: Some(Arc::clone(&rooms.bulk)),
         };
+        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
+        let resolver = resolver.context("no resolver")?;
+        let reporter = reporter(&config, &rooms, &resolver);
+        let clerk = Arc::new(Clerk::new(Arc::clone(&rooms.store), Arc::clone(&reporter)));
         let judging = judging(&config, &surroundings)
             .await
             .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
@@ -70,27 +83,35 @@ impl App {
             judging: ArcSwap::from_pointee(judging),
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
+            learning: learning.clone(),
+            dmarc: Arc::clone(&clerk),
         });
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
-        let limiter = ClientLimiter::new(&config.limits);
+        let door = Door::new(&config);
         let budget = Budget::new(config.limits.budget_octets);
-        let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
-        let delivery = Delivery::new(&config, resolver.context("no resolver")?);
+        let delivery = Delivery::new(&config, resolver);
         let (stop, stopped) = watch::channel(false);
-        let house = house(&line, &rooms, &limiter, &tls, &budget);
+        let house = house(&line, &rooms, &door, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
         let desk = Desk {
+            data_dir: config.system.data_dir.clone(),
             spool: Arc::clone(&rooms.spool),
             quarantine: Arc::clone(&rooms.quarantine),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
+            teacher: Arc::clone(&learning.teacher),
+            shadow: Arc::clone(&learning.shadow),
+            reporter: Arc::clone(&reporter),
+            bulk: Some(Arc::clone(&rooms.bulk)),
             budget,
             started: Instant::now(),
         };
-        let background = background(&config, desk, &rooms, &stopped).await?;
+        let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
+        background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
+        watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
@@ -102,15 +123,17 @@ impl App {
             listeners,
             line,
             surroundings,
-            limiter,
+            door,
             tls,
             journal,
             spool,
             quarantine,
             stop,
             executor,
+            reporter,
             executing,
             background,
+            learning,
             _data_dir: data_dir,
         })
     }
@@ -126,7 +149,7 @@ async fn resume_releases(rooms: &Rooms) -> Result<(), Trouble> {
 }
 
 /// What reads or writes whole files, away from the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.context("a task broke off")?
@@ -161,7 +184,15 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         records = replayed.records,
         "the quarantine is open"
     );
-    Ok(Rooms { store, journal, spool, quarantine })
+    let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
+    Ok(Rooms { store, journal, spool, quarantine, bulk })
+}
+
+/// Checks the DNS lists of an analysis in the background as long as it is in force.
+pub(super) fn watch_lists(analysis: &Analysis, stopped: &watch::Receiver<bool>) {
+    if let Some(reputation) = analysis.reputation() {
+        tokio::spawn(Arc::clone(reputation).watch(stopped.clone()));
+    }
 }
 
 fn report(recovery: &Recovery, spool: &Spool) {
@@ -191,7 +222,7 @@ fn resolver(config: &Config) -> Result<Arc<DnsResolver>, Trouble> {
 fn house(
     line: &Arc<Line>,
     rooms: &Rooms,
-    limiter: &Arc<ClientLimiter>,
+    door: &Arc<Door>,
     tls: &Arc<ServerTls>,
     budget: &Arc<Budget>,
 ) -> OurHouse {
@@ -199,19 +230,31 @@ fn house(
     House {
         pipeline: Arc::clone(line),
         accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
-        doorman: Arc::new(Door(Arc::clone(limiter))),
+        doorman: Arc::clone(door) as Arc<dyn Doorman>,
+        gatekeeper: Arc::new(Gate(Arc::clone(line))),
         tls: Arc::new(move || Some(certificate.acceptor())),
         proxy: Arc::new(proxied),
-        witness: Arc::new(Chronicle(Arc::clone(&rooms.journal))),
+        witness: Arc::new(Chronicle::new(Arc::clone(&rooms.journal))),
         budget: Arc::clone(budget),
     }
 }
 
-/// The control socket and the quarantine's expiry.
+fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<Reporter> {
+    Reporter::new(
+        config,
+        Arc::clone(&rooms.store),
+        Arc::clone(&rooms.spool),
+        Arc::clone(&rooms.journal),
+        Arc::clone(resolver),
+    )
+}
+
+/// The control socket, the quarantine's expiry, and DMARC reports.
 async fn background(
     config: &Config,
     desk: Desk,
     rooms: &Rooms,
+    clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
     let socket = admin::socket_path(&config.system.data_dir);
@@ -229,5 +272,6 @@ async fn background(
             Arc::clone(&rooms.journal),
             stopped.clone(),
         )),
+        tokio::spawn(clerk.run(stopped.clone())),
     ])
 }

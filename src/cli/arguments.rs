@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::backup::BackupOrder;
+use super::model::ModelOrder;
+use super::report::ReportOrder;
+use super::shadow::ShadowOrder;
+use super::tune::TuneOrder;
+
 /// Postern, a mail firewall.
 #[derive(Debug, Parser)]
 #[command(name = "postern", version, about, propagate_version = true)]
@@ -24,6 +30,16 @@ pub enum Command {
     Scan(ScanOrder),
     /// Train the classifier from good mail and spam in files
     Train(TrainOrder),
+    /// Tell the running box that mail is spam or ham, so that it learns
+    Report(ReportOrder),
+    /// The classifier's model
+    Model(ModelOrder),
+    /// Refit the weights of findings from labelled mail
+    Tune(TuneOrder),
+    /// A candidate model or rule set that is tried on live mail, unseen
+    Shadow(ShadowOrder),
+    /// Configuration, model, weights and store in a folder, and back
+    Backup(BackupOrder),
     /// Content rules
     Rules(RulesOrder),
     /// Mail that waits for delivery
@@ -32,8 +48,14 @@ pub enum Command {
     Quarantine(QuarantineOrder),
     /// Find a message and tell its story
     Track(TrackOrder),
+    /// DMARC reports on own domains, and on what came from others
+    Dmarc(DmarcOrder),
     /// Accounts that may submit mail
     User(UserOrder),
+    /// Trusted and blocked senders
+    Sender(SenderOrder),
+    /// Digests of spam and malware that sites share
+    Bulk(BulkOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -199,10 +221,27 @@ pub enum QuarantineAct {
         /// Its MailId
         mail_id: String,
     },
-    /// Deliver to its recipients after all
-    Release(Chosen),
+    /// Deliver to its recipients after all; what was kept as spam is learned as good mail
+    Release {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as good mail whatever it was kept for
+        #[arg(long, conflicts_with = "no_learn")]
+        ham: bool,
+        /// Learn nothing from it
+        #[arg(long)]
+        no_learn: bool,
+    },
     /// Delete for good
-    Delete(Chosen),
+    Delete {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Learn it as spam
+        #[arg(long)]
+        spam: bool,
+    },
 }
 
 /// `postern track`.
@@ -229,6 +268,93 @@ pub struct TrackOrder {
     /// A MailId, a Message-ID or an address, when no option says which
     #[arg(value_name = "WHAT")]
     pub what: Option<String>,
+}
+
+/// `postern dmarc`.
+#[derive(Debug, Args)]
+pub struct DmarcOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: DmarcAct,
+}
+
+/// What can be done with DMARC reports.
+#[derive(Debug, Subcommand)]
+pub enum DmarcAct {
+    /// List the reports that others sent, the latest first
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only on this domain
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Show which addresses sent mail in a domain's name: in one report, or in all together
+    Show {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// All reports on this domain
+        #[arg(long, value_name = "DOMAIN", conflicts_with = "id")]
+        domain: Option<String>,
+        /// The id of one report, as in the list
+        #[arg(value_name = "ID", required_unless_present = "domain")]
+        id: Option<String>,
+    },
+    /// Show what this box saw of domains that want reports, by day
+    Observed {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Only this domain, with its source addresses
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Send the reports on finished days now
+    Send(Listing),
+}
+
+/// `postern bulk`.
+#[derive(Debug, Args)]
+pub struct BulkOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: BulkAct,
+}
+
+/// What can be done with digests.
+#[derive(Debug, Subcommand)]
+pub enum BulkAct {
+    /// Print this site's public key; make the key when there is none
+    Key(WithConfig),
+    /// Write what was reported here as a signed file for other sites
+    Export {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Days after which nobody uses it any more
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+    },
+    /// Check another site's file and put it where the box reads it
+    Import {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The other site's file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// `postern user`.
@@ -267,4 +393,56 @@ pub enum UserAct {
     },
     /// List the accounts
     List(Listing),
+}
+
+/// `postern sender`.
+#[derive(Debug, Args)]
+pub struct SenderOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: SenderAct,
+}
+
+/// What can be done with the lists of senders.
+#[derive(Debug, Subcommand)]
+pub enum SenderAct {
+    /// Do not take a sender's mail for spam; counts only when the sender is authenticated
+    Trust(ChosenSender),
+    /// Refuse a sender's mail
+    Block(ChosenSender),
+    /// Take an entry out of a list
+    Forget(ChosenSender),
+    /// List the entries, those of the configuration file too
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// Whose
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// Whose list; without either, the site's.
+#[derive(Debug, Clone, Args)]
+pub struct Whose {
+    /// The list of a protected domain
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "user")]
+    pub domain: Option<String>,
+    /// The list of a recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub user: Option<String>,
+}
+
+/// The entry that an act is for.
+#[derive(Debug, Clone, Args)]
+pub struct ChosenSender {
+    /// Where from
+    #[command(flatten)]
+    pub listing: Listing,
+    /// Whose
+    #[command(flatten)]
+    pub whose: Whose,
+    /// An address, `@domain`, `@.domain` (with its sub-domains) or a network
+    pub entry: String,
 }

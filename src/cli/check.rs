@@ -9,6 +9,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     crate::telemetry::check_level(&config.telemetry.level)
         .map_err(|error| Trouble::Telemetry(error.to_string()))?;
     let rules = super::rules::compile(Some(&config), &[])?;
+    super::rules::weights(Some(&config), &rules)?;
     crate::net::tls::ServerTls::check(&config.tls)
         .map_err(|error| Trouble::Tls(error.to_string()))?;
     println!(

@@ -85,6 +85,16 @@ impl Control {
         Ok(serde_json::from_slice(&text).context("unexpected answer")?)
     }
 
+    /// `POST` with a message as body.
+    pub(super) fn send<Row: DeserializeOwned>(
+        &self,
+        path: &str,
+        message: Vec<u8>,
+    ) -> Result<Row, Trouble> {
+        let text = self.exchange(Method::POST, path, message.into())?.text;
+        Ok(serde_json::from_slice(&text).context("unexpected answer")?)
+    }
+
     fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answered, Trouble> {
         let (status, answered) = self.runtime.block_on(async {
             let stream =

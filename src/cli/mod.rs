@@ -4,18 +4,26 @@
 //! box through its control socket or, where no box is needed, directly.
 
 mod arguments;
+mod backup;
+mod bulk;
 mod check;
 mod control;
+mod dmarc;
 mod exit;
 mod messages;
+mod model;
 mod progress;
 mod quarantine;
 mod queue;
 mod render;
+mod report;
 mod rules;
 mod scan;
+mod sender;
+mod shadow;
 mod track;
 mod train;
+mod tune;
 mod user;
 
 pub use arguments::{Arguments, Command, WithConfig};
@@ -29,11 +37,19 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Check(with) => check::check(&with),
         Command::Scan(order) => scan::scan(&order),
         Command::Train(order) => train::train(&order),
+        Command::Report(order) => report::report(&order),
+        Command::Model(order) => model::model(&order),
+        Command::Tune(order) => tune::tune(&order),
+        Command::Shadow(order) => shadow::shadow(&order),
+        Command::Backup(order) => backup::backup(&order),
         Command::Rules(order) => rules::rules(&order),
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),
+        Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
+        Command::Sender(order) => sender::sender(&order),
+        Command::Bulk(order) => bulk::bulk(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

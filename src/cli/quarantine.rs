@@ -14,8 +14,13 @@ pub(super) fn quarantine(order: &QuarantineOrder) -> Result<Exit, Trouble> {
             render::rows(&rows, listing.json, line)
         }
         QuarantineAct::Show { listing, mail_id } => show(listing, mail_id),
-        QuarantineAct::Release(chosen) => act(chosen, "release"),
-        QuarantineAct::Delete(chosen) => act(chosen, "delete"),
+        QuarantineAct::Release { chosen, ham: true, .. } => act(chosen, "release?learn=ham"),
+        QuarantineAct::Release { chosen, no_learn: true, .. } => {
+            act(chosen, "release?learn=nothing")
+        }
+        QuarantineAct::Release { chosen, .. } => act(chosen, "release"),
+        QuarantineAct::Delete { chosen, spam: true } => act(chosen, "delete?learn=spam"),
+        QuarantineAct::Delete { chosen, .. } => act(chosen, "delete"),
     }
 }
 

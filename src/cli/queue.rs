@@ -100,7 +100,8 @@ pub(super) fn act_on(
 }
 
 fn acted_line(acted: &Acted) -> String {
-    format!("{} {}", acted.mail_id, acted.done)
+    let lesson = acted.lesson.as_ref().map(|lesson| format!(", {lesson}"));
+    format!("{} {}{}", acted.mail_id, acted.done, lesson.unwrap_or_default())
 }
 
 /// Checks a MailId before it becomes part of a path.

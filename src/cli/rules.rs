@@ -9,6 +9,7 @@ use super::arguments::{RulesAct, RulesOrder};
 use super::exit::{Exit, Trouble};
 use super::render;
 use crate::analysis::rules::{RuleError, RuleSet};
+use crate::analysis::weights::Weights;
 use crate::config::Config;
 
 pub(super) fn rules(order: &RulesOrder) -> Result<Exit, Trouble> {
@@ -26,6 +27,16 @@ pub(super) fn compile(config: Option<&Config>, dirs: &[PathBuf]) -> Result<Arc<R
         RuleError::Wrong { .. } | RuleError::Unreadable { .. } => Trouble::Rules(error.to_string()),
         RuleError::Engine(_) => Trouble::Software(error.into()),
     })
+}
+
+/// The weights that a box with these rules would use.
+pub(super) fn weights(config: Option<&Config>, rules: &RuleSet) -> Result<Weights, Trouble> {
+    let (dirs, data_dir) = match config {
+        Some(config) => (config.content.dirs.as_slice(), Some(config.system.data_dir.as_path())),
+        None => (&[][..], None),
+    };
+    let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
+    Weights::load(dirs, data_dir, is_rule).map_err(|error| Trouble::Rules(error.to_string()))
 }
 
 fn load(config: Option<&Path>, dirs: &[PathBuf]) -> Result<Arc<RuleSet>, Trouble> {
@@ -54,23 +65,34 @@ struct RuleRow<'r> {
     score: f32,
     description: &'r str,
     file: &'r str,
-    line: usize,
+    /// Absent for what is no content rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
 }
 
+/// Everything that can be found in a mail: content rules, then what the other stages see.
 fn list(config: Option<&Path>, json: bool) -> Result<Exit, Trouble> {
-    let rules = load(config, &[])?;
-    let rows: Vec<RuleRow<'_>> = rules
-        .rules()
-        .iter()
-        .map(|rule| RuleRow {
-            id: &rule.id,
-            class: rule.class,
-            score: rule.score,
-            description: &rule.description,
-            file: &rule.file,
-            line: rule.place.line,
-        })
-        .collect();
+    let config = config.map(Config::load).transpose()?;
+    let rules = compile(config.as_ref(), &[])?;
+    let weights = weights(config.as_ref(), &rules)?;
+    let of_rules = rules.rules().iter().map(|rule| RuleRow {
+        id: &rule.id,
+        class: rule.class,
+        score: weights.of_rule(&rule.id).unwrap_or(rule.score),
+        description: &rule.description,
+        file: &rule.file,
+        line: Some(rule.place.line),
+    });
+    let all = weights.all();
+    let of_stages = all.iter().map(|(name, weight)| RuleRow {
+        id: name,
+        class: weight.class,
+        score: weight.score,
+        description: &weight.description,
+        file: &weight.file,
+        line: None,
+    });
+    let rows: Vec<RuleRow<'_>> = of_rules.chain(of_stages).collect();
     render::rows(&rows, json, |row| {
         format!("{:40} {:11} {:+6.1}  {}", row.id, row.class, row.score, row.description)
     })

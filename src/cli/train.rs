@@ -33,14 +33,20 @@ pub(super) fn train(order: &TrainOrder) -> Result<Exit, Trouble> {
     let (examples, unreadable) = examples(&ham, &spam);
     eprintln!("learning from {} messages", examples.len());
     let classifier = Classifier::blank(LearningLimits::default());
-    let report = classifier.train(&examples).map_err(trouble)?;
+    let report = classifier.train(&examples, now_s()).map_err(trouble)?;
     let path = data_dir.join(MODEL_FILE);
     classifier.save(&path).map_err(trouble)?;
     tell(&report, &path, unused, unreadable);
     Ok(Exit::Ok)
 }
 
-fn trouble(error: ClassifierError) -> Trouble {
+/// Seconds since 1970.
+pub(super) fn now_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+pub(super) fn trouble(error: ClassifierError) -> Trouble {
     match error {
         ClassifierError::EmptyCorpus | ClassifierError::OneSided { .. } => {
             Trouble::Data(format!("{error}; one file is one message"))
@@ -50,7 +56,7 @@ fn trouble(error: ClassifierError) -> Trouble {
 }
 
 /// The files of one kind; what was named has to be there.
-fn corpus(named: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
+pub(super) fn corpus(named: &[PathBuf]) -> Result<Vec<PathBuf>, Trouble> {
     for path in named {
         std::fs::metadata(path).map_err(|error| Trouble::Input { file: path.clone(), error })?;
     }
@@ -77,7 +83,7 @@ fn shares(ham: usize, spam: usize) -> (usize, usize) {
 }
 
 /// All files, or so many that are evenly spread over them.
-fn spread(files: Vec<PathBuf>, most: usize) -> Vec<PathBuf> {
+pub(super) fn spread(files: Vec<PathBuf>, most: usize) -> Vec<PathBuf> {
     let all = files.len();
     if all <= most {
         return files;

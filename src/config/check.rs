@@ -1,7 +1,7 @@
 //! What the shape of the file cannot say: contradictions between values.
 
 use super::error::Contradiction;
-use super::{Config, RecipientCheck};
+use super::{Config, RecipientCheck, SenderEntry};
 use crate::mail::Role;
 
 type Checked = Result<(), Contradiction>;
@@ -13,7 +13,112 @@ pub(super) fn check(config: &Config) -> Checked {
     timing(config)?;
     policy(config)?;
     impersonation(config)?;
+    reputation(config)?;
+    history(config)?;
+    lists(config)?;
+    authentication(config)?;
+    dmarc_reports(config)?;
+    learning(config)?;
+    door(config)?;
+    bulk(config)?;
     limits(config)
+}
+
+/// A table of more takes gigabytes.
+const BULK_ENTRIES: std::ops::RangeInclusive<usize> = 100..=2_000_000;
+
+fn bulk(config: &Config) -> Checked {
+    let bulk = &config.bulk;
+    if !BULK_ENTRIES.contains(&bulk.entries) {
+        return wrong("entries", "`entries` of [bulk] go from 100 to 2000000");
+    }
+    if bulk.recipients < 2 || bulk.networks < 2 {
+        return wrong("[bulk]", "`recipients` and `networks` of [bulk] must be at least 2");
+    }
+    for (at, feed) in bulk.feed.iter().enumerate() {
+        let key = feed.key.to_string();
+        if bulk.feed.iter().take(at).any(|other| other.key == feed.key) {
+            return wrong(key, "a feed's key is given twice");
+        }
+        if !(0.0..=1.0).contains(&feed.weight) {
+            return wrong(key, "the weight of a feed goes from 0 to 1");
+        }
+    }
+    Ok(())
+}
+
+/// More lists than anybody needs would make every mail a burden to the resolver.
+const DNS_LISTS: usize = 32;
+const HOSTS_PER_MESSAGE: usize = 64;
+
+fn reputation(config: &Config) -> Checked {
+    let reputation = &config.reputation;
+    if reputation.list.len() > DNS_LISTS {
+        return wrong("[[reputation.list]]", format!("more than {DNS_LISTS} lists"));
+    }
+    for (at, list) in reputation.list.iter().enumerate() {
+        let zone = list.zone.as_str();
+        let earlier = reputation.list.iter().take(at);
+        if earlier.clone().any(|other| other.zone == list.zone && other.kind == list.kind) {
+            return wrong(zone, format!("list {zone} is given twice for the same kind"));
+        }
+        if list.weights.values().any(|weight| !(0.0..=100.0).contains(weight)) {
+            return wrong(zone, format!("list {zone}: weights go from 0 to 100"));
+        }
+        if list
+            .weights
+            .keys()
+            .any(|pattern| pattern.mask.is_some() && pattern.network.prefix_len() < 24)
+        {
+            return wrong(
+                zone,
+                format!("list {zone}: a bit mask needs a network of /24 or longer"),
+            );
+        }
+        if list.timeout_ms < 50 {
+            return wrong(zone, format!("list {zone}: `timeout_ms` must be at least 50"));
+        }
+    }
+    if reputation.hosts_per_message > HOSTS_PER_MESSAGE {
+        let what = format!("`hosts_per_message` must be at most {HOSTS_PER_MESSAGE}");
+        return wrong("hosts_per_message", what);
+    }
+    if reputation.pause_first_s == 0 || reputation.pause_max_s < reputation.pause_first_s {
+        return wrong("pause_", "`pause_first_s` must be at least 1 and at most `pause_max_s`");
+    }
+    match reputation.failures == 0 || reputation.check_every_s < 10 || reputation.timeout_ms < 100 {
+        true => wrong(
+            "[reputation]",
+            "`failures` must be at least 1, `check_every_s` 10 and `timeout_ms` 100",
+        ),
+        false => Ok(()),
+    }
+}
+
+fn learning(config: &Config) -> Checked {
+    let learning = &config.learning;
+    let (spam, ham) = (learning.automatic_spam_score, learning.automatic_ham_score);
+    // What is below a threshold of the policy is not sure, and what lies between is nothing.
+    if !(5.0..=1_000.0).contains(&spam) {
+        return wrong("automatic_spam_score", "`automatic_spam_score` must be from 5 to 1000");
+    }
+    if !(-1_000.0..=0.0).contains(&ham) {
+        return wrong("automatic_ham_score", "`automatic_ham_score` must be from -1000 to 0");
+    }
+    if !(1..=86_400).contains(&learning.save_interval_s) {
+        return wrong("save_interval_s", "`save_interval_s` must be from 1 to 86400");
+    }
+    match &learning.shadow {
+        Some(shadow)
+            if shadow.model.is_none() && shadow.weights.is_none() && shadow.rules.is_empty() =>
+        {
+            wrong("[learning.shadow]", "names neither `model` nor `weights` nor `rules`")
+        }
+        Some(shadow) if shadow.examples() > 10_000 => {
+            wrong("examples", "`examples` must be 10000 at most")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn policy(config: &Config) -> Checked {
@@ -52,6 +157,49 @@ fn impersonation(config: &Config) -> Checked {
     for (name, text) in texts {
         if text.as_ref().is_some_and(|text| text.contains(['\r', '\n']) || text.trim().is_empty()) {
             return wrong(name, format!("`{name}` must be one line of text"));
+        }
+    }
+    Ok(())
+}
+
+fn dmarc_reports(config: &Config) -> Checked {
+    let reports = &config.authentication.reports;
+    let Some(author) = reports.author() else {
+        return match reports.send {
+            true => wrong("send", "`send` needs `from` or `address` in [authentication.reports]"),
+            false => Ok(()),
+        };
+    };
+    // RFC 9990: a report is an attachment under a name in ASCII, to whoever asks for it; few
+    // of them take addresses that are not.
+    if reports.send && (author.needs_smtputf8() || author.domain().is_none()) {
+        return wrong(author.to_string(), "the author of reports must be an ASCII address");
+    }
+    if reports.send && reports.max_domains_per_day == 0 {
+        return wrong("max_domains_per_day", "`max_domains_per_day` must be at least 1");
+    }
+    let texts = [&reports.org_name, &reports.extra_contact];
+    match texts.into_iter().flatten().find(|text| text.chars().any(char::is_control)) {
+        Some(text) => wrong(text.clone(), "a name of [authentication.reports] holds controls"),
+        None => Ok(()),
+    }
+}
+
+fn authentication(config: &Config) -> Checked {
+    let given = &config.authentication;
+    if given.timeout_s == 0 {
+        return wrong("timeout_s", "`authentication.timeout_s` must be at least 1");
+    }
+    if given.trusted_relays.iter().any(|network| network.prefix_len() == 0) {
+        return wrong(
+            "trusted_relays",
+            "`trusted_relays` for every network would trust any client",
+        );
+    }
+    for (at, one) in given.overrides.iter().enumerate() {
+        let name = one.domain.as_str();
+        if given.overrides.iter().skip(at + 1).any(|other| other.domain == one.domain) {
+            return wrong(name, format!("two overrides for {name}"));
         }
     }
     Ok(())
@@ -142,6 +290,31 @@ fn timing(config: &Config) -> Checked {
     }
 }
 
+fn door(config: &Config) -> Checked {
+    let door = &config.door;
+    // RFC 5321 section 4.5.3.2: clients wait five minutes for a greeting, a MAIL and a RCPT;
+    // what comes near that loses mail.
+    const LONGEST_MS: u64 = 60_000;
+    // A year: beyond it a moment may not be expressible.
+    const YEAR_S: u64 = 365 * 24 * 3_600;
+    let ceilings = [
+        ("greeting_delay_ms", door.greeting_delay_ms, LONGEST_MS),
+        ("tarpit_ms", door.tarpit_ms, LONGEST_MS),
+        ("tarpit_max_ms", door.tarpit_max_ms, LONGEST_MS),
+        ("greeting_remembered_h", door.greeting_remembered_h, YEAR_S / 3_600),
+        ("harvest_block_s", door.harvest_block_s, YEAR_S),
+    ];
+    for (name, given, ceiling) in ceilings {
+        if given > ceiling {
+            return wrong(name, format!("`{name}` must be at most {ceiling}"));
+        }
+    }
+    match door.tarpit_max_ms < door.tarpit_ms {
+        true => wrong("tarpit_max_ms", "`tarpit_max_ms` must not be less than `tarpit_ms`"),
+        false => Ok(()),
+    }
+}
+
 fn limits(config: &Config) -> Checked {
     let limits = &config.limits;
     // RFC 5321 section 4.5.3.1: the least that a receiver must take.
@@ -173,5 +346,65 @@ fn limits(config: &Config) -> Checked {
             "`budget_octets` must hold at least one message of `message_octets`",
         ),
         false => Ok(()),
+    }
+}
+
+fn history(config: &Config) -> Checked {
+    let history = &config.history;
+    let scores = [history.good_below, history.suspicious_from, history.bad_from];
+    if scores.iter().any(|score| !score.is_finite()) || !scores.is_sorted() {
+        let what = "`good_below`, `suspicious_from` and `bad_from` must be numbers that rise";
+        return wrong("[history]", what);
+    }
+    if history.half_life_days == 0 || history.half_life_days > 3_650 {
+        return wrong("half_life_days", "`half_life_days` must be from 1 to 3650");
+    }
+    let greylist = &history.greylist;
+    if !greylist.from_score.is_finite() {
+        return wrong("from_score", "`from_score` is not a number");
+    }
+    // A sender gives up after four or five days (RFC 5321 section 4.5.4.1).
+    if greylist.delay_s == 0 || greylist.delay_s > 14_400 {
+        return wrong("delay_s", "`delay_s` must be from 1 to 14400, four hours");
+    }
+    if greylist.window_s < greylist.delay_s.saturating_mul(2) || greylist.window_s > 604_800 {
+        let what = "`window_s` must be at least twice `delay_s` and at most 604800, a week";
+        return wrong("window_s", what);
+    }
+    match (1..=400).contains(&greylist.allow_days) {
+        true => Ok(()),
+        false => wrong("allow_days", "`allow_days` must be from 1 to 400"),
+    }
+}
+
+fn lists(config: &Config) -> Checked {
+    let lists = &config.lists;
+    let of_domains =
+        lists.domain.iter().map(|own| (own.name.to_string(), &own.trusted, &own.blocked));
+    let of_users = lists.user.iter().map(|own| (own.address.key(), &own.trusted, &own.blocked));
+    let site = ("the site".to_owned(), &lists.trusted, &lists.blocked);
+    let mut named = std::collections::HashSet::new();
+    for (whose, trusted, blocked) in std::iter::once(site).chain(of_domains).chain(of_users) {
+        if let Some(both) = trusted.iter().find(|entry| blocked.contains(entry)) {
+            let what = format!("{both} is both trusted and blocked for {whose}");
+            return wrong(both.to_string(), what);
+        }
+        let is_wide = |entry: &&SenderEntry| match entry {
+            SenderEntry::Domain(domain) | SenderEntry::DomainTree(domain) => {
+                !domain.as_str().contains('.')
+            }
+            SenderEntry::Address(_) | SenderEntry::Network(_) => false,
+        };
+        if let Some(wide) = trusted.iter().find(is_wide) {
+            let what = format!("{wide} would trust a whole top-level domain");
+            return wrong(wide.to_string(), what);
+        }
+        if !named.insert(whose.clone()) {
+            return wrong(whose.clone(), format!("lists of {whose} are given twice"));
+        }
+    }
+    match lists.networks.iter().find(|network| network.prefix_len() == 0) {
+        Some(_) => wrong("networks = ", "`lists.networks` for every client would prove nothing"),
+        None => Ok(()),
     }
 }

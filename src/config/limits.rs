@@ -18,6 +18,8 @@ pub struct Limits {
     pub connections: usize,
     /// Sessions at once from one client address (an IPv6 client is its /64); above it `421`.
     pub connections_per_client: usize,
+    /// Sessions at once from one network (IPv4 /24, IPv6 /48); above it `421`. 0 is no limit.
+    pub connections_per_network: usize,
     /// New sessions a minute from one client address; above it `421`.
     pub connections_per_client_per_minute: u32,
     /// Largest message, announced by SIZE; above it `552`.
@@ -62,6 +64,7 @@ impl Default for Limits {
             exempt: ["127.0.0.0/8", "::1/128"].iter().filter_map(|net| net.parse().ok()).collect(),
             connections: 20_000,
             connections_per_client: 50,
+            connections_per_network: 300,
             connections_per_client_per_minute: 600,
             message_octets: 50 << 20,
             recipients: 1_000,

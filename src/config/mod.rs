@@ -7,6 +7,7 @@
 mod authentication;
 mod bulk;
 mod check;
+mod dmarc_reports;
 mod door;
 mod error;
 mod history;
@@ -22,17 +23,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use authentication::Authentication;
-pub use bulk::Bulk;
-pub use door::Door;
+pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
+pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
+pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
+pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
-pub use history::History;
+pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::{BrandText, Impersonation, Person};
-pub use learning::Learning;
+pub use learning::{Learning, Shadow};
 pub use limits::Limits;
-pub use lists::Lists;
+pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
-pub use reputation::Reputation;
+pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
     Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,
@@ -144,6 +146,11 @@ impl Config {
         self.tls.certificate.iter_mut().for_each(resolve);
         self.tls.key.iter_mut().for_each(resolve);
         self.content.dirs.iter_mut().for_each(resolve);
+        if let Some(shadow) = &mut self.learning.shadow {
+            let files = shadow.model.iter_mut().chain(&mut shadow.weights);
+            files.chain(&mut shadow.rules).for_each(resolve);
+        }
+        self.bulk.feed.iter_mut().filter_map(|feed| feed.file.as_mut()).for_each(resolve);
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);

@@ -90,8 +90,30 @@ fn errors_name_line_column_and_the_nearest_name() {
             "7:12",
             "not a next hop",
         ),
+        (format!("{LEAST}[history.greylist]\nmode = \"al\"\n"), "6:8", "did you mean `all`?"),
+        (format!("{LEAST}[history.greylist]\ndelay_s = 0\n"), "6:1", "from 1 to 14400"),
+        (format!("{LEAST}[history.greylist]\nwindow_s = 5\n"), "6:1", "at least twice"),
+        (format!("{LEAST}[history]\nbad_from = 1\n"), "5:1", "numbers that rise"),
+        (format!("{LEAST}[lists]\ntrusted = [\"*\"]\n"), "6:11", "no wildcards"),
+        (format!("{LEAST}[lists]\ntrusted = [\"@test\"]\n"), "6:13", "top-level domain"),
+        (
+            format!("{LEAST}[lists]\ntrusted = [\"@x.test\"]\nblocked = [\"@x.test\"]\n"),
+            "6:13",
+            "both trusted and blocked for the site",
+        ),
+        (
+            format!(
+                "{LEAST}[[lists.domain]]\nname = \"x.test\"\n[[lists.domain]]\nname = \"X.test\"\n"
+            ),
+            "6:9",
+            "lists of x.test are given twice",
+        ),
         (format!("{LEAST}[tls]\nkey = \"a\"\n"), "5:1", "go together"),
         (format!("{LEAST}[limits]\nconnections = 0\n"), "6:1", "at least 1"),
+        (format!("{LEAST}[door]\ngreeting_delay_ms = 90000\n"), "6:1", "at most 60000"),
+        (format!("{LEAST}[door]\ntarpit_max_ms = 1\n"), "6:1", "must not be less"),
+        (format!("{LEAST}[door]\nearly_talker = \"refuze\"\n"), "6:16", "`refuse`"),
+        (format!("{LEAST}[door.inbond]\n"), "5:7", "did you mean `inbound`?"),
         (format!("{LEAST}[policy.inbound]\nreject = nan\n"), "6:1", "not a number"),
         (
             format!(

@@ -9,6 +9,7 @@
 //! recorded before the mail can end; a mail is never bounced for what this box or DNS cannot do
 //! for the moment, before it expires.
 
+pub mod aggregate;
 mod connection;
 mod lane;
 mod lanes;

@@ -27,6 +27,7 @@ pub(crate) fn facts() -> Facts {
         tls: None,
         account: None,
         received_ms: 1_700_000_000_000,
+        manners: Default::default(),
     }
 }
 

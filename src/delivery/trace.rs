@@ -96,6 +96,7 @@ mod tests {
             tls: None,
             account: None,
             received_ms: 1_700_000_000_000,
+            manners: Default::default(),
         }
     }
 

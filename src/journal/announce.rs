@@ -71,6 +71,10 @@ pub(super) fn announce(mail_id: MailId, event: &Event) {
                 forward_paths = listed(forward_paths), subject = short(subject), size_octets,
                 "originated");
         }
+        Event::VisitRefused { client, reply, stage } => {
+            info!(target: TARGET, mail_id = id, event = name, client = %client,
+                reply = short(reply), stage = short(stage), "session refused");
+        }
         Event::TurnedAway { client, reverse_path, forward_paths, reply, stage } => {
             info!(target: TARGET, mail_id = id, event = name, client = %client,
                 reverse_path = short(reverse_path), forward_paths = listed(forward_paths),

@@ -166,6 +166,16 @@ pub enum Event {
         /// Where on its way it was, for example `RCPT`.
         stage: String,
     },
+    /// A session was refused, or something in it that belongs to no mail. Its name is the
+    /// session's.
+    VisitRefused {
+        /// From whom.
+        client: IpAddr,
+        /// What the client read.
+        reply: String,
+        /// What it had come to, for example `connection` or `AUTH`.
+        stage: String,
+    },
 }
 
 impl Event {
@@ -237,6 +247,7 @@ impl Event {
             Event::Recovered => "recovered",
             Event::Originated { .. } => "originated",
             Event::TurnedAway { .. } => "turned_away",
+            Event::VisitRefused { .. } => "visit_refused",
         }
     }
 
@@ -261,7 +272,7 @@ impl Event {
             Event::Delivered { recipient, reply, .. }
             | Event::Deferred { recipient, reply, .. }
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
-            Event::Refused { reply, .. } => reply.len(),
+            Event::Refused { reply, .. } | Event::VisitRefused { reply, .. } => reply.len(),
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -286,7 +297,7 @@ impl Event {
                 limit(message_id, TEXT_OCTETS);
                 limit(dispositions, TEXT_OCTETS);
             }
-            Event::Refused { reply, stage } => {
+            Event::Refused { reply, stage } | Event::VisitRefused { reply, stage, .. } => {
                 limit(reply, TEXT_OCTETS);
                 limit(stage, ADDRESS_OCTETS);
             }

@@ -91,13 +91,17 @@ impl Story {
     pub fn in_plain_words(&self) -> String {
         let mut out = String::new();
         // Writing into a string cannot fail.
-        let _ = writeln!(
-            out,
-            "{}  from <{}> to {}",
-            self.mail_id,
-            safe(&self.reverse_path),
-            listed(&self.forward_paths)
-        );
+        let is_visit = |(_, event): &(u64, Event)| matches!(event, Event::VisitRefused { .. });
+        let _ = match self.events.iter().all(is_visit) {
+            true => writeln!(out, "{}  a session, or what in it came to no mail", self.mail_id),
+            false => writeln!(
+                out,
+                "{}  from <{}> to {}",
+                self.mail_id,
+                safe(&self.reverse_path),
+                listed(&self.forward_paths)
+            ),
+        };
         if !self.subject.is_empty() {
             let _ = writeln!(out, "    subject: {}", safe(&self.subject));
         }
@@ -186,6 +190,9 @@ fn words(event: &Event) -> String {
             listed(forward_paths),
             safe(reply)
         ),
+        Event::VisitRefused { client, reply, stage } => {
+            format!("refused at {} (client {client}): {}", safe(stage), safe(reply))
+        }
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),

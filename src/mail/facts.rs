@@ -36,6 +36,19 @@ pub struct TlsFacts {
     pub cipher: String,
 }
 
+/// How a client behaved, as far as an honest one does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Manners {
+    /// It spoke before it was greeted (RFC 5321 section 3.1).
+    pub early_talker: bool,
+    /// It did not wait for a reply that it had to wait for (RFC 2920 section 3.1).
+    pub pipelined_unasked: bool,
+    /// Mailboxes that do not exist which it named in the session so far.
+    pub unknown_recipients: u16,
+    /// Commands of the session so far that were refused for their form or order.
+    pub errors: u16,
+}
+
 /// Observed at reception; never changes afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -53,6 +66,10 @@ pub struct Facts {
     pub account: Option<String>,
     /// End of data, milliseconds since 1970.
     pub received_ms: u64,
+    /// How the client behaved. Records keep it at their end ([`Manners`] is younger than the
+    /// first of them), so that boxes before and after read each other's.
+    #[serde(skip)]
+    pub manners: Manners,
 }
 
 /// What a list shows of a message, read once during analysis. All of it is the sender's word.

@@ -18,7 +18,7 @@ mod verdict;
 pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
 pub use content::{Budget, Content, ContentError, ContentWriter, Reservation};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
-pub use facts::{Facts, Role, Summary, TlsFacts};
+pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::MailId;
+
 /// `class.subject.detail` of RFC 3463, for example `5.7.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnhancedCode(pub u8, pub u16, pub u16);
@@ -27,6 +29,8 @@ pub struct Reply {
 
 /// RFC 5321 section 4.5.3.1.5: a reply line is at most 512 octets with its code and CRLF.
 const REPLY_TEXT_OCTETS: usize = 480;
+/// A reference goes on a line of its own where the last line has no room for it.
+const REFERRED_TEXT_OCTETS: usize = 440;
 
 impl Reply {
     /// A reply of one line with an enhanced code. Controls in `text` are replaced and what
@@ -39,6 +43,19 @@ impl Reply {
     pub fn plain<T: AsRef<str>>(code: u16, lines: impl IntoIterator<Item = T>) -> Reply {
         let text = lines.into_iter().map(|line| printable(line.as_ref())).collect();
         Reply { code, enhanced: None, text }
+    }
+
+    /// The same with a name at its end by which the sender can ask the administrator about it.
+    pub fn with_reference(mut self, reference: MailId) -> Reply {
+        let name = reference.to_string();
+        if self.text.iter().any(|line| line.contains(&name)) {
+            return self;
+        }
+        match self.text.last_mut().filter(|last| last.len() <= REFERRED_TEXT_OCTETS) {
+            Some(last) => last.push_str(&format!(" ({name})")),
+            None => self.text.push(format!("({name})")),
+        }
+        self
     }
 
     /// 2xx.
@@ -104,5 +121,15 @@ mod tests {
         assert_eq!(text, "550 5.1.1 no <x??250 ok>\r\n250-mx.test\r\n250 SIZE 1\r\n");
         let long = Reply::new(550, EnhancedCode(5, 1, 1), "ä".repeat(600));
         assert!(long.text[0].len() <= REPLY_TEXT_OCTETS);
+    }
+
+    #[test]
+    fn a_reference_is_given_once_and_finds_room() {
+        let id = MailId::from_octets([0; 12]);
+        let reply = Reply::new(550, EnhancedCode(5, 1, 1), "no").with_reference(id);
+        assert_eq!(reply.text, ["no (00000000000000000000)"]);
+        assert_eq!(reply.clone().with_reference(id), reply);
+        let long = Reply::new(550, EnhancedCode(5, 1, 1), "x".repeat(470)).with_reference(id);
+        assert_eq!(long.text[1], "(00000000000000000000)");
     }
 }

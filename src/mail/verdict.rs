@@ -29,14 +29,17 @@ pub enum Class {
     Policy,
     /// Speaks of the message without accusing it.
     Notice,
+    /// Two readers could see two authors, or another header field that decides.
+    Equivocal,
 }
 
 impl Class {
     /// Every class, in the order in which the worst of a message is chosen.
-    pub const ALL: [Class; 9] = [
+    pub const ALL: [Class; 10] = [
         Class::Malware,
         Class::Phish,
         Class::Scam,
+        Class::Equivocal,
         Class::Ambiguous,
         Class::Unscannable,
         Class::Policy,
@@ -53,6 +56,7 @@ impl fmt::Display for Class {
             Class::Phish => "phish",
             Class::Scam => "scam",
             Class::Malware => "malware",
+            Class::Equivocal => "equivocal",
             Class::Profanity => "profanity",
             Class::Ambiguous => "ambiguous",
             Class::Unscannable => "unscannable",
@@ -154,6 +158,9 @@ pub enum Order {
     },
     /// Removes every header field of this name.
     RemoveHeader(String),
+    /// Removes every Authentication-Results field that claims to come from the server of this
+    /// name (RFC 8601, section 5), and those that cannot be read.
+    RemoveResults(String),
 }
 
 /// All that analysis and policy said of a mail: what the log keeps beside the content.

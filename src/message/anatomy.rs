@@ -13,7 +13,7 @@ use memchr::memmem::Finder;
 
 use super::charset;
 use super::cut;
-use super::head::{Head, decides_reading, trim_line_end};
+use super::head::{Head, decides_reading, is_shown, trim_line_end};
 use super::media::{Encoding, Media};
 use super::oddity::{Oddities, Oddity};
 use super::transfer;
@@ -116,7 +116,6 @@ impl Anatomy {
             parent: None,
             depth: 0,
             fallback: ("text", "plain"),
-            message: true,
         };
         walk.waiting.push_back(whole);
         walk.run();
@@ -135,8 +134,6 @@ struct Waiting {
     parent: Option<usize>,
     depth: u8,
     fallback: (&'static str, &'static str),
-    /// A message of its own, not a part of a multipart.
-    message: bool,
 }
 
 /// Boundaries that were declared, and lines that only begin like one.
@@ -174,11 +171,20 @@ impl Walk {
 
     fn read(&mut self, waiting: Waiting) {
         let oddities = &mut self.anatomy.oddities;
-        let (head, body) = Head::split(&waiting.octets, oddities);
-        match (waiting.message, waiting.parent) {
-            (true, None) => note_message_head(&head, oddities),
-            _ => note_repeated(&head, oddities),
-        }
+        let (head, body) = match waiting.parent {
+            None => {
+                let (head, body) = Head::split(&waiting.octets, oddities);
+                note_message_head(&head, oddities);
+                (head, body)
+            }
+            Some(_) => {
+                let mut inner = Oddities::default();
+                let (head, body) = Head::split(&waiting.octets, &mut inner);
+                note_repeated(&head, &mut inner);
+                oddities.absorb_inner(inner);
+                (head, body)
+            }
+        };
         self.anatomy.strays.extend(head.stray());
         let media = Media::read(&head, waiting.fallback, oddities);
         if media.is("message", "partial") {
@@ -210,13 +216,7 @@ impl Walk {
         let parent = Some(number);
         if part.kind == Kind::Message {
             let fallback = ("text", "plain");
-            self.waiting.push_back(Waiting {
-                octets: inner,
-                parent,
-                depth,
-                fallback,
-                message: true,
-            });
+            self.waiting.push_back(Waiting { octets: inner, parent, depth, fallback });
             return;
         }
         // RFC 2046 section 5.1.5.
@@ -225,7 +225,7 @@ impl Walk {
             _ => ("text", "plain"),
         };
         for octets in self.split(part, &inner, number) {
-            self.waiting.push_back(Waiting { octets, parent, depth, fallback, message: false });
+            self.waiting.push_back(Waiting { octets, parent, depth, fallback });
         }
     }
 
@@ -402,6 +402,8 @@ fn note_repeated(head: &Head, oddities: &mut Oddities) {
         }
         let oddity = match (differs, echoed) {
             (true, _) if decides_reading(name.as_bytes()) => Oddity::HeaderRepeatedMime,
+            // Two dates mislead nobody about who writes what.
+            (true, _) if is_shown(name.as_bytes()) && name != "date" => Oddity::HeaderRepeatedShown,
             (true, _) => Oddity::HeaderRepeated,
             (false, true) => Oddity::HeaderEchoed,
             (false, false) => continue,

@@ -38,9 +38,10 @@ pub struct Mailbox {
 }
 
 /// Whom the reader of a message sees as its author.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Authorship {
     /// There is no From field.
+    #[default]
     Absent,
     /// Every reader sees this mailbox.
     One(Mailbox),
@@ -103,9 +104,7 @@ fn author_of(head: &Head) -> Authorship {
 
 fn same_addresses(one: &Authorship, other: &Authorship) -> bool {
     match (one, other) {
-        (Authorship::One(one), Authorship::One(other)) => {
-            one.address.key() == other.address.key()
-        }
+        (Authorship::One(one), Authorship::One(other)) => one.address.key() == other.address.key(),
         _ => one == other,
     }
 }

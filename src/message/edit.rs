@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::cut;
 use super::head::{Head, is_mbox_line, trim_line_end};
 use super::oddity::Oddities;
+use super::results::AuthenticationResults;
 use super::words;
 use crate::mail::{Content, Order};
 
@@ -146,6 +147,9 @@ impl Draft {
                 let name = name.to_ascii_lowercase();
                 self.pieces.retain(|piece| piece.name != name || name.is_empty());
             }
+            Order::RemoveResults(authserv_id) => {
+                self.pieces.retain(|piece| !claims_results(piece, authserv_id));
+            }
         }
     }
 
@@ -192,6 +196,12 @@ impl Draft {
         }
         (head, self.taken)
     }
+}
+
+/// RFC 8601, section 5: results that only this box may claim.
+fn claims_results(piece: &Piece, authserv_id: &str) -> bool {
+    let value = piece.octets.get(piece.value..).unwrap_or_default();
+    piece.name == "authentication-results" && AuthenticationResults::claims(value, authserv_id)
 }
 
 /// What must stay on top: a line of an mbox file, and continuation lines, which would
@@ -267,7 +277,7 @@ fn pieces_of(word: &str) -> Vec<String> {
 }
 
 /// RFC 2047 section 2: encoded words of at most 75 octets, whole characters in each.
-fn encode_words(text: &str) -> Vec<String> {
+pub fn encode_words(text: &str) -> Vec<String> {
     use base64::Engine;
     const CHUNK_OCTETS: usize = 45;
     let mut words = Vec::new();

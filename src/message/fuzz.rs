@@ -4,7 +4,9 @@
 use bytes::Bytes;
 
 use super::anatomy::{Anatomy, Limits};
+use super::author::Authorship;
 use super::edit;
+use super::results::AuthenticationResults;
 use crate::mail::{Content, Order};
 
 /// Takes a message apart, reads its texts and its summary; returns octets of text seen.
@@ -16,6 +18,21 @@ pub fn dissect(data: &[u8]) -> usize {
     assert!(summary.message_id.len() <= 250 && summary.subject.chars().count() <= 200);
     assert!(anatomy.oddities.sights().all(|(_, place)| place.len() < 400));
     octets
+}
+
+/// Reads the author and the recipients; an author that is told can be written and read again.
+pub fn author(data: &[u8]) -> usize {
+    let anatomy = Anatomy::of(&Bytes::copy_from_slice(data), Limits::default());
+    let told = match anatomy.author() {
+        Authorship::One(mailbox) => vec![mailbox],
+        Authorship::Several(mailboxes) => mailboxes,
+        Authorship::Absent | Authorship::Unclear(_) => Vec::new(),
+    };
+    for mailbox in &told {
+        let again = mailbox.address.to_string().parse();
+        assert!(again.as_ref() == Ok(&mailbox.address), "{mailbox:?}");
+    }
+    told.len() + anatomy.mailboxes("to").len() + anatomy.mailboxes("sender").len()
 }
 
 /// Edits a header; returns what goes out. The body is kept octet for octet.
@@ -35,4 +52,27 @@ pub fn rewrite(data: &[u8]) -> Vec<u8> {
     );
     whole.extend_from_slice(data.get(rest_offset..).unwrap_or_default());
     whole
+}
+
+/// Reads an Authentication-Results field; returns how many results it has. Removing what
+/// claims a name leaves nothing that claims it.
+pub fn results(data: &[u8]) -> usize {
+    let claims = AuthenticationResults::claims(data, "mx.test");
+    let Some(field) = AuthenticationResults::parse(data) else {
+        assert!(claims, "what cannot be read is a claim");
+        return 0;
+    };
+    assert_eq!(claims, field.authserv_id.trim_end_matches('.') == "mx.test");
+    let mut message = b"Authentication-Results:".to_vec();
+    message.extend(
+        data.iter().map(|octet| if matches!(octet, b'\r' | b'\n') { b' ' } else { *octet }),
+    );
+    message.extend_from_slice(b"\r\nA: b\r\n\r\n");
+    let content = Content::from_bytes(message);
+    let orders = [Order::RemoveResults("mx.test".into())];
+    if let Ok(outgoing) = edit::rewrite(&content, &orders) {
+        let gone = !outgoing.head.starts_with(b"Authentication-Results:");
+        assert!(gone || !claims, "a claim is left");
+    }
+    field.results.len()
 }

@@ -4,11 +4,14 @@
 //! [`Head`] with the place of every field, and the rest. Bounded in octets and fields. A line
 //! that is no field does not end the header here; the caller reads it as text besides.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 
 use super::cut;
 use super::oddity::{Oddities, Oddity};
+use super::words;
 
 /// More header than this is not looked at.
 const HEAD_OCTETS: usize = 1 << 20;
@@ -149,6 +152,11 @@ impl Head {
         self.fields.iter().filter(named)
     }
 
+    /// The decoded text of the first field of a name, on one line.
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.first(name).map(words::decode)
+    }
+
     /// The value of the first field of a name.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next().map(|field| self.value(field))
@@ -191,11 +199,18 @@ pub(super) fn is_mbox_line(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
-/// Fields that decide how the message is read or whom it shows as its author.
+/// Fields that decide how the message is read.
 pub(super) fn decides_reading(name: &[u8]) -> bool {
-    ["content-type", "content-transfer-encoding", "content-disposition", "from"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    is_one_of(name, &["content-type", "content-transfer-encoding", "content-disposition"])
+}
+
+/// Fields that show who wrote the message, when, what about, and where answers go.
+pub(super) fn is_shown(name: &[u8]) -> bool {
+    is_one_of(name, &["from", "sender", "reply-to", "subject", "date"])
+}
+
+fn is_one_of(name: &[u8], known: &[&str]) -> bool {
+    known.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn note_space_before_colon(line: &[u8], name_len: usize, colon: usize, oddities: &mut Oddities) {
@@ -203,9 +218,10 @@ fn note_space_before_colon(line: &[u8], name_len: usize, colon: usize, oddities:
         return;
     }
     let name = line.get(..name_len).unwrap_or_default();
-    let oddity = match decides_reading(name) {
-        true => Oddity::HeaderSpaceColonMime,
-        false => Oddity::HeaderSpaceColon,
+    let oddity = match () {
+        () if decides_reading(name) => Oddity::HeaderSpaceColonMime,
+        () if is_shown(name) || is_one_of(name, &["to", "cc"]) => Oddity::HeaderSpaceColonShown,
+        () => Oddity::HeaderSpaceColon,
     };
     oddities.note_octets(oddity, name);
 }

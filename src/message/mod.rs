@@ -20,6 +20,7 @@ mod html;
 mod media;
 mod normal;
 mod oddity;
+mod results;
 mod summary;
 mod text;
 mod transfer;
@@ -35,6 +36,7 @@ pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, 
 pub use media::{Encoding, Media};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
+pub use results::{AuthenticationResults, MethodResult};
 pub use text::Zone;
 
 use bytes::Bytes;

@@ -8,12 +8,16 @@
 pub enum Oddity {
     /// Not one header field.
     NoHeader,
-    /// A NUL octet in a header.
+    /// A NUL octet in the message's header.
     HeaderNul,
+    /// The same in the header of a part or of a message within.
+    PartHeaderNul,
     /// Another control character in a header.
     HeaderControl,
-    /// A CR without LF in a header.
+    /// A CR without LF in the message's header.
     HeaderBareCr,
+    /// The same in the header of a part or of a message within.
+    PartHeaderBareCr,
     /// Octets above 127 in a header that are not UTF-8.
     HeaderOctets,
     /// A line in a header that is neither a field nor its continuation.
@@ -26,10 +30,14 @@ pub enum Oddity {
     HeaderSpaceColon,
     /// The same in a field that decides how the message is read.
     HeaderSpaceColonMime,
+    /// The same in a field of the message's header that its reader is shown.
+    HeaderSpaceColonShown,
     /// A field that may occur once occurs again with other content.
     HeaderRepeated,
-    /// The same, and the field decides how the message is read or whom it shows as author.
+    /// The same, and the field decides how the message is read.
     HeaderRepeatedMime,
+    /// The same, and the field of the message's header shows who wrote it, or what about.
+    HeaderRepeatedShown,
     /// A field that may occur once occurs again with the same content.
     HeaderEchoed,
     /// More or longer header fields than are looked at.
@@ -97,16 +105,20 @@ impl Oddity {
             // An undecodable message is never clean by default.
             O::NoHeader => "MESSAGE_NO_HEADER",
             O::HeaderNul => "HEADER_NUL",
+            O::PartHeaderNul => "PART_HEADER_NUL",
             O::HeaderControl => "HEADER_CONTROL",
             O::HeaderBareCr => "HEADER_BARE_CR",
+            O::PartHeaderBareCr => "PART_HEADER_BARE_CR",
             O::HeaderOctets => "HEADER_UNDECLARED_CHARSET",
             O::HeaderLine => "HEADER_LINE_WITHOUT_COLON",
             O::HeaderContinuation => "HEADER_LEADING_CONTINUATION",
             O::HeaderBlankFold => "HEADER_BLANK_CONTINUATION",
             O::HeaderSpaceColon => "HEADER_SPACE_BEFORE_COLON",
             O::HeaderSpaceColonMime => "HEADER_SPACE_BEFORE_COLON_MIME",
+            O::HeaderSpaceColonShown => "HEADER_SPACE_BEFORE_COLON_SHOWN",
             O::HeaderRepeated => "HEADER_DUPLICATE",
             O::HeaderRepeatedMime => "HEADER_DUPLICATE_MIME",
+            O::HeaderRepeatedShown => "HEADER_DUPLICATE_SHOWN",
             O::HeaderEchoed => "HEADER_DUPLICATE_SAME",
             O::HeaderTooLarge => "HEADER_TOO_LARGE",
             O::MboxLine => "HEADER_MBOX_LINE",
@@ -176,6 +188,21 @@ impl Oddities {
     pub fn note_octets(&mut self, oddity: Oddity, place: &[u8]) {
         let start = place.get(..PLACE_CHARS.min(place.len())).unwrap_or_default();
         self.note(oddity, String::from_utf8_lossy(start));
+    }
+
+    /// Takes over what was noticed in the header of a part or of a message within: it can
+    /// mislead about that one only.
+    pub(super) fn absorb_inner(&mut self, inner: Oddities) {
+        for Seen { oddity, times, place } in inner.seen {
+            let lesser = match oddity {
+                Oddity::HeaderNul => Oddity::PartHeaderNul,
+                Oddity::HeaderBareCr => Oddity::PartHeaderBareCr,
+                Oddity::HeaderSpaceColonShown => Oddity::HeaderSpaceColon,
+                Oddity::HeaderRepeatedShown => Oddity::HeaderRepeated,
+                other => other,
+            };
+            self.note_times(lesser, times, place);
+        }
     }
 
     /// Whether this kind was noticed.

@@ -1,19 +1,21 @@
 //! How many connections a client may have and open, and how many there may be in all.
 //!
 //! In: a client's address and the time. Out: an [`Admission`] that gives the place back when
-//! dropped, or a [`Refusal`]. An IPv6 client is its /64, an IPv4-mapped one its IPv4 address.
-//! Exempt networks have no limits of their own but count towards the total.
+//! dropped, or a [`Refusal`]. Counted are clients and their networks (see `network`). Exempt
+//! networks have no limits of their own but count towards the total.
 //!
 //! Invariant: memory is bounded. Clients are forgotten when they have nothing open and a
 //! full allowance, and under pressure those idle for longest are forgotten first.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ipnet::IpNet;
 
+use super::network::{Client, Network};
 use crate::config::Limits;
 
 /// Clients remembered, unless more than that have connections open.
@@ -31,30 +33,12 @@ pub enum Refusal {
     /// The client has as many open as it may.
     #[error("too many connections from this client")]
     Concurrency,
+    /// The client and its neighbours have as many open as they may.
+    #[error("too many connections from this network")]
+    Network,
     /// The client opened too many within a minute.
     #[error("too many connections from this client within a minute")]
     Rate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Client {
-    V4([u8; 4]),
-    /// The first 64 bits.
-    V6([u8; 8]),
-}
-
-impl Client {
-    fn of(address: IpAddr) -> Client {
-        match address {
-            IpAddr::V4(v4) => Client::V4(v4.octets()),
-            IpAddr::V6(v6) => Client::V6(network_64(v6)),
-        }
-    }
-}
-
-fn network_64(address: Ipv6Addr) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = address.octets();
-    [a, b, c, d, e, f, g, h]
 }
 
 #[derive(Debug)]
@@ -70,6 +54,7 @@ struct Terms {
     exempt: Vec<IpNet>,
     total: usize,
     per_client: usize,
+    per_network: usize,
     per_minute: u64,
 }
 
@@ -79,6 +64,11 @@ impl Terms {
             exempt: limits.exempt.clone(),
             total: limits.connections,
             per_client: limits.connections_per_client,
+            // A network holds at least as much as one client in it.
+            per_network: match limits.connections_per_network {
+                0 => 0,
+                shared => shared.max(limits.connections_per_client),
+            },
             per_minute: u64::from(limits.connections_per_client_per_minute),
         }
     }
@@ -105,6 +95,8 @@ struct Table {
     terms: Terms,
     open: usize,
     clients: HashMap<Client, Tally>,
+    /// Connections open, where there are any.
+    networks: HashMap<Network, usize>,
 }
 
 /// Counts connections. Shared by all listeners.
@@ -124,7 +116,12 @@ impl ClientLimiter {
     /// A limiter with these limits. A limit of 0 for a client's connections at once or a
     /// minute means none.
     pub fn new(limits: &Limits) -> Arc<ClientLimiter> {
-        let table = Table { terms: Terms::of(limits), open: 0, clients: HashMap::new() };
+        let table = Table {
+            terms: Terms::of(limits),
+            open: 0,
+            clients: HashMap::new(),
+            networks: HashMap::new(),
+        };
         Arc::new(ClientLimiter { table: Mutex::new(table) })
     }
 
@@ -165,16 +162,21 @@ impl Table {
             self.forget_idle(now);
         }
         let terms = &self.terms;
+        let neighbours = self.networks.get(&client.network()).copied().unwrap_or(0);
         let fresh = || Tally { open: 0, allowance: terms.full_allowance(), counted_at: now };
         let tally = self.clients.entry(client).or_insert_with(fresh);
         terms.earn(tally, now);
         if terms.per_client > 0 && tally.open >= terms.per_client {
             return Err(Refusal::Concurrency);
         }
+        if terms.per_network > 0 && neighbours >= terms.per_network {
+            return Err(Refusal::Network);
+        }
         if terms.per_minute > 0 {
             tally.allowance = tally.allowance.checked_sub(COST).ok_or(Refusal::Rate)?;
         }
         tally.open += 1;
+        *self.networks.entry(client.network()).or_default() += 1;
         Ok(client)
     }
 
@@ -217,15 +219,22 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let mut table = self.limiter.table();
         table.open = table.open.saturating_sub(1);
-        let tally = self.client.and_then(|client| table.clients.get_mut(&client));
-        if let Some(tally) = tally {
+        let Some(client) = self.client else { return };
+        if let Some(tally) = table.clients.get_mut(&client) {
             tally.open = tally.open.saturating_sub(1);
+        }
+        if let Entry::Occupied(mut neighbours) = table.networks.entry(client.network()) {
+            match neighbours.get().saturating_sub(1) {
+                0 => drop(neighbours.remove()),
+                fewer => *neighbours.get_mut() = fewer,
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -236,6 +245,7 @@ mod tests {
         ClientLimiter::new(&Limits {
             connections: total,
             connections_per_client: per_client,
+            connections_per_network: 0,
             connections_per_client_per_minute: per_minute,
             ..Limits::default()
         })
@@ -268,6 +278,33 @@ mod tests {
         let same = limiter.admit(ip("2001:db8:0:1:ffff::2"), now);
         assert_eq!(same.unwrap_err(), Refusal::Concurrency);
         assert!(limiter.admit(ip("2001:db8:0:2::1"), now).is_ok());
+    }
+
+    #[test]
+    fn neighbours_are_counted_together() {
+        let limits =
+            Limits { connections_per_client: 2, connections_per_network: 3, ..Limits::default() };
+        let limiter = ClientLimiter::new(&limits);
+        let now = Instant::now();
+        let table = [
+            ("192.0.2.1", true),
+            ("192.0.2.2", true),
+            ("192.0.2.2", true),
+            ("192.0.2.3", false),
+            ("192.0.3.3", true),
+            ("127.0.0.1", true),
+        ];
+        let mut held = Vec::new();
+        for (client, is_let_in) in table {
+            let admission = limiter.admit(ip(client), now);
+            assert_eq!(admission.is_ok(), is_let_in, "{client}");
+            held.extend(admission);
+        }
+        assert_eq!(limiter.admit(ip("192.0.2.1"), now).unwrap_err(), Refusal::Network);
+        held.remove(0);
+        assert!(limiter.admit(ip("192.0.2.3"), now).is_ok());
+        drop(held);
+        assert!(limiter.table().networks.is_empty(), "what is empty takes no memory");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Findings and terms → judgement.
 
 use super::{Judged, PolicySet, Terms};
-use crate::analysis::{Look, Scanned};
-use crate::config::Consequence;
+use crate::analysis::{Listed, Look, Scanned};
+use crate::config::{Consequence, KeepReportMail};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
     Role, Verdict,
@@ -34,6 +34,7 @@ pub fn judgement_of(
 ) -> Judgement {
     let findings = look.findings.as_slice();
     let score = score_of(findings);
+    let binding = binding(findings);
     let sender = envelope.reverse_path.address().and_then(|address| address.domain());
     let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
         Role::Inbound => policy.terms(role, recipient.forward_path.domain()),
@@ -42,15 +43,43 @@ pub fn judgement_of(
     let mut dispositions = Vec::with_capacity(envelope.recipients.len());
     let mut verdict = Verdict::Clean;
     let mut tag = None;
-    for recipient in &envelope.recipients {
+    for (at, recipient) in envelope.recipients.iter().enumerate() {
         let terms = terms_of_recipient(recipient);
-        verdict = worse(verdict, verdict_of(findings, score, terms));
-        let consequence = consequence_of(findings, score, terms);
+        let (findings, score) = match look.listed.get(at) {
+            Some(Listed::Blocked) => {
+                let own = verdict_of(findings, score, terms);
+                verdict = worse(verdict, worse(own, Verdict::Policy));
+                dispositions.push(Disposition::Reject { reply: blocked(id) });
+                continue;
+            }
+            Some(Listed::Trusted) => (binding.as_slice(), score_of(&binding)),
+            Some(Listed::No) | None => (findings, score),
+        };
+        let own = verdict_of(findings, score, terms);
+        verdict = worse(verdict, own);
+        let demand = look.demand.as_ref().filter(|demand| {
+            demand.consequence > Consequence::Deliver
+                && look.listed.get(at) != Some(&Listed::Trusted)
+        });
+        if demand.is_some() {
+            verdict = worse(verdict, Verdict::Spam);
+        }
+        let consequence = consequence_of(findings, score, terms)
+            .max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
         if consequence == Consequence::Tag {
             tag = tag.or(Some(terms.tag_subject.clone()));
         }
-        dispositions.push(disposition_of(consequence, verdict, id));
+        let why = reason_of(findings, own, terms);
+        let mut disposition = disposition_of(consequence, own, why, id);
+        if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demand)
+            && demand.consequence == Consequence::Reject
+            && own != Verdict::Malicious
+        {
+            *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
+        }
+        dispositions.push(disposition);
     }
+    consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
     if policy.headers {
@@ -58,6 +87,21 @@ pub fn judgement_of(
     }
     let (findings, summary) = (findings.to_vec(), look.summary.clone());
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// The copy of a DMARC report for the address that collects them, when the stored report is
+/// enough.
+fn consume_report(look: &Look, envelope: &Envelope, dispositions: &mut [Disposition]) {
+    let Some(incoming) = look.report.as_ref().filter(|it| it.keep == KeepReportMail::Discard)
+    else {
+        return;
+    };
+    let inbox = incoming.inbox.key();
+    for (recipient, disposition) in envelope.recipients.iter().zip(dispositions) {
+        if recipient.forward_path.key() == inbox && *disposition == Disposition::Deliver {
+            *disposition = Disposition::Discard;
+        }
+    }
 }
 
 /// What findings make of a message under these terms, and their score.
@@ -68,6 +112,17 @@ pub fn verdict(findings: &[Finding], terms: &Terms) -> (Verdict, f32) {
 
 fn score_of(findings: &[Finding]) -> f32 {
     findings.iter().map(|finding| finding.score).sum()
+}
+
+/// The findings that count from a trusted sender, too: trust is about unwanted mail, not about
+/// what harms, what can be read in two ways, or what the house forbids.
+fn binding(findings: &[Finding]) -> Vec<Finding> {
+    let binds = |class: Class| match class {
+        Class::Malware | Class::Equivocal | Class::Ambiguous | Class::Unscannable => true,
+        Class::Policy | Class::Profanity => true,
+        Class::Spam | Class::Phish | Class::Scam | Class::Notice => false,
+    };
+    findings.iter().filter(|finding| binds(finding.class)).cloned().collect()
 }
 
 /// Why a mail is refused as a whole, at end of data.
@@ -118,7 +173,7 @@ fn verdict_of(findings: &[Finding], score: f32, terms: &Terms) -> Verdict {
         () if has(Class::Malware) => Verdict::Malicious,
         () if score >= spam_from => Verdict::Spam,
         () if [Class::Spam, Class::Phish, Class::Scam].into_iter().any(unwanted) => Verdict::Spam,
-        () if has(Class::Ambiguous) => Verdict::Ambiguous,
+        () if has(Class::Equivocal) || has(Class::Ambiguous) => Verdict::Ambiguous,
         () if has(Class::Unscannable) => Verdict::Unscannable,
         () if unwanted(Class::Policy) || unwanted(Class::Profanity) => Verdict::Policy,
         () => Verdict::Clean,
@@ -137,11 +192,16 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     if rank(other) > rank(one) { other } else { one }
 }
 
-fn disposition_of(consequence: Consequence, verdict: Verdict, id: MailId) -> Disposition {
+fn disposition_of(
+    consequence: Consequence,
+    verdict: Verdict,
+    why: &str,
+    id: MailId,
+) -> Disposition {
     match consequence {
         Consequence::Deliver | Consequence::Tag => Disposition::Deliver,
         Consequence::Discard => Disposition::Discard,
-        Consequence::Reject => Disposition::Reject { reply: rejection(verdict, id) },
+        Consequence::Reject => Disposition::Reject { reply: rejection(why, id) },
         Consequence::Quarantine => {
             let area = if verdict == Verdict::Malicious { MALWARE_AREA } else { AREA };
             Disposition::Quarantine { area: area.into() }
@@ -149,16 +209,32 @@ fn disposition_of(consequence: Consequence, verdict: Verdict, id: MailId) -> Dis
     }
 }
 
-/// What the peer reads: the kind of trouble and a reference, not how it was found out.
-fn rejection(verdict: Verdict, id: MailId) -> Reply {
-    let why = match verdict {
+/// The kind of trouble that a refusal names, not how it was found out.
+fn reason_of(findings: &[Finding], verdict: Verdict, terms: &Terms) -> &'static str {
+    let refused = |class: Class| terms.of_class(class) == Consequence::Reject;
+    let equivocal = findings.iter().any(|finding| finding.class == Class::Equivocal);
+    match verdict {
         Verdict::Malicious => "message refused: it carries malware",
+        // An honest sender can mend this one.
+        _ if equivocal && refused(Class::Equivocal) => {
+            "message refused: its header shows different readers different authors or fields"
+        }
         Verdict::Spam => "message refused: it looks like spam",
         Verdict::Ambiguous => "message refused: it can be read in more than one way",
         Verdict::Unscannable => "message refused: it cannot be inspected",
         Verdict::Policy | Verdict::Clean => "message refused by policy",
-    };
+    }
+}
+
+/// What the peer reads.
+fn rejection(why: &str, id: MailId) -> Reply {
     Reply::new(550, EnhancedCode(5, 7, 1), format!("{why}; reference {id}"))
+}
+
+/// RFC 3463 section 3.8: delivery not authorized.
+fn blocked(id: MailId) -> Reply {
+    let text = format!("the recipient takes no mail from this sender; reference {id}");
+    Reply::new(550, EnhancedCode(5, 7, 1), text)
 }
 
 /// A mail that no scanner has looked into is never delivered, whatever else was found; what

@@ -41,7 +41,7 @@ impl Terms {
             Role::Outbound | Role::Submission => (f32::INFINITY, 12.0, 20.0),
         };
         let classes = Class::ALL.map(|class| match class {
-            Class::Malware => Consequence::Reject,
+            Class::Malware | Class::Equivocal => Consequence::Reject,
             Class::Ambiguous | Class::Unscannable | Class::Policy => Consequence::Quarantine,
             Class::Phish | Class::Scam | Class::Spam => Consequence::Deliver,
             Class::Profanity | Class::Notice => Consequence::Deliver,

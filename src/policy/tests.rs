@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::Look;
+use crate::analysis::{Listed, Look};
 use crate::config::Policy;
 use crate::mail::{
     Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Verdict,
@@ -50,7 +50,7 @@ fn short(disposition: &Disposition) -> &'static str {
 fn findings_lead_where_the_terms_say() {
     use Class::*;
     use Role::*;
-    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 21] = [
+    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 23] = [
         ("", Inbound, &[], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 4.9)], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 2.5), (Phish, 2.5)], Verdict::Spam, "deliver"),
@@ -63,6 +63,8 @@ fn findings_lead_where_the_terms_say() {
         ("", Inbound, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
         ("", Submission, &[(Malware, 0.0)], Verdict::Malicious, "reject"),
         ("", Inbound, &[(Ambiguous, 0.0)], Verdict::Ambiguous, "quarantine"),
+        ("", Inbound, &[(Equivocal, 0.0)], Verdict::Ambiguous, "reject"),
+        ("", Submission, &[(Equivocal, 0.0)], Verdict::Ambiguous, "reject"),
         ("", Inbound, &[(Unscannable, 0.0)], Verdict::Unscannable, "quarantine"),
         ("", Inbound, &[(Class::Policy, 0.0)], Verdict::Policy, "quarantine"),
         ("", Inbound, &[(Profanity, 1.0)], Verdict::Clean, "deliver"),
@@ -133,6 +135,22 @@ fn a_mail_is_refused_only_when_every_recipient_is() {
 }
 
 #[test]
+fn a_refusal_names_its_kind() {
+    let table: [(&[(Class, f32)], &str); 5] = [
+        (&[(Class::Equivocal, 4.0)], "different authors"),
+        (&[(Class::Equivocal, 4.0), (Class::Spam, 20.0)], "different authors"),
+        (&[(Class::Equivocal, 4.0), (Class::Malware, 20.0)], "malware"),
+        (&[(Class::Spam, 20.0)], "spam"),
+        (&[(Class::Ambiguous, 20.0)], "spam"),
+    ];
+    for (findings, words) in table {
+        let judgement = judged("", Role::Inbound, &["a@x.example"], findings);
+        let text = refusal(&judgement).unwrap().reply().text[0].clone();
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
 fn tags_and_report_fields_are_orders() {
     let terms = "headers = true\ninbound.tag_subject = '{spam}'";
     let judgement = judged(terms, Role::Inbound, &["a@x.example"], &[(Class::Spam, 6.0)]);
@@ -148,4 +166,44 @@ fn tags_and_report_fields_are_orders() {
             field("X-Postern-Findings", "SEEN=6.0"),
         ]
     );
+}
+
+#[test]
+fn lists_decide_for_each_recipient() {
+    use Class::*;
+    let table: [(&[(Class, f32)], Listed, Verdict, &str); 11] = [
+        (&[(Spam, 20.0)], Listed::No, Verdict::Spam, "reject"),
+        (&[(Spam, 20.0)], Listed::Trusted, Verdict::Clean, "deliver"),
+        (&[(Phish, 9.0), (Scam, 9.0), (Notice, 9.0)], Listed::Trusted, Verdict::Clean, "deliver"),
+        (&[(Malware, 100.0)], Listed::Trusted, Verdict::Malicious, "reject"),
+        (&[(Ambiguous, 3.0)], Listed::Trusted, Verdict::Ambiguous, "quarantine"),
+        (&[(Ambiguous, 16.0)], Listed::Trusted, Verdict::Spam, "reject"),
+        (&[(Unscannable, 1.0)], Listed::Trusted, Verdict::Unscannable, "quarantine"),
+        (&[(Class::Policy, 0.0)], Listed::Trusted, Verdict::Policy, "quarantine"),
+        (&[], Listed::Blocked, Verdict::Policy, "reject"),
+        (&[(Malware, 100.0)], Listed::Blocked, Verdict::Malicious, "reject"),
+        (&[(Notice, -9.0)], Listed::Blocked, Verdict::Policy, "reject"),
+    ];
+    for (findings, listed, verdict, disposition) in table {
+        let seen = findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, ""));
+        let look = Look { findings: seen.collect(), listed: vec![listed], ..Look::default() };
+        let envelope = envelope("a@own.example", &["r@x.example"]);
+        let id = MailId::from_octets([7; 12]);
+        let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+        let got = (judgement.verdict, short(&judgement.dispositions[0]));
+        assert_eq!(got, (verdict, disposition), "{findings:?} {listed:?}");
+    }
+}
+
+#[test]
+fn one_recipients_block_refuses_no_other_recipients_mail() {
+    let listed = vec![Listed::Blocked, Listed::No, Listed::Trusted];
+    let findings = vec![Finding::new("SEEN", Class::Spam, 9.0, "")];
+    let look = Look { findings, listed, ..Look::default() };
+    let envelope = envelope("a@own.example", &["a@x.example", "b@x.example", "c@x.example"]);
+    let id = MailId::from_octets([7; 12]);
+    let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+    let all: Vec<&str> = judgement.dispositions.iter().map(short).collect();
+    assert_eq!(all, ["reject", "quarantine", "deliver"]);
+    assert_eq!(refusal(&judgement), None);
 }

@@ -43,7 +43,7 @@ impl Quarantine {
         let record = Record {
             kind: record::STORED,
             mail_id: id,
-            head: record::head_of(&Stored { entry, envelope, facts, judgement }),
+            head: record::stored_head(&Stored { entry, envelope, facts, judgement }),
             body: Some(mail.content.clone()),
         };
         let sealed = log::seal(record).await?;

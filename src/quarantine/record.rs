@@ -1,8 +1,10 @@
-//! What the quarantine writes into its log. Every head begins with the version of its form.
+//! What the quarantine writes into its log. Every head begins with the version of its form;
+//! what was added to the form later stands behind the rest, where an older program does not
+//! read and a newer one may find nothing.
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{Envelope, Facts, Judgement, MailId};
+use crate::mail::{Envelope, Facts, Judgement, MailId, Manners};
 
 /// An entry, with its content as body.
 pub(super) const STORED: u8 = 1;
@@ -36,6 +38,26 @@ pub(super) struct EntryFacts {
 /// As it is read; the envelope holds the entry's recipients only.
 pub(super) type StoredEntry = Stored<Envelope, Facts, Judgement>;
 
+/// A stored record's head on the disk.
+pub(super) fn stored_head(stored: &Stored<Envelope, &Facts, Judgement>) -> Vec<u8> {
+    // Only a type that postcard cannot express fails, and these are expressible.
+    postcard::to_extend(&stored.facts.manners, head_of(stored)).unwrap_or_default()
+}
+
+/// What such a head says; `None` when another version wrote it.
+pub(super) fn read_stored(head: &[u8]) -> Option<StoredEntry> {
+    let (version, rest) = head.split_first()?;
+    if *version != VERSION {
+        return None;
+    }
+    let (mut stored, added): (StoredEntry, _) = postcard::take_from_bytes(rest).ok()?;
+    if !added.is_empty() {
+        let (manners, _): (Manners, _) = postcard::take_from_bytes(added).ok()?;
+        stored.facts.manners = manners;
+    }
+    Some(stored)
+}
+
 /// The head of a releasing record.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ReleasingHead {
@@ -61,4 +83,57 @@ pub(super) fn head_of(value: &impl Serialize) -> Vec<u8> {
 pub(super) fn read<'a, T: Deserialize<'a>>(head: &'a [u8]) -> Option<T> {
     let (version, rest) = head.split_first()?;
     (*version == VERSION).then(|| postcard::take_from_bytes(rest).ok().map(|(value, _)| value))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{ReversePath, Role, Summary, Verdict};
+
+    /// Both ways: what was written before there were manners, and what is written now by a
+    /// box to which an upgrade was taken back.
+    #[test]
+    fn entries_of_before_and_after_are_read() {
+        let envelope = Envelope {
+            reverse_path: ReversePath::Null,
+            recipients: Vec::new(),
+            body: Default::default(),
+            smtputf8: false,
+            dsn_return: None,
+            envelope_id: None,
+        };
+        let manners = Manners { early_talker: true, unknown_recipients: 7, ..Manners::default() };
+        let facts = Facts {
+            role: Role::Inbound,
+            client: [192, 0, 2, 1].into(),
+            helo: "mail.sender.test".into(),
+            extended: true,
+            tls: None,
+            account: None,
+            received_ms: 1,
+            manners,
+        };
+        let judgement = Judgement {
+            verdict: Verdict::Clean,
+            score: 0.5,
+            findings: Vec::new(),
+            summary: Summary::default(),
+            dispositions: Vec::new(),
+            orders: Vec::new(),
+        };
+        let entry = EntryFacts {
+            mail_id: MailId::from_octets([1; 12]),
+            stored_s: 9,
+            area: "spam".into(),
+            recipients: vec![0],
+        };
+        let stored = Stored { entry, envelope, facts: &facts, judgement };
+        let now = stored_head(&stored);
+        assert_eq!(read_stored(&now).unwrap().facts.manners, manners);
+        let before = head_of(&stored);
+        assert!(now.starts_with(&before) && now.len() > before.len());
+        assert_eq!(read_stored(&before).unwrap().facts.manners, Manners::default());
+        assert_eq!(read::<StoredEntry>(&now).unwrap().judgement.score, 0.5);
+        assert!(read_stored(&[VERSION + 1, 0]).is_none());
+    }
 }

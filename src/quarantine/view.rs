@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{self, EntryFacts, StoredEntry};
+use super::record::{self, EntryFacts};
 use super::{Item, Quarantine, QuarantineError};
 use crate::log::LogError;
 use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
@@ -71,7 +71,7 @@ impl Quarantine {
     /// An entry with its content; `None` when there is none. Blocks on the disk.
     pub fn load(&self, id: MailId) -> Result<Option<Held>, QuarantineError> {
         let read = self.read(id, |head, item| {
-            let stored: Option<StoredEntry> = record::read(&head);
+            let stored = record::read_stored(&head);
             let stored = stored.ok_or(QuarantineError::Unreadable(id))?;
             Ok((stored, self.log.body(item.stored)?))
         })?;

@@ -16,18 +16,18 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::admission;
 use super::house::{Account, Authenticator, House, Sight, Trail, Visitor};
 use super::pipeline::{Decision, Pipeline, Received};
 use super::serve::turned_true;
 use super::settings::Settings;
+use super::tarpit::Offences;
 use super::wire::Wire;
 use crate::mail::{
-    ContentError, ContentWriter, EnhancedCode, Envelope, Facts, Mail, MailId, Reply, TlsFacts,
+    ContentError, ContentWriter, EnhancedCode, Envelope, Facts, Mail, MailId, Manners, Reply,
+    TlsFacts,
 };
 use crate::smtp::server::{
-    AuthAsked, BeginAsked, Closing, Commands, Content, Ended, RecipientAsked, SenderAsked,
-    TlsAsked, Turn, Why,
+    BeginAsked, Closing, Commands, Content, Ended, Refusal, TlsAsked, Turn, Why,
 };
 
 /// Read at once while commands are awaited, and while content is.
@@ -40,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: usize = 4 << 20;
 
 /// Why there is nothing more to do.
-enum End {
+pub(super) enum End {
     /// The machine has come to its end.
     Closing(Closing),
     /// The connection was lost or closed by the client.
@@ -51,20 +51,22 @@ enum End {
 
 pub(super) struct Conversation<S, P, A> {
     wire: Wire<S>,
-    visitor: Visitor,
-    settings: Arc<Settings>,
-    house: Arc<House<P, A>>,
-    drain: watch::Receiver<bool>,
-    is_draining: bool,
+    pub(super) visitor: Visitor,
+    pub(super) settings: Arc<Settings>,
+    pub(super) house: Arc<House<P, A>>,
+    pub(super) drain: watch::Receiver<bool>,
+    pub(super) is_draining: bool,
     /// Read and not yet understood, from `taken` on.
     inbox: Vec<u8>,
     taken: usize,
     command_by: Instant,
-    end_by: Instant,
+    pub(super) end_by: Instant,
     tls: Option<TlsFacts>,
-    account: Option<Account>,
+    pub(super) account: Option<Account>,
     /// The transaction that is open.
-    trail: Option<Trail>,
+    pub(super) trail: Option<Trail>,
+    pub(super) manners: Manners,
+    pub(super) offences: Offences,
     writer: Option<ContentWriter>,
     /// The content of this mail could not be kept, and this is what the client reads.
     lost: Option<Reply>,
@@ -99,6 +101,8 @@ where
             tls,
             account: None,
             trail: None,
+            manners: Manners::default(),
+            offences: Offences::default(),
             writer: None,
             lost: None,
         }
@@ -115,12 +119,18 @@ where
     }
 
     async fn next(&mut self, mut turn: Turn) -> Result<Turn, End> {
-        for refusal in turn.take_refusals() {
+        let refusals = turn.take_refusals();
+        for refusal in &refusals {
             let (command, reply) = (refusal.command.as_str(), &refusal.reply);
-            self.saw(Sight::CommandRefused { trail: self.trail.as_ref(), command, reply });
+            let trail = self.trail.as_ref().filter(|_| refusal.in_transaction);
+            self.saw(Sight::CommandRefused { trail, command, reply });
         }
+        self.count_errors(&refusals);
         if matches!(&turn, Turn::Commands(commands) if !commands.is_in_transaction()) {
             self.trail = None;
+        }
+        if self.owes_delay(&turn) {
+            Box::pin(self.delay(&mut turn)).await?;
         }
         if turn.reply_octets() > REPLY_OCTETS {
             self.flush(&mut turn).await?;
@@ -135,8 +145,8 @@ where
             Turn::Content(content) if self.has_input() => Ok(self.take_content(content)),
             Turn::Commands(commands) => self.await_command(commands).await,
             Turn::Content(content) => self.await_content(content).await,
-            Turn::Sender(asked) => Ok(self.judge_sender(asked)),
-            Turn::Recipient(asked) => Ok(self.judge_recipient(asked)),
+            Turn::Sender(asked) => Ok(Box::pin(self.judge_sender(asked)).await),
+            Turn::Recipient(asked) => Ok(Box::pin(self.judge_recipient(asked)).await),
             Turn::Begin(asked) => Ok(self.begin(asked)),
             Turn::Authenticate(asked) => Ok(Box::pin(self.authenticate(asked)).await),
             Turn::StartTls(asked) => Box::pin(self.start_tls(asked)).await,
@@ -145,7 +155,17 @@ where
         }
     }
 
-    fn saw(&self, sight: Sight<'_>) {
+    /// What the machine refused for good; RFC 3463 section 3.6: x.5.x is about the protocol.
+    fn count_errors(&mut self, refusals: &[Refusal]) {
+        let permanent = refusals.iter().filter(|refusal| refusal.reply.is_permanent());
+        self.offences.add(permanent.clone().count());
+        let is_protocol =
+            |refusal: &&Refusal| matches!(refusal.reply.enhanced, Some(code) if code.1 == 5);
+        let errors = u16::try_from(permanent.filter(is_protocol).count()).unwrap_or(u16::MAX);
+        self.manners.errors = self.manners.errors.saturating_add(errors);
+    }
+
+    pub(super) fn saw(&self, sight: Sight<'_>) {
         self.house.witness.saw(&self.visitor, sight);
     }
 
@@ -153,7 +173,7 @@ where
         self.taken < self.inbox.len()
     }
 
-    async fn flush(&mut self, turn: &mut Turn) -> Result<(), End> {
+    pub(super) async fn flush(&mut self, turn: &mut Turn) -> Result<(), End> {
         let replies = turn.take_replies();
         self.write(&replies).await.map_err(|_| End::Gone)
     }
@@ -167,6 +187,13 @@ where
             self.wire.flush().await
         };
         timeout(self.settings.limits.command_timeout(), write).await?
+    }
+
+    /// A mail that is under way has so long.
+    pub(super) fn begin_draining(&mut self) {
+        self.is_draining = true;
+        let patience = Duration::from_secs(self.settings.limits.drain_timeout_s);
+        self.end_by = self.end_by.min(Instant::now() + patience);
     }
 
     async fn await_command(&mut self, commands: Commands) -> Result<Turn, End> {
@@ -205,9 +232,7 @@ where
             biased;
             read = timeout_at(by, read) => read,
             () = turned_true(&mut self.drain), if !self.is_draining => {
-                self.is_draining = true;
-                let drained = Instant::now() + Duration::from_secs(self.settings.limits.drain_timeout_s);
-                self.end_by = self.end_by.min(drained);
+                self.begin_draining();
                 return Ok(turn);
             }
         };
@@ -225,70 +250,12 @@ where
                     (true, false) => timed_out("the session has lasted too long"),
                     (false, _) => timed_out("timeout: nothing came"),
                 };
-                if let trail @ Some(_) = self.trail.as_ref() {
-                    self.saw(Sight::CommandRefused { trail, command: "(time-out)", reply: &reply });
-                }
+                // Who has only waited was refused nothing.
+                let Some(trail) = &self.trail else { return Ok(Turn::Closing(turn.shut(&reply))) };
+                let reply = reply.with_reference(trail.mail_id);
+                let trail = Some(trail);
+                self.saw(Sight::CommandRefused { trail, command: "(time-out)", reply: &reply });
                 Ok(Turn::Closing(turn.shut(&reply)))
-            }
-        }
-    }
-
-    fn judge_sender(&mut self, asked: SenderAsked) -> Turn {
-        if self.is_draining || *self.drain.borrow() {
-            return asked.refuse(&going_down());
-        }
-        let reverse_path = &asked.mail().reverse_path;
-        match admission::sender(&self.settings, self.account.as_ref(), reverse_path) {
-            Ok(()) => {
-                self.trail = Some(Trail {
-                    mail_id: MailId::mint(),
-                    reverse_path: reverse_path.clone(),
-                    forward_paths: Vec::new(),
-                });
-                Turn::Commands(asked.accept())
-            }
-            Err(reply) => {
-                self.saw(Sight::SenderRefused { reverse_path, reply: &reply });
-                asked.refuse(&reply)
-            }
-        }
-    }
-
-    fn judge_recipient(&mut self, asked: RecipientAsked) -> Turn {
-        let forward_path = &asked.rcpt().forward_path;
-        match admission::recipient(&self.settings, forward_path) {
-            Ok(address) => {
-                if let Some(trail) = &mut self.trail
-                    && trail.forward_paths.len() < Trail::FORWARD_PATHS
-                {
-                    trail.forward_paths.push(address.clone());
-                }
-                Turn::Commands(asked.accept(address))
-            }
-            Err(reply) => {
-                if let Some(trail) = &self.trail {
-                    self.saw(Sight::RecipientRefused { trail, forward_path, reply: &reply });
-                }
-                asked.refuse(&reply)
-            }
-        }
-    }
-
-    async fn authenticate(&mut self, asked: AuthAsked) -> Turn {
-        let given = asked.credentials();
-        match self.house.accounts.verify(&given.name, &given.password).await {
-            Ok(Some(account)) => {
-                self.saw(Sight::Authenticated { account: &account.name });
-                self.account = Some(account);
-                Turn::Commands(asked.accept())
-            }
-            Ok(None) => {
-                self.saw(Sight::AuthenticationFailed { name: &given.name });
-                asked.refuse()
-            }
-            Err(error) => {
-                tracing::error!(%error, client = %self.visitor.client, "AUTH deferred");
-                asked.defer()
             }
         }
     }
@@ -297,7 +264,8 @@ where
     async fn start_tls(&mut self, asked: TlsAsked) -> Result<Turn, End> {
         let Some(acceptor) = self.house.tls.acceptor() else {
             let text = "TLS is not available for the moment";
-            return Ok(asked.refuse(&Reply::new(454, EnhancedCode(4, 7, 0), text)));
+            let reply = Reply::new(454, EnhancedCode(4, 7, 0), text);
+            return Ok(asked.refuse(&reply.with_reference(self.visitor.reference)));
         };
         let (replies, pending) = asked.accept();
         self.inbox = Vec::new();
@@ -329,7 +297,12 @@ where
             }
             Err(error) => {
                 self.writer = None;
-                asked.refuse(&unkept(&error))
+                let mail_id = self.mail_id().unwrap_or(self.visitor.reference);
+                let reply = unkept(&error).with_reference(mail_id);
+                if let trail @ Some(_) = self.trail.as_ref() {
+                    self.saw(Sight::CommandRefused { trail, command: "DATA", reply: &reply });
+                }
+                asked.refuse(&reply)
             }
         }
     }
@@ -366,29 +339,32 @@ where
         let mail_id = self.mail_id().unwrap_or_else(MailId::mint);
         let (Some(writer), None) = (self.writer.take(), &self.lost) else {
             let lost = self.lost.take().unwrap_or_else(|| unkept(&ContentError::OverBudget));
+            let lost = lost.with_reference(mail_id);
             self.refused(mail_id, &ended, &lost);
             return ended.refused(&lost);
         };
         let facts = self.facts(&ended);
         let mut envelope = ended.envelope().clone();
         name_once(&mut envelope);
+        let recipients = envelope.recipients.len();
         let envelope = Arc::new(envelope);
         let mail = Mail::new(mail_id, envelope, Arc::new(facts), writer.finish(), Received::mint());
         self.saw(Sight::MailReceived { mail: &mail });
         match self.house.pipeline.process(mail).await {
             Decision::Accepted(receipt) => {
                 self.saw(Sight::MailAccepted { mail_id });
+                self.house.doorman.mail_taken(self.visitor.client, recipients);
                 Turn::Commands(ended.accepted(receipt))
             }
             Decision::Refused(reply) => {
-                let reply = with_reference(reply, mail_id);
+                let reply = reply.with_reference(mail_id);
                 self.refused(mail_id, &ended, &reply);
                 ended.refused(&reply)
             }
         }
     }
 
-    fn mail_id(&self) -> Option<MailId> {
+    pub(super) fn mail_id(&self) -> Option<MailId> {
         self.trail.as_ref().map(|trail| trail.mail_id)
     }
 
@@ -408,6 +384,7 @@ where
             tls: self.tls.clone(),
             account: self.account.as_ref().map(|account| account.name.clone()),
             received_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            manners: Manners { pipelined_unasked: ended.has_pipelined_unasked(), ..self.manners },
         }
     }
 
@@ -465,7 +442,7 @@ fn unkept(error: &ContentError) -> Reply {
     }
 }
 
-fn going_down() -> Reply {
+pub(super) fn going_down() -> Reply {
     Reply::new(421, EnhancedCode(4, 3, 2), "going down; try again later")
 }
 
@@ -480,21 +457,4 @@ fn name_once(envelope: &mut Envelope) {
     }
     let mut named = HashSet::with_capacity(envelope.recipients.len());
     envelope.recipients.retain(|recipient| named.insert(recipient.forward_path.clone()));
-}
-
-/// A reference goes on a line of its own where the last line has no room for it (RFC 5321
-/// section 4.5.3.1.5).
-const ROOM_OCTETS: usize = 440;
-
-/// So that the sender can ask the administrator about it by name.
-fn with_reference(mut reply: Reply, mail_id: MailId) -> Reply {
-    let id = mail_id.to_string();
-    if reply.text.iter().any(|line| line.contains(&id)) {
-        return reply;
-    }
-    match reply.text.last_mut().filter(|last| last.len() <= ROOM_OCTETS) {
-        Some(last) => last.push_str(&format!(" ({id})")),
-        None => reply.text.push(format!("({id})")),
-    }
-    reply
 }

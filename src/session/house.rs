@@ -4,7 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
 
@@ -19,6 +21,8 @@ pub struct House<P, A> {
     pub accounts: Arc<A>,
     /// Counts clients.
     pub doorman: Arc<dyn Doorman>,
+    /// Knows senders.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
     /// Has the certificate.
     pub tls: Arc<dyn TlsSource>,
     /// Reads PROXY protocol headers.
@@ -63,11 +67,95 @@ pub trait Authenticator: Send + Sync + 'static {
 /// Held while a session lasts; dropping it makes room for another.
 pub type Permit = Box<dyn Any + Send>;
 
-/// Limits clients: sessions in all, per client address, and per minute.
+/// Limits clients: sessions, messages, recipients, log-ins. Answers at once. What it refuses
+/// it refuses with a `4xx`; the session adds the reference.
 pub trait Doorman: Send + Sync + 'static {
     /// Lets a client in, or gives the `421` that it reads.
     fn admit(&self, client: IpAddr) -> Result<Permit, Reply>;
+
+    /// How long the greeting is held back to see whether the client speaks first.
+    fn greeting_delay(&self, _client: IpAddr) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The client did not.
+    fn waited(&self, _client: IpAddr) {}
+
+    /// A place among the sessions whose replies are delayed; none when there is none, or the
+    /// client is never delayed.
+    fn detain(&self, _client: IpAddr) -> Option<Permit> {
+        None
+    }
+
+    /// A mail begins.
+    fn sender(&self, _caller: &Caller<'_>) -> Result<(), Reply> {
+        Ok(())
+    }
+
+    /// A recipient is named, whether it exists or not.
+    fn recipient(&self, _caller: &Caller<'_>) -> Result<(), Reply> {
+        Ok(())
+    }
+
+    /// It does not exist.
+    fn unknown_recipient(&self, _client: IpAddr) {}
+
+    /// A mail for so many recipients was taken.
+    fn mail_taken(&self, _client: IpAddr, _recipients: usize) {}
+
+    /// Credentials are about to be verified.
+    fn log_in(&self, _client: IpAddr, _name: &str) -> Result<(), Reply> {
+        Ok(())
+    }
+
+    /// What came of it; until then it counts as failed.
+    fn log_in_ended(&self, _client: IpAddr, _name: &str, _outcome: LogIn) {}
 }
+
+/// What came of credentials that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogIn {
+    /// They are right.
+    Succeeded,
+    /// Nobody could say.
+    Undecided,
+}
+
+/// Who sends a mail, as far as is known when it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// At which listener, and from where.
+    pub visitor: &'a Visitor,
+    /// What the client calls itself.
+    pub helo: &'a str,
+    /// As whom, when authenticated.
+    pub account: Option<&'a str>,
+    /// `MAIL FROM`.
+    pub reverse_path: &'a ReversePath,
+}
+
+/// The answer of a [`Gatekeeper`]: a refusal, or none.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Option<Reply>> + Send + 'a>>;
+
+/// Knows senders from before: lists of the blocked, greylisting. Asked after roles, mailboxes
+/// and rates permit what it is asked about. May take a while; the session adds the reference.
+pub trait Gatekeeper: Send + Sync + 'static {
+    /// Whether a mail from this sender is refused before anything else of it is known.
+    fn sender<'a>(&'a self, _caller: Caller<'a>) -> Asked<'a> {
+        Box::pin(std::future::ready(None))
+    }
+
+    /// Whether it is refused for this recipient.
+    fn recipient<'a>(&'a self, _caller: Caller<'a>, _forward_path: &'a Address) -> Asked<'a> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// Refuses nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenGate;
+
+impl Gatekeeper for OpenGate {}
 
 /// Has the certificate of the moment.
 pub trait TlsSource: Send + Sync + 'static {
@@ -107,6 +195,8 @@ pub struct Visitor {
     pub role: Role,
     /// The client's address.
     pub client: IpAddr,
+    /// The session's name: refusals that belong to no mail carry it.
+    pub reference: MailId,
 }
 
 /// A transaction that has not come to its end: what can be said of it when it never does.
@@ -149,10 +239,12 @@ pub enum Sight<'a> {
         /// What the client was told.
         reply: &'a Reply,
     },
+    /// A client spoke before it was greeted.
+    SpokeEarly,
     /// A reverse-path was refused.
     SenderRefused {
-        /// Which.
-        reverse_path: &'a ReversePath,
+        /// The transaction that did not come to be.
+        trail: &'a Trail,
         /// What the client was told.
         reply: &'a Reply,
     },

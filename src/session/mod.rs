@@ -7,7 +7,7 @@
 //! Invariants: a session holds no buffer while it waits for a command; what it holds of a
 //! mail is within the box's budget; every wait has a time-out; a mail whose connection is lost
 //! before its end leaves nothing behind; a mail that is complete is decided on even when its
-//! client has gone. Roles decide who may send what to whom (see `admission`): there is no
+//! client has gone. Every refusal carries a reference: the mail's name, or the session's. Roles decide who may send what to whom (see `admission`): there is no
 //! setting that makes an open relay.
 //!
 //! Fails towards the client with a reply of the RFC and towards the operator through
@@ -15,18 +15,21 @@
 
 mod admission;
 mod conversation;
+mod greeting;
 mod house;
+mod judging;
 mod pipeline;
 mod serve;
 mod settings;
+mod tarpit;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use house::{
-    Account, AccountsUnavailable, Authenticator, Doorman, House, Permit, Proxied, ProxyParser,
-    Sight, TlsSource, Trail, Visitor, Witness,
+    Account, AccountsUnavailable, Asked, Authenticator, Caller, Doorman, Gatekeeper, House, LogIn,
+    OpenGate, Permit, Proxied, ProxyParser, Sight, TlsSource, Trail, Visitor, Witness,
 };
 pub use pipeline::{Decision, Pipeline, Received};
 pub use serve::{attend, serve};

@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::conversation::Conversation;
+use super::greeting::{self, Beginning};
 use super::house::{Authenticator, House, Proxied, Sight, Visitor};
 use super::pipeline::Pipeline;
 use super::settings::{Settings, holds};
 use super::wire::Wire;
-use crate::config::ListenTls;
-use crate::mail::{EnhancedCode, Reply, TlsFacts};
+use crate::config::{EarlyTalker, ListenTls};
+use crate::mail::{EnhancedCode, MailId, Reply, TlsFacts};
 use crate::smtp::server::{Channel, Commands, StartTls, Terms, Turn};
 
 /// After an error of `accept` that more descriptors or memory would cure.
@@ -106,7 +107,8 @@ pub async fn attend<S, P, A>(
     // A dual-stack socket shows IPv4 clients as IPv6.
     let peer = peer.to_canonical();
     let mut wire = Wire::new(stream);
-    let mut visitor = Visitor { role: settings.role, client: peer };
+    let reference = MailId::mint();
+    let mut visitor = Visitor { role: settings.role, client: peer, reference };
     match Box::pin(find_client(&mut wire, peer, &settings, &house)).await {
         Ok(client) => visitor.client = client,
         Err(refusal) => return refuse(&mut wire, &visitor, &settings, &house, refusal).await,
@@ -118,6 +120,12 @@ pub async fn attend<S, P, A>(
             return refuse(&mut wire, &visitor, &settings, &house, Refused::With(reply)).await;
         }
     };
+    let beginning = greeting::hold(&mut wire, peer, &visitor, &settings, &house, drain.clone());
+    let spoke_early = match Box::pin(beginning).await {
+        Beginning::Quiet => false,
+        Beginning::SpokeEarly => true,
+        Beginning::Gone => return,
+    };
     let mut tls = None;
     if settings.tls == ListenTls::Implicit {
         match Box::pin(encrypt_first(&mut wire, &settings, &house)).await {
@@ -127,8 +135,13 @@ pub async fn attend<S, P, A>(
             }
         }
     }
-    let turn = first_turn(&visitor, &settings, &house, tls.is_some());
-    Conversation::new(wire, visitor, settings, house, tls, drain).run(turn).await;
+    let turn = match spoke_early && settings.door.early_talker == EarlyTalker::Refuse {
+        true => greeting::turn_away(&visitor, &settings, &house),
+        false => first_turn(&visitor, &settings, &house, tls.is_some()),
+    };
+    let mut conversation = Conversation::new(wire, visitor, settings, house, tls, drain);
+    conversation.manners.early_talker = spoke_early;
+    conversation.run(turn).await;
     drop(permit);
 }
 
@@ -194,7 +207,7 @@ async fn refuse<S, P, A>(
         Refused::Silently(reason) => {
             return house.witness.saw(visitor, Sight::HandshakeFailed { reason: &reason });
         }
-        Refused::With(reply) => reply,
+        Refused::With(reply) => reply.with_reference(visitor.reference),
     };
     house.witness.saw(visitor, Sight::ConnectionRefused { reply: &reply });
     // In clear on a port where TLS comes first nobody could read it.
@@ -236,8 +249,11 @@ fn first_turn<P, A>(
 ) -> Turn {
     if !settings.serves(visitor.client) {
         let reply = Reply::new(554, EnhancedCode(5, 7, 1), "no service for your network here");
+        let reply = reply.with_reference(visitor.reference);
         house.witness.saw(visitor, Sight::ConnectionRefused { reply: &reply });
-        return Turn::Commands(Commands::bar(Arc::clone(&settings.terms), &reply));
+        return Turn::Commands(
+            Commands::bar(Arc::clone(&settings.terms), &reply).named(visitor.reference),
+        );
     }
     let channel = if is_encrypted { Channel::Encrypted } else { Channel::Clear };
     let is_offered = settings.terms.starttls == StartTls::Offered;
@@ -245,5 +261,5 @@ fn first_turn<P, A>(
         true => Arc::new(Terms { starttls: StartTls::NotOffered, ..Terms::clone(&settings.terms) }),
         false => Arc::clone(&settings.terms),
     };
-    Turn::Commands(Commands::greet(terms, channel))
+    Turn::Commands(Commands::greet(terms, channel).named(visitor.reference))
 }

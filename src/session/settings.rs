@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::{Config, Limits, Listen, ListenTls, ProtectedDomain, RecipientCheck};
+use crate::config::{Config, Door, Limits, Listen, ListenTls, ProtectedDomain, RecipientCheck};
 use crate::mail::{Address, Domain, Role};
 use crate::smtp::server::{StartTls, Terms};
 
@@ -30,6 +30,7 @@ pub struct Settings {
     pub(super) proxy_networks: Vec<IpNet>,
     pub(super) tls: ListenTls,
     pub(super) limits: Limits,
+    pub(super) door: Door,
     pub(super) hostname: Domain,
     pub(super) postmaster: Address,
     pub(super) domains: HashMap<Domain, Mailboxes>,
@@ -66,6 +67,7 @@ impl Settings {
             proxy_networks: listen.proxy_networks.clone(),
             tls: listen.tls,
             limits: limits.clone(),
+            door: config.door.clone(),
             hostname: config.system.hostname.clone(),
             postmaster: config.system.postmaster.clone(),
             domains: config.domain.iter().map(mailboxes).collect(),

@@ -13,7 +13,7 @@ use super::record::{self, Origin, Prefix};
 use super::{CommitError, Spool, Spooled, now_ms};
 use crate::log::{self, LogError, Position, Purpose, Record, Terms};
 use crate::mail::{
-    Content, Disposition, Envelope, Facts, Judgement, Mail, MailId, Role, Summary, Verdict,
+    Content, Disposition, Envelope, Facts, Judgement, Mail, MailId, Manners, Role, Summary, Verdict,
 };
 use crate::policy::Judged;
 
@@ -62,6 +62,7 @@ impl OwnMail {
             tls: None,
             account: None,
             received_ms: now_ms(),
+            manners: Manners::default(),
         };
         let origin = Origin::Own { about };
         OwnMail { id: None, envelope, content, facts, judgement, origin }

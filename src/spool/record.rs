@@ -2,11 +2,14 @@
 //!
 //! An accept record begins with a few octets that replay needs, so that it decodes no more
 //! than it must; the rest is postcard. Every record begins with the version of its form: what
-//! an unknown version wrote is kept and reported, never guessed at.
+//! an unknown version wrote is kept and reported, never guessed at. What was added to the form
+//! later stands behind the rest: an older program does not read so far, a newer one finds
+//! nothing there in an old record and takes the default. So a box may be upgraded, and the
+//! upgrade taken back, with mail in its queue.
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{Envelope, Facts, Judgement, MailId};
+use crate::mail::{Envelope, Facts, Judgement, MailId, Manners};
 
 /// A mail, with its content as body.
 pub(super) const ACCEPT: u8 = 1;
@@ -120,6 +123,7 @@ pub(super) fn accept_head(
     let head = Vec::with_capacity(512);
     let mut head = postcard::to_extend(&[VERSION, flags, low, high], head).ok()?;
     head = postcard::to_extend(&Accept { envelope, facts, judgement, origin }, head).ok()?;
+    head = postcard::to_extend(&facts.manners, head).ok()?;
     Some(head)
 }
 
@@ -133,7 +137,12 @@ pub(super) fn prefix(head: &[u8]) -> Option<Prefix> {
 /// The rest of an accept record.
 pub(super) fn accepted(head: &[u8]) -> Option<Accepted> {
     prefix(head)?;
-    postcard::from_bytes(head.get(4..)?).ok()
+    let (mut accepted, added): (Accepted, _) = postcard::take_from_bytes(head.get(4..)?).ok()?;
+    if !added.is_empty() {
+        let (manners, _): (Manners, _) = postcard::take_from_bytes(added).ok()?;
+        accepted.facts.manners = manners;
+    }
+    Some(accepted)
 }
 
 /// The head of any other record.
@@ -146,4 +155,79 @@ pub(super) fn head_of(value: &impl Serialize) -> Vec<u8> {
 pub(super) fn read<T: for<'de> Deserialize<'de>>(head: &[u8]) -> Option<T> {
     let (version, rest) = head.split_first()?;
     (*version == VERSION).then(|| postcard::from_bytes(rest).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{Disposition, Recipient, Role, Summary, TlsFacts, Verdict};
+
+    /// As the first version of the box wrote it, before there were manners.
+    const FIRST: &str = "\
+        01000100010f616e6e4073656e6465722e746573740110626f62406578616d706c652e7465737400\
+        00000000010265310000c0000201106d61696c2e73656e6465722e74657374010107544c5376312e\
+        3301580080d095ffbc31000000c03f0000000001000000";
+
+    fn parts() -> (Envelope, Facts, Judgement, Prefix) {
+        let envelope = Envelope {
+            reverse_path: "ann@sender.test".parse().map(crate::mail::ReversePath::Mailbox).unwrap(),
+            recipients: vec![Recipient::plain("bob@example.test".parse().unwrap())],
+            body: Default::default(),
+            smtputf8: false,
+            dsn_return: None,
+            envelope_id: Some("e1".into()),
+        };
+        let tls = TlsFacts { version: "TLSv1.3".into(), cipher: "X".into() };
+        let facts = Facts {
+            role: Role::Inbound,
+            client: [192, 0, 2, 1].into(),
+            helo: "mail.sender.test".into(),
+            extended: true,
+            tls: Some(tls),
+            account: None,
+            received_ms: 1_700_000_000_000,
+            manners: Manners::default(),
+        };
+        let judgement = Judgement {
+            verdict: Verdict::Clean,
+            score: 1.5,
+            findings: Vec::new(),
+            summary: Summary::default(),
+            dispositions: vec![Disposition::Deliver],
+            orders: Vec::new(),
+        };
+        (envelope, facts, judgement, Prefix { recipients: 1, is_unscanned: false })
+    }
+
+    fn octets(hex: &str) -> Vec<u8> {
+        let digits = hex.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).unwrap());
+        digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_the_first_version_wrote_is_read() {
+        let (envelope, facts, judgement, expected) = parts();
+        let head = octets(FIRST);
+        assert_eq!(prefix(&head), Some(expected));
+        let read = accepted(&head).unwrap();
+        assert_eq!((read.envelope, read.facts), (envelope, facts));
+        assert_eq!((read.judgement.score, read.origin), (judgement.score, Origin::Received));
+    }
+
+    /// It reads so far and no further: an upgrade can be taken back with mail in the queue.
+    #[test]
+    fn what_is_written_now_begins_as_the_first_version_wrote_it() {
+        let (envelope, mut facts, judgement, prefix) = parts();
+        facts.manners = Manners {
+            early_talker: true,
+            pipelined_unasked: false,
+            unknown_recipients: 300,
+            errors: 1,
+        };
+        let head = accept_head(&envelope, &facts, &judgement, Origin::Received, prefix).unwrap();
+        assert_eq!(accepted(&head).unwrap().facts, facts);
+        assert!(head.starts_with(&octets(FIRST)));
+        let first: Accepted = postcard::from_bytes(&head[4..]).unwrap();
+        assert_eq!(first.facts.manners, Manners::default());
+    }
 }

@@ -34,6 +34,15 @@ pub enum StoreError {
     /// A value in the store is not what its tree holds.
     #[error("the store holds a damaged {0}")]
     Damaged(&'static str),
+    /// There is a store where one was to be made.
+    #[error("there is a store already")]
+    NotEmpty,
+    /// A file is no export of a store.
+    #[error("not the export of a store: {0}")]
+    BadExport(&'static str),
+    /// An export cannot be read or written.
+    #[error("the export fails: {0}")]
+    Transfer(#[from] io::Error),
     /// The name cannot be an account's.
     #[error("not an account name: {0}")]
     BadName(&'static str),
@@ -46,6 +55,12 @@ pub enum StoreError {
     /// No account of this name exists.
     #[error("there is no account {0}")]
     Unknown(String),
+    /// A list of senders holds as many entries as it may.
+    #[error("the list holds {0} entries already, which is as many as it may")]
+    TooMany(usize),
+    /// No such entry is in the list.
+    #[error("{0} is not in this list")]
+    NotListed(String),
     /// More log-ins wait than may.
     #[error("too many log-ins at once")]
     Overloaded,
@@ -59,9 +74,9 @@ impl StoreError {
     pub fn is_for_want_of_space(&self) -> bool {
         let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
         match self {
-            StoreError::Folder { error, .. } | StoreError::Database(sled::Error::Io(error)) => {
-                full(error)
-            }
+            StoreError::Folder { error, .. }
+            | StoreError::Database(sled::Error::Io(error))
+            | StoreError::Transfer(error) => full(error),
             _ => false,
         }
     }

@@ -1,14 +1,24 @@
-//! Keyed state that is small: accounts now, more trees later. Mail content never lives here.
+//! Keyed state that is small: accounts, lists of senders, what is remembered of them, who waits
+//! to be let in. Mail content never lives here.
 //!
 //! In: typed calls. Out: what was stored. Underneath lies a sled database in
 //! `data_dir/store`, locked for one process at a time; its schema has a version, and
 //! [`migration`]s lead forward and back.
 //!
-//! Invariant: what a call acknowledges has been flushed to disk. Fails with a
+//! Invariant: what a call acknowledges has been flushed to disk; history and greylist alone
+//! acknowledge nothing ([`behind`]). Fails with a
 //! [`StoreError`]; [`StoreError::Busy`] means that a running box has the store open.
 
 pub mod accounts;
+pub mod behind;
+mod digests;
+pub mod dmarc;
 mod error;
+mod export;
+pub mod greylist;
+pub mod history;
+mod keeper;
+pub mod lists;
 pub mod migration;
 mod password;
 
@@ -18,12 +28,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
+pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
+use dmarc::DmarcReports;
+use greylist::WaitingRoom;
+use history::SenderHistory;
+use keeper::Keeper;
+use lists::SenderLists;
 use migration::MIGRATIONS;
 
 /// Memory that sled may use for its cache; all that it holds here is small.
 const CACHE_OCTETS: u64 = 16 << 20;
+/// For sled to let go of its own lock.
+const LOCK_TRIES: usize = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 /// What nobody waits for is flushed after this.
 const FLUSH_EVERY_MS: u64 = 500;
 
@@ -31,6 +50,13 @@ const FLUSH_EVERY_MS: u64 = 500;
 #[derive(Debug)]
 pub struct Store {
     accounts: Accounts,
+    lists: SenderLists,
+    history: SenderHistory,
+    waiting: WaitingRoom,
+    // Before the database, so that it writes once more into it.
+    keeper: Keeper,
+    dmarc: DmarcReports,
+    digests: DigestStore,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -42,7 +68,20 @@ impl Store {
     pub fn open(data_dir: &Path) -> Result<Store, StoreError> {
         let (lock, db) = open_database(data_dir)?;
         migration::migrate(&db, MIGRATIONS, migration::newest(MIGRATIONS))?;
-        Ok(Store { accounts: Accounts::open(&db)?, db, _lock: lock })
+        let folder = data_dir.join("store");
+        let history = SenderHistory::open(&db, &folder)?;
+        let waiting = WaitingRoom::open(&db, &folder)?;
+        Ok(Store {
+            accounts: Accounts::open(&db)?,
+            lists: SenderLists::open(&db)?,
+            keeper: Keeper::start([history.chores(), waiting.chores()].concat()),
+            history,
+            waiting,
+            dmarc: DmarcReports::open(&db)?,
+            digests: DigestStore::open(&db)?,
+            db,
+            _lock: lock,
+        })
     }
 
     /// Leads the schema back to an older version, for a downgrade; drops what that version
@@ -57,8 +96,34 @@ impl Store {
         &self.accounts
     }
 
-    /// Waits until everything is on disk.
+    /// Trusted and blocked senders that were given at run time.
+    pub fn lists(&self) -> &SenderLists {
+        &self.lists
+    }
+
+    /// What is remembered of senders.
+    pub fn history(&self) -> &SenderHistory {
+        &self.history
+    }
+
+    /// Who waits to be let in.
+    pub fn waiting(&self) -> &WaitingRoom {
+        &self.waiting
+    }
+
+    /// DMARC aggregate reports, received and to be sent.
+    pub fn dmarc(&self) -> &DmarcReports {
+        &self.dmarc
+    }
+
+    /// Digests of what was seen before.
+    pub fn digests(&self) -> &DigestStore {
+        &self.digests
+    }
+
+    /// Waits until everything is on disk, history included. To be called when the box closes.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.keeper.write();
         self.db.flush()?;
         Ok(())
     }
@@ -69,12 +134,25 @@ fn open_database(data_dir: &Path) -> Result<(File, sled::Db), StoreError> {
     let unusable = |error| StoreError::Folder { folder: folder.clone(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
     let lock = lock(&data_dir.join("store.lock"))?;
-    let database = sled::Config::new()
+    let config = sled::Config::new()
         .path(&folder)
         .cache_capacity(CACHE_OCTETS)
-        .flush_every_ms(Some(FLUSH_EVERY_MS))
-        .open()?;
-    Ok((lock, database))
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    Ok((lock, open_patiently(&config)?))
+}
+
+/// Who has our lock has sled's too, but a thread of the database that was closed just before
+/// may let go of it a moment late.
+fn open_patiently(config: &sled::Config) -> Result<sled::Db, StoreError> {
+    for _ in 0..LOCK_TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(config.open()?)
 }
 
 /// sled has a lock of its own but does not say in its error that it is the lock.

@@ -4,18 +4,9 @@
 //! `delivery.mx_port` names in place of 25.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::harness::{
-    Act, Client, Moment, Postern, Setup, Sink, free_port, program, skip, text, wait_for,
-};
-
-struct Nsd {
-    dir: tempfile::TempDir,
-    port: u16,
-    child: Child,
-}
+use super::harness::{Act, Client, Moment, Nsd, Postern, Setup, Sink, free_port, text};
 
 const ZONE: &str = "$ORIGIN test.
 $TTL 60
@@ -42,52 +33,6 @@ itself IN MX 10 mx.example.test.
 itself IN MX 20 alive.two
 ";
 
-impl Nsd {
-    fn start() -> Option<Nsd> {
-        let Some(nsd) = program("nsd") else {
-            skip("nsd is not installed");
-            return None;
-        };
-        let dir = super::harness::folder();
-        let (at, port) = (dir.path().display(), free_port());
-        std::fs::write(dir.path().join("test.zone"), ZONE).unwrap();
-        let config = format!(
-            "server:\n  ip-address: 127.0.0.1\n  port: {port}\n  username: \"\"\n  chroot: \"\"\n  \
-             zonesdir: \"{at}\"\n  pidfile: \"{at}/nsd.pid\"\n  database: \"\"\n  \
-             xfrdfile: \"{at}/xfrd\"\n  zonelistfile: \"{at}/zones\"\n  server-count: 1\n\
-             remote-control:\n  control-enable: no\n\
-             zone:\n  name: \"test\"\n  zonefile: \"test.zone\"\n"
-        );
-        let file = dir.path().join("nsd.conf");
-        std::fs::write(&file, config).unwrap();
-        let child = Command::new(nsd)
-            .arg("-d")
-            .arg("-c")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(std::fs::File::create(dir.path().join("log")).unwrap()))
-            .spawn()
-            .unwrap();
-        let nsd = Nsd { dir, port, child };
-        wait_for("nsd", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(nsd)
-    }
-}
-
-impl Drop for Nsd {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let said = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            println!("--- nsd said:\n{said}");
-        }
-        // nsd's server children end with their parent's SIGTERM.
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.child.wait();
-    }
-}
-
 struct World {
     _nsd: Nsd,
     postern: Postern,
@@ -101,7 +46,7 @@ fn at(last: u8, port: u16) -> SocketAddr {
 
 /// The sender's own domain is the protected one, so that reports come to `senders`.
 fn world() -> Option<World> {
-    let nsd = Nsd::start()?;
+    let nsd = Nsd::start(&[("test", ZONE)])?;
     let port = free_port();
     let senders = Sink::start();
     let postern = Setup::new()

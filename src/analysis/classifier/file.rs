@@ -1,7 +1,9 @@
 //! The model file: written whole and replaced atomically, read whole and checked.
 //!
 //! Layout, little-endian: magic (8), format version (2), features version (2), table bits (1),
-//! padding (3), spam and ham counted (4+4), biases (4+4), calibration (5×4); then each cell:
+//! padding (3), spam and ham counted (4+4), biases (4+4), calibration (5×4); where the model
+//! comes from (when trained 8, from how many spam and ham 4+4, lessons by standing and kind
+//! 6×4, the last lesson 8); then each cell:
 //! spam and ham counts (2+2), weights (4+4); then CRC-32C of all before (4). The length follows
 //! from the format, so a truncated or oversized file is refused before it is read.
 //!
@@ -16,11 +18,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::ClassifierError;
 use super::features::FEATURES_VERSION;
 use super::model::{CELLS, Calibration, Cell, CellValues, Model};
+use super::record::Record;
 use super::tokens::TABLE_BITS;
 
 const MAGIC: [u8; 8] = *b"PSTNMODL";
-const FORMAT_VERSION: u16 = 1;
-const HEADER_OCTETS: usize = 52;
+const FORMAT_VERSION: u16 = 2;
+const HEADER_OCTETS: usize = 100;
 const CELL_OCTETS: usize = 12;
 const CRC_OCTETS: usize = 4;
 
@@ -70,6 +73,12 @@ fn write_to(model: &Model, out: &mut impl Write) -> io::Result<()> {
     for number in [sharp_spread, broad_spread, bayes_spread, slope, offset] {
         header.extend_from_slice(&number.to_le_bytes());
     }
+    let Record { trained_s, trained, lessons, last_lesson_s } = model.record();
+    header.extend_from_slice(&trained_s.to_le_bytes());
+    for number in trained.into_iter().chain(lessons.into_iter().flatten()) {
+        header.extend_from_slice(&number.to_le_bytes());
+    }
+    header.extend_from_slice(&last_lesson_s.to_le_bytes());
     out.write_all(&header)?;
     for cell in &model.cells {
         let CellValues { spam, ham, sharp, broad } = cell.values();
@@ -160,6 +169,7 @@ fn read_checked<T: Read>(
         slope: slope.map_err(fault)?,
         offset: offset.map_err(fault)?,
     };
+    let record = read_record(&mut input).map_err(fault)?;
     let mut cells = Vec::with_capacity(CELLS);
     let mut finite = true;
     for _ in 0..CELLS {
@@ -184,5 +194,16 @@ fn read_checked<T: Read>(
     if !finite || !positive.all(|number| number.is_finite() && number > 0.0) {
         return Err(corrupt("numbers"));
     }
-    Ok(Model::of(cells.into_boxed_slice(), [spam, ham], biases, calibration))
+    let mut model = Model::of(cells.into_boxed_slice(), [spam, ham], biases, calibration);
+    model.begin(record);
+    Ok(model)
+}
+
+fn read_record<T: Read>(input: &mut Summed<T>) -> io::Result<Record> {
+    let trained_s = u64::from_le_bytes(input.take()?);
+    let mut number = || Ok::<u32, io::Error>(u32::from_le_bytes(input.take()?));
+    let trained = [number()?, number()?];
+    let lessons = [[number()?, number()?], [number()?, number()?], [number()?, number()?]];
+    let last_lesson_s = u64::from_le_bytes(input.take()?);
+    Ok(Record { trained_s, trained, lessons, last_lesson_s })
 }

@@ -46,8 +46,10 @@ mod file;
 mod links;
 mod markup;
 mod model;
+mod record;
 mod sample;
 mod school;
+mod score;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -58,13 +60,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::Sighting;
-
 pub use features::{FEATURES_VERSION, Features, VIEWS, View};
 pub use file::FILE_OCTETS;
 pub use model::{Label, Margins, Model};
+pub use record::Record;
 pub use sample::{PartShape, Sample};
-pub use school::{LearningLimits, Refusal};
+pub use school::{Allowance, LearningLimits, Refusal, Source, Standing};
+pub use score::Score;
 pub use tokens::TABLE_BITS;
 pub use train::{Example, FEWEST_EACH, MOST_EXAMPLES, TrainingReport};
 
@@ -151,50 +153,6 @@ pub enum ClassifierError {
     },
 }
 
-/// The classifier's opinion of a message.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Score {
-    /// Log-odds that it is spam, both kinds taken as equally frequent; −30 to 30.
-    pub log_odds: f64,
-}
-
-impl Score {
-    /// Log-odds nearer to 0 than this are no finding.
-    pub const SILENT: f64 = 1.0;
-    /// Points for each unit of log-odds.
-    pub const POINTS: f64 = 1.0;
-    /// Highest and lowest score of a finding.
-    pub const MOST: f64 = 8.0;
-    /// Lowest: good mail is not proved by its words, so ham earns less than spam costs.
-    pub const LEAST: f64 = -3.0;
-
-    /// Probability that it is spam.
-    pub fn probability(&self) -> f64 {
-        1.0 / (1.0 + (-self.log_odds).exp())
-    }
-
-    /// The score that goes into the sum: one point for each unit of log-odds (a factor of
-    /// 2.7 in odds), between −3 and 8; nothing within one unit of even odds.
-    pub fn points(&self) -> f64 {
-        match self.log_odds.abs() < Score::SILENT {
-            true => 0.0,
-            false => (self.log_odds * Score::POINTS).clamp(Score::LEAST, Score::MOST),
-        }
-    }
-
-    /// `CLASSIFIER_SPAM`, `CLASSIFIER_HAM` or nothing; as strong as the points.
-    pub fn sighting(&self) -> Option<Sighting> {
-        let points = self.points();
-        let detail = format!("probability of spam {:.1} %", self.probability() * 100.0);
-        let name = match points {
-            0.0 => return None,
-            _ if points > 0.0 => "CLASSIFIER_SPAM",
-            _ => "CLASSIFIER_HAM",
-        };
-        Some(Sighting::strong(name, points as f32, detail))
-    }
-}
-
 /// What a lesson did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lesson {
@@ -255,7 +213,8 @@ impl Classifier {
             true => Classifier::FEWEST_LESSONS,
             false => 1,
         };
-        (spam.min(ham) >= fewest).then(|| Score { log_odds: model.log_odds(features) })
+        let experience = spam.min(ham);
+        (experience >= fewest).then(|| Score { log_odds: model.log_odds(features), experience })
     }
 
     /// What each member says, for measurement.
@@ -268,35 +227,57 @@ impl Classifier {
         self.model.load().counted()
     }
 
+    /// Where the model in force comes from.
+    pub fn record(&self) -> Record {
+        self.model.load().record()
+    }
+
     /// Trains a new model from a corpus and puts it in force; lessons taught before are
-    /// replaced with it. The same corpus gives the same model.
-    pub fn train(&self, examples: &[Example]) -> Result<TrainingReport, ClassifierError> {
-        let (model, report) = train::train(examples)?;
+    /// replaced with it. The same corpus at the same time gives the same model.
+    pub fn train(
+        &self,
+        examples: &[Example],
+        now_s: u64,
+    ) -> Result<TrainingReport, ClassifierError> {
+        let (mut model, report) = train::train(examples)?;
+        let trained =
+            [report.spam, report.ham].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        model.begin(Record { trained_s: now_s, trained, ..Record::default() });
         let _writer = self.school();
         self.model.store(Arc::new(model));
         Ok(report)
     }
 
-    /// Teaches one message, within the limits of its source. `source` names who says so: a
-    /// user, or the rule that decided.
+    /// Teaches one message, within the limits of its source. The same message counts once in
+    /// a window; taught again as the other kind, it is a correction, and what the first
+    /// lesson counted is taken back.
     pub fn learn_one(
         &self,
         features: &Features,
         label: Label,
-        source: &str,
+        source: Source<'_>,
         now_s: u64,
     ) -> Result<Lesson, Refusal> {
         let mut school = self.school();
         let model = self.model.load();
         let fingerprint = features.fingerprint();
-        let movement = school.admit(source, fingerprint, now_s)?;
+        let admission = school.admit(source, fingerprint, label, now_s)?;
         let before = model.log_odds(features);
-        if before * label.sign() > Classifier::SURE {
+        if before * label.sign() > Classifier::SURE && !admission.is_correction {
             return Err(Refusal::Known);
         }
-        let moved = model.learn(features, label, movement);
-        school.enter(source, fingerprint, moved.max(Classifier::LEAST_CHARGE));
+        if admission.is_correction {
+            model.uncount(features, label.other());
+        }
+        let moved = model.learn(features, label, admission.movement);
+        model.note(label, source.standing, now_s);
+        school.enter(source, fingerprint, label, moved.max(Classifier::LEAST_CHARGE));
         Ok(Lesson { before, after: model.log_odds(features) })
+    }
+
+    /// Changes what sources may teach; what they have taught in this window counts on.
+    pub fn set_limits(&self, limits: LearningLimits) {
+        self.school().set_limits(limits);
     }
 
     /// Writes the model to a file, replacing it atomically: for the data directory, an export

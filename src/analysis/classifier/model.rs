@@ -13,8 +13,12 @@
 //! lesson does. Memory: 12 octets a cell, 24 MiB. Never fails.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use super::features::{Features, VIEWS, View};
+use super::record::Record;
+use super::school::Standing;
+use super::score::Score;
 use super::tokens::TABLE_BITS;
 
 /// Cells of a model.
@@ -74,6 +78,13 @@ impl Label {
         match self {
             Label::Spam => 1.0,
             Label::Ham => -1.0,
+        }
+    }
+
+    pub(super) fn other(self) -> Label {
+        match self {
+            Label::Spam => Label::Ham,
+            Label::Ham => Label::Spam,
         }
     }
 }
@@ -155,11 +166,11 @@ impl Cell {
         }
     }
 
-    fn count(&self, label: Label) {
+    fn count(&self, label: Label, step: impl Fn(u16) -> u16) {
         let CellValues { mut spam, mut ham, .. } = self.values();
         match label {
-            Label::Spam => spam = spam.saturating_add(1),
-            Label::Ham => ham = ham.saturating_add(1),
+            Label::Spam => spam = step(spam),
+            Label::Ham => ham = step(ham),
         }
         self.counts.store(u32::from(spam) << 16 | u32::from(ham), Relaxed);
     }
@@ -184,6 +195,7 @@ pub struct Model {
     pub(super) sharp_bias: AtomicU32,
     pub(super) broad_bias: AtomicU32,
     pub(super) calibration: Calibration,
+    record: Mutex<Record>,
     /// Natural logarithms of small counts and one, and of small counts and a tenth.
     logarithms: Box<[[f32; 2]]>,
 }
@@ -202,6 +214,7 @@ impl Model {
             sharp_bias: AtomicU32::new(sharp_bias.to_bits()),
             broad_bias: AtomicU32::new(broad_bias.to_bits()),
             calibration,
+            record: Mutex::default(),
             logarithms: (0..1024u16).map(logarithms_of).collect(),
         }
     }
@@ -215,6 +228,21 @@ impl Model {
     /// Spam and ham counted.
     pub fn counted(&self) -> (u32, u32) {
         (self.spam.load(Relaxed), self.ham.load(Relaxed))
+    }
+
+    /// Where it comes from.
+    pub(super) fn record(&self) -> Record {
+        *self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets where it comes from.
+    pub(super) fn begin(&mut self, record: Record) {
+        *self.record.get_mut().unwrap_or_else(PoisonError::into_inner) = record;
+    }
+
+    /// Writes down a lesson.
+    pub(super) fn note(&self, label: Label, standing: Standing, now_s: u64) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).note(label, standing, now_s);
     }
 
     fn logarithms(&self, count: u16) -> [f32; 2] {
@@ -310,7 +338,27 @@ impl Model {
     pub(super) fn log_odds(&self, features: &Features) -> f64 {
         let joined = self.calibration.join(&self.margins(features));
         let slope = f64::from(self.calibration.slope);
-        (slope * joined + f64::from(self.calibration.offset)).clamp(-30.0, 30.0)
+        (slope * joined + f64::from(self.calibration.offset))
+            .clamp(-Score::FARTHEST, Score::FARTHEST)
+    }
+
+    /// Takes back what a lesson of the other kind counted. Weights stay: the lesson that
+    /// corrects moves them as far as needed. Only one caller at a time.
+    pub(super) fn uncount(&self, features: &Features, label: Label) {
+        let counter = match label {
+            Label::Spam => &self.spam,
+            Label::Ham => &self.ham,
+        };
+        let seen = counter.load(Relaxed);
+        if seen == 0 || seen >= MOST_COUNTED {
+            return;
+        }
+        counter.store(seen - 1, Relaxed);
+        for slot in View::ALL.into_iter().flat_map(|view| features.view(view)) {
+            if let Some(cell) = self.cells.get(*slot as usize) {
+                cell.count(label, |count| count.saturating_sub(1));
+            }
+        }
     }
 
     /// Learns one message. Each linear member moves towards the right margin by the passive-aggressive
@@ -327,7 +375,7 @@ impl Model {
             counter.store(seen + 1, Relaxed);
             for slot in View::ALL.into_iter().flat_map(|view| features.view(view)) {
                 if let Some(cell) = self.cells.get(*slot as usize) {
-                    cell.count(label);
+                    cell.count(label, |count| count.saturating_add(1));
                 }
             }
         }

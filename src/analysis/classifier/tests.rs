@@ -41,8 +41,12 @@ fn corpus() -> Vec<Example> {
 
 fn trained() -> Classifier {
     let classifier = Classifier::blank(LearningLimits::default());
-    classifier.train(&corpus()).unwrap();
+    classifier.train(&corpus(), 7).unwrap();
     classifier
+}
+
+fn user(name: &str) -> Source<'_> {
+    Source { name, standing: Standing::User }
 }
 
 fn odds(classifier: &Classifier, message: &[u8]) -> f64 {
@@ -53,7 +57,7 @@ fn odds(classifier: &Classifier, message: &[u8]) -> f64 {
 fn tells_spam_from_ham_deterministically() {
     let classifier = Classifier::blank(LearningLimits::default());
     assert_eq!(classifier.score(&Features::of_message(&spam(99))), None);
-    let report = classifier.train(&corpus()).unwrap();
+    let report = classifier.train(&corpus(), 7).unwrap();
     assert_eq!((report.spam, report.ham, report.spam_right, report.ham_right), (40, 40, 40, 40));
     assert_eq!(classifier.learned(), (40, 40));
     assert!(odds(&classifier, &spam(99)) > 1.5);
@@ -64,28 +68,11 @@ fn tells_spam_from_ham_deterministically() {
 #[test]
 fn empty_and_one_sided_corpora_are_refused() {
     let classifier = trained();
-    assert!(matches!(classifier.train(&[]), Err(ClassifierError::EmptyCorpus)));
+    assert!(matches!(classifier.train(&[], 7), Err(ClassifierError::EmptyCorpus)));
     let few = corpus().into_iter().filter(|example| example.label == Label::Spam);
-    let refused = classifier.train(&few.collect::<Vec<_>>());
+    let refused = classifier.train(&few.collect::<Vec<_>>(), 7);
     assert!(matches!(refused, Err(ClassifierError::OneSided { spam: 40, ham: 0, needed: 20 })));
     assert_eq!(classifier.learned(), (40, 40), "the model in force stays");
-}
-
-#[test]
-fn points_are_bounded_and_findings_named() {
-    let cases = [
-        (30.0, Some(("CLASSIFIER_SPAM", 8.0))),
-        (2.5, Some(("CLASSIFIER_SPAM", 2.5))),
-        (0.9, None),
-        (-0.9, None),
-        (-2.0, Some(("CLASSIFIER_HAM", -2.0))),
-        (-30.0, Some(("CLASSIFIER_HAM", -3.0))),
-    ];
-    for (log_odds, expected) in cases {
-        let sighting = Score { log_odds }.sighting();
-        let seen = sighting.as_ref().map(|sighting| (sighting.name, sighting.strength));
-        assert_eq!(seen, expected, "{log_odds}");
-    }
 }
 
 #[test]
@@ -95,24 +82,23 @@ fn lessons_change_scores_and_a_blank_classifier_learns_to_speak() {
     let before = odds(&classifier, &wrong);
     let mut refused = 0;
     for day in 0..20u64 {
-        let lesson =
-            classifier.learn_one(&Features::of_message(&wrong), Label::Ham, "bob", day * 86_400);
+        let lesson = classifier.learn_one(
+            &Features::of_message(&wrong),
+            Label::Ham,
+            user("bob"),
+            day * 86_400,
+        );
         refused += u32::from(lesson.is_err());
     }
     assert!(odds(&classifier, &wrong) < before - 1.0, "{before}");
     assert!(refused < 20);
 
-    let limits = LearningLimits {
-        source_lessons: 1000,
-        source_movement: 1e3,
-        total_movement: 1e3,
-        total_lessons: 1000,
-        ..LearningLimits::default()
-    };
+    let plenty = Allowance { lessons: 1000, movement: 1e3 };
+    let limits = LearningLimits { user: plenty, total: plenty, ..LearningLimits::default() };
     let blank = Classifier::blank(limits);
     for number in 0..60 {
-        let _ = blank.learn_one(&Features::of_message(&spam(number)), Label::Spam, "a", 1);
-        let _ = blank.learn_one(&Features::of_message(&ham(number)), Label::Ham, "a", 1);
+        let _ = blank.learn_one(&Features::of_message(&spam(number)), Label::Spam, user("a"), 1);
+        let _ = blank.learn_one(&Features::of_message(&ham(number)), Label::Ham, user("a"), 1);
     }
     assert!(odds(&blank, &spam(99)) > 0.5);
     assert!(odds(&blank, &ham(99)) < -0.5);
@@ -129,7 +115,8 @@ fn one_source_cannot_turn_clear_mail() {
         let mut poison = ham(3);
         poison.extend(format!("number {number}\r\n").into_bytes());
         let features = Features::of_message(&poison);
-        taken += u32::from(classifier.learn_one(&features, Label::Spam, "mallory", 1).is_ok());
+        taken +=
+            u32::from(classifier.learn_one(&features, Label::Spam, user("mallory"), 1).is_ok());
     }
     let after = odds(&classifier, &victim);
     println!("log-odds of the victim: {before:.2}, after {taken} lessons {after:.2}");
@@ -184,7 +171,7 @@ fn numbers_that_are_none_are_refused_despite_a_good_checksum() {
     let path = dir.path().join("m");
     trained().save(&path).unwrap();
     let whole = fs::read(&path).unwrap();
-    for at in [24, 32, 40, 60] {
+    for at in [24, 32, 40, 104] {
         let mut octets = whole.clone();
         octets.splice(at..at + 4, f32::NAN.to_le_bytes());
         let body = octets.len() - 4;
@@ -250,7 +237,7 @@ proptest! {
     fn any_file_is_refused_or_read(octets in proptest::collection::vec(any::<u8>(), 0..300), magic: bool) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m");
-        let mut whole = if magic { b"PSTNMODL\x01\x00\x02\x00".to_vec() } else { Vec::new() };
+        let mut whole = if magic { [&b"PSTNMODL\x02\x00"[..], &FEATURES_VERSION.to_le_bytes()].concat() } else { Vec::new() };
         whole.extend(octets);
         fs::write(&path, whole).unwrap();
         prop_assert!(Classifier::open(&path, LearningLimits::default()).is_err());

@@ -163,6 +163,11 @@ impl Rule {
     pub fn looks_into(&self, zone: Zone) -> bool {
         self.zones & zone.bit() != 0
     }
+
+    /// Whether the box ships it; a site's folders are known by absolute paths.
+    pub fn is_shipped(&self) -> bool {
+        self.file.starts_with("rules/")
+    }
 }
 
 /// Reads the rules of one file.

@@ -47,6 +47,8 @@ pub const DECEPTIVE_LETTERS: &str = "letters in the address that readers drop, t
 pub const OCTETS: &str = "octets in the address that are no UTF-8";
 /// `a@x.test.`.
 pub const TRAILING_DOT: &str = "the domain ends with a dot";
+/// RFC 5321 section 4.5.3.1.1 allows 64 octets; some senders' machines use more.
+pub const LONG_LOCAL: &str = "local part of the author's address longer than is allowed";
 /// RFC 6854 allows a group in From; readers show anything.
 pub const GROUP: &str = "a group stands where the author should";
 /// `a@b@c` and what else is not in the grammar.

@@ -12,6 +12,8 @@ use crate::message::words;
 
 /// Comments in comments beyond this are not followed.
 const COMMENT_DEPTH: u32 = 16;
+/// `[IPv6:…]` in full length is shorter.
+const LITERAL_OCTETS: usize = 64;
 
 /// A piece of an entry.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub(super) struct Entry<'v> {
     pub(super) tokens: Vec<Token<'v>>,
     /// An address without brackets is cut by spaces or comments, or more than one is there.
     pub(super) scattered: bool,
+    /// One of the tokens is an [`Token::Angle`].
+    bracketed: bool,
+    /// One of the texts holds an `@`.
+    holds_at: bool,
 }
 
 /// A whole list.
@@ -73,11 +79,7 @@ impl<'v> Entry<'v> {
         if let Some(inner) = angle {
             return Some(Cow::Borrowed(inner)).filter(|inner| !inner.trim_ascii().is_empty());
         }
-        let holds_at = self
-            .tokens
-            .iter()
-            .any(|token| matches!(token, Token::Text(text) if text.contains(&b'@')));
-        if !holds_at {
+        if !self.holds_at {
             return None;
         }
         let mut raw = Vec::new();
@@ -91,8 +93,13 @@ impl<'v> Entry<'v> {
         Some(Cow::Owned(raw))
     }
 
-    fn has_angle(&self) -> bool {
-        self.tokens.iter().any(|token| matches!(token, Token::Angle(_)))
+    fn push(&mut self, token: Token<'v>) {
+        match &token {
+            Token::Text(text) => self.holds_at |= text.contains(&b'@'),
+            Token::Angle(_) => self.bracketed = true,
+            Token::Quoted(..) | Token::Comment(_) | Token::Space => {}
+        }
+        self.tokens.push(token);
     }
 
     /// The name as it is written, without quotes and comments, when there is one.
@@ -114,7 +121,7 @@ impl<'v> Entry<'v> {
 
     /// The name that a reader shows, decoded; the first comment when there is none.
     pub(super) fn name(&self) -> String {
-        let phrase = match self.has_angle() {
+        let phrase = match self.bracketed {
             true => self.name_octets(),
             false => None,
         };
@@ -176,12 +183,7 @@ impl<'v> Cutter<'v> {
     /// A group's name, then a colon, and a semicolon somewhere behind.
     fn opens_group(&self) -> bool {
         let closes = self.last_semicolon.is_some_and(|last| last > self.at);
-        let only_name = self.entry.tokens.iter().all(|token| match token {
-            Token::Text(text) => !text.contains(&b'@'),
-            Token::Angle(_) => false,
-            _ => true,
-        });
-        closes && only_name && !self.in_group
+        closes && !self.in_group && !self.entry.holds_at && !self.entry.bracketed
     }
 
     fn after_at(&self) -> bool {
@@ -201,7 +203,7 @@ impl<'v> Cutter<'v> {
 
     fn space(&mut self) {
         if !matches!(self.entry.tokens.last(), Some(Token::Space)) {
-            self.entry.tokens.push(Token::Space);
+            self.entry.push(Token::Space);
         }
         self.at += 1;
     }
@@ -209,17 +211,19 @@ impl<'v> Cutter<'v> {
     /// Up to the next octet that means something outside of quotes.
     fn text(&mut self) {
         let rest = self.line.get(self.at..).unwrap_or_default();
-        let ends = |octet: &u8| matches!(octet, b' ' | b'\t' | b'"' | b'(' | b'<' | b',' | b';' | b':' | b'[');
+        let ends = |octet: &u8| {
+            matches!(octet, b' ' | b'\t' | b'"' | b'(' | b'<' | b',' | b';' | b':' | b'[')
+        };
         // The first octet is text whatever it is.
         let len = rest.iter().skip(1).position(ends).map_or(rest.len(), |len| len + 1);
         let text = rest.get(..len).unwrap_or_default();
-        self.entry.tokens.push(Token::Text(text));
+        self.entry.push(Token::Text(text));
         self.at += len;
     }
 
     fn push_text_octet(&mut self) {
         let text = self.line.get(self.at..self.at + 1).unwrap_or_default();
-        self.entry.tokens.push(Token::Text(text));
+        self.entry.push(Token::Text(text));
         self.at += 1;
     }
 
@@ -238,7 +242,7 @@ impl<'v> Cutter<'v> {
         };
         let raw = self.line.get(start..end).unwrap_or_default();
         let inner = self.line.get(start + 1..end - 1).unwrap_or_default();
-        self.entry.tokens.push(Token::Quoted(raw, without_escapes(inner)));
+        self.entry.push(Token::Quoted(raw, without_escapes(inner)));
         self.at = end;
     }
 
@@ -255,7 +259,7 @@ impl<'v> Cutter<'v> {
                     self.doubt(doubt::TOO_DEEP);
                 }
                 let inner = self.line.get(start + 1..end - 1).unwrap_or_default();
-                self.entry.tokens.push(Token::Comment(inner));
+                self.entry.push(Token::Comment(inner));
                 self.at = end;
             }
             None => {
@@ -268,7 +272,7 @@ impl<'v> Cutter<'v> {
 
     fn angle(&mut self) {
         let start = self.at + 1;
-        if self.entry.has_angle() {
+        if self.entry.bracketed {
             self.doubt(doubt::TWO_READINGS);
         }
         let end = match self.no_bracket_from {
@@ -280,12 +284,12 @@ impl<'v> Cutter<'v> {
             self.doubt(doubt::UNCLOSED);
             // `Ann <ann@x.test` is an address to a tolerant reader.
             let inner = self.line.get(start..).unwrap_or_default();
-            self.entry.tokens.push(Token::Angle(inner));
+            self.entry.push(Token::Angle(inner));
             self.at = self.line.len();
             return;
         };
         let inner = self.line.get(start..end).unwrap_or_default();
-        self.entry.tokens.push(Token::Angle(inner));
+        self.entry.push(Token::Angle(inner));
         self.at = end + 1;
     }
 
@@ -316,11 +320,12 @@ impl<'v> Cutter<'v> {
     /// `[192.0.2.1]` behind an `@`.
     fn literal(&mut self) {
         let rest = self.line.get(self.at..).unwrap_or_default();
-        let len = rest.iter().position(|octet| matches!(octet, b']' | b'<' | b'"' | b'(' | b','));
+        let ends = |octet: &u8| matches!(octet, b']' | b'<' | b'"' | b'(' | b',');
+        let len = rest.iter().take(LITERAL_OCTETS).position(ends);
         match len.filter(|len| rest.get(*len) == Some(&b']')) {
             Some(len) => {
                 let text = rest.get(..=len).unwrap_or_default();
-                self.entry.tokens.push(Token::Text(text));
+                self.entry.push(Token::Text(text));
                 self.at += len + 1;
             }
             None => self.push_text_octet(),
@@ -379,7 +384,7 @@ fn without_escapes(inner: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether an address without brackets has spaces or comments between its pieces.
 fn is_scattered(entry: &Entry<'_>) -> bool {
-    if entry.has_angle() {
+    if entry.bracketed {
         return false;
     }
     let is_piece = |token: &Token<'_>| matches!(token, Token::Text(_) | Token::Quoted(..));

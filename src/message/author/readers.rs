@@ -43,8 +43,8 @@ pub(super) fn author_fields(head: &Head) -> AuthorFields {
     let mut named_alone = false;
     for line in careless_lines(octets) {
         let is_continuation = line.first().is_some_and(|octet| matches!(octet, b' ' | b'\t'));
-        // A fold before the colon.
-        seen.hidden |= named_alone && is_continuation && line.trim_ascii().starts_with(b":");
+        // A fold or a control before the colon.
+        seen.hidden |= named_alone && line.trim_ascii().starts_with(b":");
         named_alone = false;
         // White space before the very first field is overlooked by some.
         let at_start = std::ptr::eq(line.as_ptr(), octets.as_ptr());
@@ -96,11 +96,7 @@ pub(super) fn shows_address(line: &[u8]) -> bool {
 }
 
 /// Why careless readers would see somebody else than `mailboxes`, if they would.
-pub(super) fn dissent(
-    line: &[u8],
-    list: &List<'_>,
-    mailboxes: &[Mailbox],
-) -> Option<&'static str> {
+pub(super) fn dissent(line: &[u8], list: &List<'_>, mailboxes: &[Mailbox]) -> Option<&'static str> {
     let known = |claim: &[u8]| is_one_of(claim, mailboxes);
     if memchr_iter(b'@', line).nth(1).is_some() {
         let words = list.entries.iter().flat_map(|entry| words_with_at(&entry.tokens));

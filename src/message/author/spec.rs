@@ -10,6 +10,9 @@ use super::doubt;
 use crate::mail::{Address, Domain};
 use crate::message::normal::is_hidden;
 
+/// RFC 5321 section 4.5.3.1.1.
+const LOCAL_OCTETS: usize = 64;
+
 /// Reads an address that leaves no doubt.
 pub(super) fn read(raw: &[u8]) -> Result<Address, &'static str> {
     let text = std::str::from_utf8(raw).map_err(|_| doubt::OCTETS)?;
@@ -38,7 +41,11 @@ pub(super) fn read(raw: &[u8]) -> Result<Address, &'static str> {
     if host.ends_with('.') {
         return Err(doubt::TRAILING_DOT);
     }
-    parse(local, host).ok_or(doubt::UNREADABLE)
+    match parse(local, host) {
+        Some(address) => Ok(address),
+        None if local.len() > LOCAL_OCTETS && Domain::parse(host).is_ok() => Err(doubt::LONG_LOCAL),
+        None => Err(doubt::UNREADABLE),
+    }
 }
 
 /// Reads whatever can be read, for fields that verify nothing.

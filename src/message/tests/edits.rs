@@ -73,6 +73,14 @@ fn headers_are_edited() {
         ("A: 1\r\n 2\r\n\r\nx", remove("a"), "\r\nx"),
         ("A: 1\r\n\r\nx", remove("missing"), "A: 1\r\n\r\nx"),
         ("A: 1\r\n\r\n", vec![add("X", "1"), Order::RemoveHeader("x".into())], "A: 1\r\n\r\n"),
+        (
+            "Authentication-Results: mx.test; dmarc=pass\r\nA: 1\r\nAUTHENTICATION-RESULTS :\r\n \"MX.test\" 1;\r\n spf=pass\r\nAuthentication-Results: other.test; spf=fail\r\n\r\nAuthentication-Results: mx.test; none",
+            vec![
+                Order::RemoveResults("mx.test".into()),
+                add("Authentication-Results", "mx.test; none"),
+            ],
+            "Authentication-Results: mx.test; none\r\nA: 1\r\nAuthentication-Results: other.test; spf=fail\r\n\r\nAuthentication-Results: mx.test; none",
+        ),
         ("A: 1\nSubject: x\n\nb", tag("[S]"), "A: 1\nSubject: [S] x\n\nb"),
     ];
     for (message, orders, expected) in table {
@@ -153,5 +161,6 @@ proptest! {
     fn any_octets_are_taken(data in proptest::collection::vec(any::<u8>(), 0..400)) {
         super::super::fuzz::dissect(&data);
         super::super::fuzz::rewrite(&data);
+        super::super::fuzz::results(&data);
     }
 }

@@ -57,11 +57,24 @@ fn odd_messages_have_findings() {
         (format!(" x\r\n{HEAD}\r\n"), &["HEADER_LEADING_CONTINUATION"]),
         (format!("From x Mon Jan 1\r\n{HEAD}\r\n"), &["HEADER_MBOX_LINE"]),
         (format!("{HEAD}X: a\r\n \r\n b\r\n\r\n"), &["HEADER_BLANK_CONTINUATION"]),
-        (format!("{HEAD}Subject : x\r\n\r\n"), &["HEADER_SPACE_BEFORE_COLON"]),
+        (format!("{HEAD}X : x\r\n\r\n"), &["HEADER_SPACE_BEFORE_COLON"]),
+        (format!("{HEAD}Subject : x\r\n\r\n"), &["HEADER_SPACE_BEFORE_COLON_SHOWN"]),
         (format!("{HEAD}Content-Type : text/plain\r\n\r\n"), &["HEADER_SPACE_BEFORE_COLON_MIME"]),
         (format!("{HEAD}{HEAD}\r\n"), &["HEADER_DUPLICATE_SAME"]),
-        (format!("{HEAD}From: b@x.test\r\n\r\n"), &["HEADER_DUPLICATE_MIME"]),
-        (format!("{HEAD}Subject: a\r\nSubject: b\r\n\r\n"), &["HEADER_DUPLICATE"]),
+        (format!("{HEAD}From: b@x.test\r\n\r\n"), &["HEADER_DUPLICATE_SHOWN"]),
+        (format!("{HEAD}To: a\r\nTo: b\r\n\r\n"), &["HEADER_DUPLICATE"]),
+        (format!("{HEAD}Subject: a\r\nSubject: b\r\n\r\n"), &["HEADER_DUPLICATE_SHOWN"]),
+        (
+            format!(
+                "{HEAD}Content-Type: message/rfc822\r\n\r\nFrom: a\0\r\nDate : x\rX\r\nFrom: b\r\n\r\n"
+            ),
+            &[
+                "PART_HEADER_NUL",
+                "PART_HEADER_BARE_CR",
+                "HEADER_SPACE_BEFORE_COLON",
+                "HEADER_DUPLICATE",
+            ],
+        ),
         ("Subject: x\r\n\r\n".into(), &["HEADER_FROM_ABSENT", "HEADER_DATE_ABSENT"]),
         (multipart("\r\n\r\nx\r\n"), &["MULTIPART_NO_BOUNDARY"]),
         (multipart("; boundary=\"\"\r\n\r\nx\r\n"), &["MULTIPART_NO_BOUNDARY"]),

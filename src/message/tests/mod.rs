@@ -1,5 +1,6 @@
 //! Tables of whole messages; the public corpora, where they are.
 
+mod author;
 mod corpora;
 mod edits;
 mod messages;

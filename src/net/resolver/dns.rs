@@ -19,7 +19,10 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
-use super::{ANSWER_ENTRIES, Answering, DnsTrouble, MxAnswer, Resolve, mx_answer, shuffle};
+use super::{
+    ANSWER_ENTRIES, Answering, DnsTrouble, Kind, MxAnswer, RECORDS, Record, Resolve, mx_answer,
+    shuffle,
+};
 use crate::config::Dns;
 use crate::mail::Domain;
 
@@ -85,6 +88,11 @@ impl DnsResolver {
         Ok(DnsResolver { resolver, patience: timeout.saturating_mul(rounds) })
     }
 
+    /// The resolver inside with its cache, for what speaks hickory itself.
+    pub fn tokio_resolver(&self) -> &TokioResolver {
+        &self.resolver
+    }
+
     /// Forgets all answers, for example after a reload.
     pub fn forget(&self) {
         self.resolver.clear_cache();
@@ -135,6 +143,48 @@ impl DnsResolver {
             _ => None,
         });
         Ok(names.take(ANSWER_ENTRIES).collect())
+    }
+}
+
+/// A name whose labels hold the octets of the text as they are.
+fn raw_name(text: &str) -> Result<Name, DnsTrouble> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let name = Name::from_labels(text.split('.').map(str::as_bytes));
+    // What is too long for DNS cannot exist there.
+    let mut name = name.map_err(|_| DnsTrouble::NoSuchDomain)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+/// The octets of the labels as they are; a dot within one becomes U+FFFD, which no name has.
+fn plain_name(name: &Name) -> String {
+    if name.is_root() {
+        return ".".to_owned();
+    }
+    let label = |label: &[u8]| String::from_utf8_lossy(label).replace('.', "\u{fffd}");
+    name.iter().map(label).collect::<Vec<String>>().join(".")
+}
+
+fn record(data: RData) -> Option<Record> {
+    Some(match data {
+        RData::A(address) => Record::Address(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Record::Address(IpAddr::V6(address.0)),
+        RData::MX(mx) => Record::Exchange(mx.preference, plain_name(&mx.exchange)),
+        RData::PTR(name) => Record::Name(plain_name(&name)),
+        RData::TXT(text) => {
+            Record::Text(String::from_utf8_lossy(&text.txt_data.concat()).into_owned())
+        }
+        _ => return None,
+    })
+}
+
+fn record_type(kind: Kind) -> RecordType {
+    match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::AAAA,
+        Kind::Mx => RecordType::MX,
+        Kind::Ptr => RecordType::PTR,
+        Kind::Txt => RecordType::TXT,
     }
 }
 
@@ -220,5 +270,12 @@ impl Resolve for DnsResolver {
 
     fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>> {
         Box::pin(self.ask_reverse(address))
+    }
+
+    fn records<'a>(&'a self, name: &'a str, kind: Kind) -> Answering<'a, Vec<Record>> {
+        Box::pin(async move {
+            let answer = self.ask(raw_name(name)?, record_type(kind)).await?;
+            Ok(answer.into_iter().filter_map(record).take(RECORDS).collect())
+        })
     }
 }

@@ -10,7 +10,7 @@ mod dns;
 pub mod mock;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 
 use crate::mail::Domain;
@@ -19,6 +19,9 @@ pub use dns::{DnsResolver, ResolverError};
 
 /// Hosts and addresses of one answer that are looked at; what is beyond is ignored.
 const ANSWER_ENTRIES: usize = 64;
+/// Records of one answer that are looked at when they are asked for as they are. More is what
+/// an answer over TCP could hold, but nobody publishes so many in good faith.
+const RECORDS: usize = 512;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,35 @@ pub struct MxHost {
     pub exchange: Domain,
 }
 
+/// Types of records that can be asked for as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Mail exchangers.
+    Mx,
+    /// Names of an address, asked under its name in `in-addr.arpa` or `ip6.arpa`.
+    Ptr,
+    /// Texts.
+    Txt,
+}
+
+/// What one record says. Names are as the answer has them, without the last dot; `.` is the
+/// root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A or AAAA; an IPv4 address that is mapped into IPv6 stays so.
+    Address(IpAddr),
+    /// MX: preference and exchange.
+    Exchange(u16, String),
+    /// PTR.
+    Name(String),
+    /// TXT, its strings put together; what is not UTF-8 is U+FFFD.
+    Text(String),
+}
+
 /// A question under way.
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, DnsTrouble>> + Send + 'a>>;
 
@@ -65,8 +97,38 @@ pub trait Resolve: Send + Sync + 'static {
     /// the name exists without any.
     fn addresses<'a>(&'a self, host: &'a Domain) -> Answering<'a, Vec<IpAddr>>;
 
+    /// The IPv4 addresses of a name and nothing else, as they are, in any order: a list in DNS
+    /// (RFC 5782) answers with codes that only look like addresses.
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> Answering<'a, Vec<Ipv4Addr>> {
+        Box::pin(async move {
+            let records = self.records(name.as_str(), Kind::A).await?;
+            let codes = records.into_iter().filter_map(|record| match record {
+                Record::Address(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            });
+            Ok(codes.collect())
+        })
+    }
+
     /// The names that an address claims (PTR). Empty when it claims none.
     fn reverse<'a>(&'a self, address: IpAddr) -> Answering<'a, Vec<Domain>>;
+
+    /// The records of a name that need not be one of a host: any octets may stand in its
+    /// labels. Empty when the name exists without any of the kind. What cannot be a name in
+    /// DNS does not exist.
+    fn records<'a>(&'a self, name: &'a str, kind: Kind) -> Answering<'a, Vec<Record>>;
+
+    /// The texts of a name (TXT), each with its strings put together.
+    fn txt<'a>(&'a self, name: &'a Domain) -> Answering<'a, Vec<String>> {
+        Box::pin(async move {
+            let records = self.records(name.as_str(), Kind::Txt).await?;
+            let texts = records.into_iter().filter_map(|record| match record {
+                Record::Text(text) => Some(text),
+                _ => None,
+            });
+            Ok(texts.collect())
+        })
+    }
 }
 
 /// Turns the records of an answer into an [`MxAnswer`]; `None` stands for the root.

@@ -174,3 +174,66 @@ async fn a_real_server_is_understood() {
     let refused = resolver.mx(&domain("elsewhere.test")).await;
     assert!(matches!(refused, Err(DnsTrouble::Temporary(_))), "{refused:?}");
 }
+
+const FACE: &str = r#"
+example.test TXT "v=spf1 " "-all"
+example.test TXT "a \"quoted\" \255 octet"
+alias.test CNAME example.test
+loop-a.test CNAME loop-b.test
+loop-b.test CNAME loop-a.test
+half.test TEMPORARY TXT
+half.test A 192.0.2.1
+slow.test TIMEOUT
+*.list.test A 127.0.0.2
+six.test AAAA 2001:db8::7
+2001:db8::7 PTR six.test
+mx.test MX 10 a.mx.test
+deep.in.zone.test A 192.0.2.9
+"#;
+
+fn texts(records: Vec<Record>) -> Vec<String> {
+    let text = |record| match record {
+        Record::Text(text) => text,
+        other => panic!("{other:?}"),
+    };
+    records.into_iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn the_mock_answers_over_the_network_as_it_does_inside() {
+    let many: String = (0..1_000).map(|at| format!("big.test TXT \"record {at}\"\n")).collect();
+    let table = format!("{FACE}{many}");
+    let server = mock::serve(&table).unwrap();
+    let dns = Dns { servers: vec![server.address], timeout_s: 1, cache_entries: 64 };
+    let outside: Box<dyn Resolve> = Box::new(DnsResolver::new(&dns).unwrap());
+    let inside: Box<dyn Resolve> = Box::new(MockResolver::parse(&table).unwrap());
+    for resolver in [&outside, &inside] {
+        for name in ["example.test", "alias.test"] {
+            let mut found = resolver.txt(&domain(name)).await.unwrap();
+            found.sort();
+            assert_eq!(found, ["a \"quoted\" \u{fffd} octet", "v=spf1 -all"], "{name}");
+        }
+        let broken = resolver.txt(&domain("half.test")).await;
+        assert!(matches!(broken, Err(DnsTrouble::Temporary(_))), "{broken:?}");
+        assert_eq!(resolver.addresses(&domain("half.test")).await.unwrap().len(), 1);
+        let listed = resolver.records("1.2.0.192.list.test", Kind::A).await.unwrap();
+        assert_eq!(listed, [Record::Address("127.0.0.2".parse().unwrap())]);
+        let reverse = resolver.reverse("2001:db8::7".parse().unwrap()).await.unwrap();
+        assert_eq!(reverse, [domain("six.test")]);
+        let mx = resolver.records("mx.test", Kind::Mx).await.unwrap();
+        assert_eq!(mx, [Record::Exchange(10, "a.mx.test".into())]);
+        let absent = resolver.records("no such name.test", Kind::A).await;
+        assert_eq!(absent, Err(DnsTrouble::NoSuchDomain));
+        assert_eq!(resolver.records("in.zone.test", Kind::A).await, Ok(vec![]));
+        let long = format!("{}.test", "x".repeat(64));
+        assert_eq!(resolver.records(&long, Kind::A).await, Err(DnsTrouble::NoSuchDomain));
+        assert!(resolver.records("loop-a.test", Kind::A).await.is_ok_and(|all| all.is_empty()));
+    }
+    // Too large for UDP: asked again over TCP, and cut.
+    assert_eq!(texts(outside.records("big.test", Kind::Txt).await.unwrap()).len(), RECORDS);
+    let before = server.questions();
+    assert!(outside.records("big.test", Kind::Txt).await.is_ok(), "from the cache");
+    assert_eq!(server.questions(), before);
+    let slow = outside.txt(&domain("slow.test")).await;
+    assert!(matches!(slow, Err(DnsTrouble::Temporary(_))), "{slow:?}");
+}

@@ -1,6 +1,7 @@
 //! Sessions over pipes in memory and over loopback sockets.
 
 mod connections;
+mod door;
 mod idle;
 mod mails;
 mod relay;
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::Config;
-use crate::mail::{Budget, Durable, EnhancedCode, Envelope, Facts, Mail, Receipt, Reply};
+use crate::mail::{Budget, Durable, EnhancedCode, Envelope, Facts, Mail, Receipt, Reply, Role};
 
 pub(super) const HELLO: &str = "EHLO client.test\r\n";
 pub(super) const MAIL: &str = "MAIL FROM:<a@client.test>\r\n";
@@ -71,9 +72,30 @@ impl Authenticator for Accounts {
     }
 }
 
+/// Lets everybody in but 192.0.2.66, and does what a test tells it.
 #[derive(Debug, Default)]
 pub(super) struct Door {
     inside: Arc<AtomicUsize>,
+    pub(super) greeting_delay: Mutex<Duration>,
+    /// Places in the tarpit.
+    pub(super) places: Arc<AtomicUsize>,
+    /// What is refused, by the name of the question.
+    pub(super) refusals: Mutex<HashMap<&'static str, Reply>>,
+    /// What it was told.
+    pub(super) told: Mutex<Vec<String>>,
+}
+
+impl Door {
+    fn answer(&self, question: &'static str) -> Result<(), Reply> {
+        self.told.lock().unwrap().push(question.to_owned());
+        self.refusals.lock().unwrap().get(question).cloned().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn refuse(&self, question: &'static str, code: u16) {
+        let class = u8::try_from(code / 100).unwrap();
+        let reply = Reply::new(code, EnhancedCode(class, 7, 1), question);
+        self.refusals.lock().unwrap().insert(question, reply);
+    }
 }
 
 struct Inside(Arc<AtomicUsize>);
@@ -84,6 +106,14 @@ impl Drop for Inside {
     }
 }
 
+struct Detained(Arc<AtomicUsize>);
+
+impl Drop for Detained {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 impl Doorman for Door {
     fn admit(&self, client: std::net::IpAddr) -> Result<Permit, Reply> {
         if client.to_string() == "192.0.2.66" {
@@ -91,6 +121,57 @@ impl Doorman for Door {
         }
         self.inside.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Inside(Arc::clone(&self.inside))))
+    }
+
+    fn greeting_delay(&self, _: std::net::IpAddr) -> Duration {
+        *self.greeting_delay.lock().unwrap()
+    }
+
+    fn waited(&self, client: std::net::IpAddr) {
+        self.told.lock().unwrap().push(format!("{client} waited"));
+    }
+
+    fn detain(&self, _: std::net::IpAddr) -> Option<Permit> {
+        let one_less = |places: usize| places.checked_sub(1);
+        self.places.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).ok()?;
+        Some(Box::new(Detained(Arc::clone(&self.places))))
+    }
+
+    fn sender(&self, caller: &Caller<'_>) -> Result<(), Reply> {
+        assert!(!caller.helo.is_empty());
+        self.answer("sender")
+    }
+
+    fn recipient(&self, caller: &Caller<'_>) -> Result<(), Reply> {
+        assert_eq!(caller.visitor.role == Role::Submission, caller.account.is_some());
+        self.answer("recipient")
+    }
+
+    fn unknown_recipient(&self, client: std::net::IpAddr) {
+        self.told.lock().unwrap().push(format!("{client} unknown"));
+    }
+
+    fn mail_taken(&self, client: std::net::IpAddr, recipients: usize) {
+        self.told.lock().unwrap().push(format!("{client} taken {recipients}"));
+    }
+
+    fn log_in(&self, _: std::net::IpAddr, _: &str) -> Result<(), Reply> {
+        self.answer("log-in")
+    }
+
+    fn log_in_ended(&self, _: std::net::IpAddr, name: &str, outcome: LogIn) {
+        self.told.lock().unwrap().push(format!("{name} {outcome:?}"));
+    }
+}
+
+impl Gatekeeper for Door {
+    fn sender<'a>(&'a self, _: Caller<'a>) -> Asked<'a> {
+        Box::pin(async { self.answer("known sender").err() })
+    }
+
+    fn recipient<'a>(&'a self, _: Caller<'a>, forward_path: &'a crate::mail::Address) -> Asked<'a> {
+        assert!(!forward_path.to_string().is_empty());
+        Box::pin(async { self.answer("known recipient").err() })
     }
 }
 
@@ -109,6 +190,7 @@ pub(super) struct Stage {
     pub(super) diary: Arc<Diary>,
     pub(super) budget: Arc<Budget>,
     pub(super) inside: Arc<AtomicUsize>,
+    pub(super) door: Arc<Door>,
     pub(super) house: Arc<House<Keeper, Accounts>>,
     pub(super) settings: Arc<Settings>,
     pub(super) drain: watch::Sender<bool>,
@@ -150,6 +232,7 @@ impl Stage {
             pipeline: Arc::clone(&keeper),
             accounts: Arc::new(Accounts(accounts)),
             doorman: Arc::clone(&door) as Arc<dyn Doorman>,
+            gatekeeper: Arc::clone(&door) as Arc<dyn Gatekeeper>,
             tls: Arc::new(move || Some(acceptor.clone())),
             proxy: Arc::new(proxied),
             witness: Arc::clone(&diary) as Arc<dyn Witness>,
@@ -160,6 +243,7 @@ impl Stage {
             diary,
             budget,
             inside: Arc::clone(&door.inside),
+            door,
             house: Arc::new(house),
             settings,
             drain: watch::Sender::new(false),

@@ -113,6 +113,7 @@ async fn without_a_certificate_tls_is_not_offered() {
         pipeline: Arc::clone(&old.pipeline),
         accounts: Arc::clone(&old.accounts),
         doorman: Arc::clone(&old.doorman),
+        gatekeeper: Arc::clone(&old.gatekeeper),
         tls: Arc::new(|| None),
         proxy: Arc::clone(&old.proxy),
         witness: Arc::clone(&old.witness),

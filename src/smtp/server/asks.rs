@@ -7,7 +7,7 @@ use super::replies;
 use super::talk::{Chunks, Talk, Transaction};
 use super::text::Framing;
 use super::{Commands, Hello, Turn};
-use crate::mail::{Address, Recipient, Reply};
+use crate::mail::{Address, MailId, Recipient, Reply};
 use crate::smtp::command::{Chunk, MailCommand, RcptCommand};
 
 macro_rules! phase {
@@ -35,11 +35,12 @@ phase!(SenderAsked, RecipientAsked, AuthAsked, TlsAsked, BeginAsked);
 pub struct SenderAsked {
     talk: Box<Talk>,
     mail: MailCommand,
+    reference: Option<MailId>,
 }
 
 impl SenderAsked {
     pub(super) fn new(talk: Box<Talk>, mail: MailCommand) -> SenderAsked {
-        SenderAsked { talk, mail }
+        SenderAsked { talk, mail, reference: None }
     }
 
     /// What was asked for.
@@ -47,11 +48,22 @@ impl SenderAsked {
         &self.mail
     }
 
+    /// Refusals of the mail are to name it so.
+    pub fn named(mut self, reference: MailId) -> SenderAsked {
+        self.reference = Some(reference);
+        self
+    }
+
     /// It may: a transaction begins.
     pub fn accept(mut self) -> Commands {
         self.talk.wire(replies::SENDER_OK);
-        let transaction =
-            Transaction { mail: self.mail, recipients: Vec::new(), surplus: 0, chunks: None };
+        let transaction = Transaction {
+            mail: self.mail,
+            recipients: Vec::new(),
+            surplus: 0,
+            chunks: None,
+            reference: self.reference,
+        };
         self.talk.transaction = Some(Box::new(transaction));
         Commands::of(self.talk)
     }
@@ -143,6 +155,11 @@ impl AuthAsked {
     /// They are not; after too many of these the session ends.
     pub fn refuse(self) -> Turn {
         self.talk.error(b"AUTH", replies::AUTH_FAILED.reply())
+    }
+
+    /// Nobody is asked for now, and this is why.
+    pub fn put_off(self, reply: &Reply) -> Turn {
+        self.talk.refuse(reply)
     }
 
     /// Nobody knows at present.

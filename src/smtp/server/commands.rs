@@ -9,7 +9,7 @@ use super::line::Line;
 use super::replies::{self, Say};
 use super::talk::{Chunks, Talk};
 use super::{Channel, Hello, StartTls, Terms, Turn, Why, auth};
-use crate::mail::{Reply, Role};
+use crate::mail::{MailId, Reply, Role};
 use crate::smtp::command::{Chunk, Command, CommandError, MailCommand, RcptCommand};
 
 /// A chunk of a message that is refused anyway is read to its end up to so many times the
@@ -39,6 +39,12 @@ impl Commands {
         talk.is_barred = true;
         reply.write_to(&mut talk.replies);
         Commands { talk }
+    }
+
+    /// Refusals outside of a mail are to name the session so.
+    pub fn named(mut self, reference: MailId) -> Commands {
+        self.talk.reference = Some(reference);
+        self
     }
 
     pub(super) fn of(talk: Box<Talk>) -> Commands {
@@ -112,6 +118,7 @@ fn obey(mut talk: Box<Talk>, line: Cow<'_, [u8]>, input: &[u8]) -> Turn {
     if talk.is_barred && !matches!(command, Command::Quit | Command::Bdat(_)) {
         return talk.error(&line, replies::NOT_SERVED.reply());
     }
+    talk.watch_pipelining(&command, input);
     match command {
         Command::Mail(mail) => on_mail(talk, &line, *mail),
         Command::Rcpt(rcpt) => on_rcpt(talk, &line, *rcpt),

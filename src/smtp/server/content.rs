@@ -181,14 +181,15 @@ impl Content {
 
     /// RFC 5321 section 2.3.8: neither may stand alone, and who lets them is smuggled past.
     fn bare(mut self) -> Turn {
+        self.talk.note(b"(message text)", replies::BARE_TEXT.reply());
         self.talk.transaction = None;
-        self.talk.close_with(b"(message text)", replies::BARE_TEXT, Why::BareLineEnd)
+        self.talk.close(Why::BareLineEnd)
     }
 
     fn give_up(mut self) -> Turn {
-        self.talk.transaction = None;
         let reply = self.failure.take().unwrap_or_else(|| replies::TOO_LARGE.reply());
         self.talk.note(b"(message text)", reply);
+        self.talk.transaction = None;
         self.talk.close(Why::Misconduct)
     }
 
@@ -248,8 +249,8 @@ fn failed_chunk(mut talk: Box<Talk>, chunk: Chunk, reply: Reply) -> Turn {
 
 /// The transaction is over and its mail was not kept.
 fn refused(mut talk: Box<Talk>, reply: Reply) -> Turn {
-    talk.count_mail();
     talk.note(b"(message)", reply);
+    talk.count_mail();
     talk.go_on()
 }
 
@@ -293,6 +294,11 @@ impl Ended {
     /// How the client greeted.
     pub fn hello(&self) -> Option<&Hello> {
         self.talk.hello.as_ref()
+    }
+
+    /// Whether the client did not wait for a reply that it had to wait for, in this session.
+    pub fn has_pipelined_unasked(&self) -> bool {
+        self.talk.has_pipelined_unasked
     }
 
     /// The account that sends, when authenticated.

@@ -109,6 +109,8 @@ pub struct Refusal {
     pub command: String,
     /// What the client was told.
     pub reply: Reply,
+    /// Whether a mail was under way: whose reference the reply carries.
+    pub in_transaction: bool,
 }
 
 /// What is to happen next.

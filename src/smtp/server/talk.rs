@@ -6,8 +6,8 @@ use super::content::Progress;
 use super::line::Lines;
 use super::replies::{self, Say};
 use super::{Closing, Commands, Hello, Refusal, Terms, Turn, Why};
-use crate::mail::{Envelope, Recipient, Reply};
-use crate::smtp::command::{MailCommand, Mechanism};
+use crate::mail::{Envelope, MailId, Recipient, Reply};
+use crate::smtp::command::{Command, MailCommand, Mechanism};
 
 /// How much of a refused line is kept for the record.
 const RECORDED_OCTETS: usize = 64;
@@ -21,6 +21,8 @@ pub(super) struct Transaction {
     pub(super) surplus: usize,
     /// Present from the first `BDAT` on.
     pub(super) chunks: Option<Chunks>,
+    /// The mail's name, for refusals.
+    pub(super) reference: Option<MailId>,
 }
 
 /// How far a message in chunks has come.
@@ -67,6 +69,10 @@ pub(super) struct Talk {
     pub(super) transaction: Option<Box<Transaction>>,
     /// The client is not served at all and only waited for to say QUIT.
     pub(super) is_barred: bool,
+    /// The session's name, for refusals outside of a transaction.
+    pub(super) reference: Option<MailId>,
+    /// The client sent something before it could have read a reply that it had to wait for.
+    pub(super) has_pipelined_unasked: bool,
     mails: u32,
     errors: u32,
     idle_commands: u32,
@@ -85,6 +91,8 @@ impl Talk {
             exchange: None,
             transaction: None,
             is_barred: false,
+            reference: None,
+            has_pipelined_unasked: false,
             mails: 0,
             errors: 0,
             idle_commands: 0,
@@ -107,13 +115,46 @@ impl Talk {
 
     /// Says a refusal and keeps it for the record, without counting it as an error.
     pub(super) fn note(&mut self, command: &[u8], reply: Reply) {
+        let reply = self.referred(reply);
         reply.write_to(&mut self.replies);
         // What follows AUTH can hold a password.
         let is_auth = command.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
         let kept = if is_auth { 4 } else { command.len().min(RECORDED_OCTETS) };
         let command = String::from_utf8_lossy(command.get(..kept).unwrap_or_default());
         let command = command.into_owned();
-        self.refusals.push(Refusal { command, reply });
+        let in_transaction = self.transaction.is_some();
+        self.refusals.push(Refusal { command, reply, in_transaction });
+    }
+
+    /// The reply with the name of the mail that it refuses, or of the session.
+    fn referred(&self, reply: Reply) -> Reply {
+        let of_mail = self.transaction.as_ref().and_then(|open| open.reference);
+        match of_mail.or(self.reference) {
+            Some(reference) => reply.with_reference(reference),
+            None => reply,
+        }
+    }
+
+    /// RFC 2920 section 3.1: after `HELO` nothing may follow a command before its reply, after
+    /// `EHLO` nothing may follow these. What is still unread came too early.
+    pub(super) fn watch_pipelining(&mut self, command: &Command, unread: &[u8]) {
+        if unread.is_empty() {
+            return;
+        }
+        let is_permitted = self.hello.as_ref().is_some_and(|hello| hello.extended)
+            && !matches!(
+                command,
+                Command::Helo(_) | Command::Ehlo(_) | Command::Data | Command::Auth(_)
+            );
+        // RFC 3030 section 4.2: a chunk comes with its command.
+        let is_chunk = matches!(command, Command::Bdat(_));
+        self.has_pipelined_unasked |= !is_permitted && !is_chunk;
+    }
+
+    /// Says that this error was one too many.
+    fn say_enough(&mut self) {
+        let reply = self.referred(replies::TOO_MANY_ERRORS.reply());
+        reply.write_to(&mut self.replies);
     }
 
     /// Counts a command that leads to no mail; whether it was one too many.
@@ -160,7 +201,7 @@ impl Talk {
         self.note(command, reply);
         match self.is_erring() {
             true => {
-                replies::TOO_MANY_ERRORS.reply().write_to(&mut self.replies);
+                self.say_enough();
                 self.close(Why::Misconduct)
             }
             false => self.go_on(),
@@ -176,7 +217,7 @@ impl Talk {
         }
         match reply.is_permanent() && self.is_erring() {
             true => {
-                replies::TOO_MANY_ERRORS.reply().write_to(&mut self.replies);
+                self.say_enough();
                 self.close(Why::Misconduct)
             }
             false => self.go_on(),

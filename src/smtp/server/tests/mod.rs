@@ -82,6 +82,7 @@ pub(super) fn receipt(envelope: &Envelope) -> Receipt {
         tls: None,
         account: None,
         received_ms: 0,
+        manners: Default::default(),
     };
     let content = crate::mail::Content::from_bytes(Vec::new());
     let id = MailId::from_octets([0; 12]);

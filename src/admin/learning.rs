@@ -1,0 +1,134 @@
+//! The operator's part of learning: reports, the model, the shadow, and the store for a backup.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+
+use super::Desk;
+use super::api::{Exported, LessonRow, ModelRow};
+use super::desk::{DeskError, OPERATOR, parse_id};
+use crate::analysis::Saved;
+use crate::analysis::classifier::{FEATURES_VERSION, Label, Lesson, Standing};
+use crate::analysis::learning::NotTaught;
+use crate::analysis::shadow::Report;
+use crate::mail::{Content, MailId};
+use crate::quarantine::HeldFilter;
+
+/// The file in the data directory that the store is exported into.
+const EXPORT: &str = "store.export";
+
+/// `spam` or `ham`.
+pub(super) fn parse_label(text: &str) -> Result<Label, DeskError> {
+    match text {
+        "spam" => Ok(Label::Spam),
+        "ham" => Ok(Label::Ham),
+        _ => Err(DeskError::Misspoken("mail is reported as spam or as ham".into())),
+    }
+}
+
+impl Desk {
+    /// Teaches a message that somebody brings. `user` is whose word it is; without one it is
+    /// the operator's.
+    pub(super) async fn report(
+        &self,
+        label: &str,
+        user: Option<&str>,
+        content: Content,
+        mail_id: Option<MailId>,
+    ) -> Result<LessonRow, DeskError> {
+        let label = parse_label(label)?;
+        let source = match user {
+            Some(user) => (Standing::User, user),
+            None => (Standing::Operator, OPERATOR),
+        };
+        let taught = self.teacher.teach(content, label, source, mail_id).await;
+        lesson_row(label, taught)
+    }
+
+    /// Teaches a mail that the box still has: in quarantine, or in the queue.
+    pub(super) async fn report_known(
+        &self,
+        id: &str,
+        label: &str,
+        user: Option<&str>,
+    ) -> Result<LessonRow, DeskError> {
+        let mail_id = parse_id(id)?;
+        let content = tokio::task::block_in_place(|| self.content_of(mail_id))?;
+        let gone = || {
+            DeskError::Unknown(format!(
+                "mail {id} is neither in quarantine nor in the queue; report it from a file"
+            ))
+        };
+        self.report(label, user, content.ok_or_else(gone)?, Some(mail_id)).await
+    }
+
+    /// The content of a mail that is kept somewhere. Blocks.
+    fn content_of(&self, mail_id: MailId) -> Result<Option<Content>, DeskError> {
+        if let Some(held) = self.quarantine.load(mail_id)? {
+            return Ok(Some(held.content));
+        }
+        // An entry may be named for itself and belong to this mail.
+        let filter = HeldFilter { mail_id: Some(mail_id), ..HeldFilter::default() };
+        if let Some(entry) = self.quarantine.list(&filter, 1).pop() {
+            return Ok(self.quarantine.load(entry.id)?.map(|held| held.content));
+        }
+        Ok(self.spool.load(mail_id)?.map(|mail| mail.content.clone()))
+    }
+
+    /// What the classifier in force knows.
+    pub(super) fn model(&self) -> Result<ModelRow, DeskError> {
+        let none = || DeskError::Unknown("no model is in force".into());
+        let knowledge = self.teacher.knowledge().ok_or_else(none)?;
+        Ok(ModelRow::of(FEATURES_VERSION, knowledge.learned, &knowledge.record))
+    }
+
+    /// Writes what was learned, so that the file is what is in force.
+    pub(super) async fn save_model(&self) -> Result<LessonRow, DeskError> {
+        let saved =
+            self.teacher.save().await.map_err(|error| DeskError::Unfit(error.to_string()))?;
+        let done = match saved.map_err(|error| DeskError::Unfit(error.to_string()))? {
+            Saved::Unchanged => "unchanged",
+            Saved::Written => "saved",
+            Saved::Replaced => "replaced",
+        };
+        Ok(LessonRow { done: done.into(), before: None, after: None })
+    }
+
+    /// Takes the model that somebody has put into the data directory. Blocks.
+    pub(super) fn refresh_model(&self) -> Result<LessonRow, DeskError> {
+        self.teacher.refresh();
+        Ok(LessonRow { done: "refreshed".into(), before: None, after: None })
+    }
+
+    /// What the shadow has seen.
+    pub(super) fn shadow(&self) -> Result<Report, DeskError> {
+        let none = || DeskError::Unknown("there is no [learning.shadow]".into());
+        self.shadow.report().ok_or_else(none)
+    }
+
+    /// Writes the store into a file for whoever makes a backup. Blocks.
+    pub(super) fn export_store(&self) -> Result<Exported, DeskError> {
+        let file = self.data_dir.join(EXPORT);
+        let mut options = OpenOptions::new();
+        let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&file)?;
+        self.store.export(&mut out)?;
+        out.sync_all()?;
+        Ok(Exported { file })
+    }
+}
+
+/// What a lesson did, in words; bounds are an answer, not a failure.
+fn lesson_row(label: Label, taught: Result<Lesson, NotTaught>) -> Result<LessonRow, DeskError> {
+    let kind = if label == Label::Spam { "spam" } else { "ham" };
+    match taught {
+        Ok(Lesson { before, after }) => Ok(LessonRow {
+            done: format!("learned as {kind}"),
+            before: Some(before),
+            after: Some(after),
+        }),
+        Err(NotTaught::Untaught(why)) => {
+            Ok(LessonRow { done: format!("not learned: {why}"), before: None, after: None })
+        }
+        Err(error @ NotTaught::Size(_)) => Err(DeskError::Misspoken(error.to_string())),
+        Err(error) => Err(DeskError::Unfit(error.to_string())),
+    }
+}

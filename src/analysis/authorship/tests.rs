@@ -1,0 +1,65 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::analysis::weights::Weights;
+use crate::mail::Class;
+use crate::message::Limits;
+
+fn names(head: &str) -> Vec<&'static str> {
+    let octets = Bytes::from(format!("{head}\r\n\r\ntext\r\n"));
+    let anatomy = Anatomy::of(&octets, Limits::default());
+    look(&anatomy, &anatomy.author()).iter().map(|sighting| sighting.name).collect()
+}
+
+#[test]
+fn authors_are_sighted() {
+    let table: [(&str, &[&str]); 31] = [
+        ("From: Ann <a@x.test>", &[]),
+        ("Subject: x", &[]),
+        ("From: Bank", &["AUTHOR_WITHOUT_ADDRESS"]),
+        ("From: a@x.test\r\nFrom: b@y.test", &["AUTHOR_FIELDS_DIFFER"]),
+        ("From : a@x.test", &["AUTHOR_FIELD_HIDDEN"]),
+        ("From: a@x.test\0, b@y.test", &["AUTHOR_CUT_OFF"]),
+        ("From: <=?utf-8?q?a=40y.test?=@x.test>", &["AUTHOR_ENCODED"]),
+        ("From: <@y.test:a@x.test>", &["AUTHOR_ROUTED"]),
+        ("From: a@x.test.", &["AUTHOR_DISGUISED"]),
+        ("From: A: a@x.test;", &["AUTHOR_GROUP"]),
+        ("From: a@x@y.test", &["AUTHOR_UNREADABLE"]),
+        ("From: a@y.test <b@x.test>", &["AUTHOR_EQUIVOCAL"]),
+        ("From: a@x.test, b@x.test", &["AUTHORS_WITHOUT_SENDER"]),
+        ("From: a@x.test, b@x.test\r\nSender: a@x.test", &["AUTHORS_WITH_SENDER"]),
+        ("From: \"a@bank.com\" <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: \"<a@bank.com>\" <a@bank.com>", &[]),
+        ("From: =?utf-8?q?=27a=40bank=2Ecom=27?= <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: \"a＠bank．com\" <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: b@x.test (a@bank.com)", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: \"a@bank.com via Forms\" <b@x.test>", &["AUTHOR_NAME_HOLDS_ADDRESS"]),
+        ("From: \"a@mail.bank.com\" <b@bank.com>", &[]),
+        ("From: \"a@home\" <b@x.test>", &[]),
+        ("From: \"a@bank.com\" <b@x.test>\r\nReply-To: A@bank.com", &["AUTHOR_NAME_EXPLAINED"]),
+        ("From: \"a@bank.com\" <b@x.test>\r\nList-Id: <l.x.test>", &["AUTHOR_NAME_EXPLAINED"]),
+        ("From: \"ann@bank.com\" <ann=bank.com@x.test>", &["AUTHOR_NAME_EXPLAINED"]),
+        ("From: \"Ba\u{200b}nk\" <b@x.test>", &["AUTHOR_NAME_DECEPTIVE"]),
+        (
+            "From: \"Bank                                    x\" <b@x.test>",
+            &["AUTHOR_NAME_DECEPTIVE"],
+        ),
+        ("From: a@x.test\r\nReply-To: nobody", &["REPLY_OR_SENDER_UNREADABLE"]),
+        ("From: a@x.test\r\nSubject\r\n : x", &["HEADER_FOLD_BEFORE_COLON"]),
+        ("From: a@x.test\r\nSubject: x\r\n \r\n y", &["HEADER_SHOWN_CUT_OFF"]),
+        ("From: a@x.test\r\nSubject:\r\n x\r\n y\r\n ", &[]),
+    ];
+    for (head, expected) in table {
+        assert_eq!(names(head), expected, "{head}");
+    }
+}
+
+#[test]
+fn doubts_refuse_and_explanations_do_not() {
+    let weights = Weights::shipped().unwrap();
+    let class_of = |name: &'static str| weights.weigh(Sighting::new(name, "")).class;
+    for refused in ["AUTHOR_EQUIVOCAL", "AUTHOR_NAME_IS_ADDRESS", "AUTHORS_WITHOUT_SENDER"] {
+        assert_eq!(class_of(refused), Class::Equivocal);
+    }
+    assert_eq!(class_of("AUTHOR_NAME_EXPLAINED"), Class::Notice);
+}

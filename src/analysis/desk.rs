@@ -1,0 +1,49 @@
+//! What the stages need that look at nothing but the message: shared with their threads, made
+//! anew when the configuration changes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::bulk::Bulk;
+use super::impersonation::Site;
+use super::likeness::Likeness;
+use super::rules::{RuleError, RuleSet};
+use super::weights::Weights;
+use crate::config::Config;
+use crate::mail::Domain;
+
+#[derive(Debug)]
+pub(in crate::analysis) struct Desk {
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) weights: Weights,
+    pub(super) likeness: Arc<Likeness>,
+    pub(super) site: Arc<Site>,
+    pub(super) bulk: Option<Arc<Bulk>>,
+    /// The box's own name.
+    pub(super) hostname: Option<Domain>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        config: Option<&Config>,
+        data_dir: Option<&Path>,
+        likeness: Option<Arc<Likeness>>,
+        bulk: Option<Arc<Bulk>>,
+    ) -> Result<Desk, RuleError> {
+        let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
+            (config.content.dirs.as_slice(), config.content.disabled.as_slice())
+        });
+        let rules = RuleSet::load(dirs, disabled, data_dir)?;
+        let own_dir = config.and(data_dir);
+        let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
+        let weights = Weights::load(dirs, own_dir, is_rule)?;
+        if let Some(likeness) = &likeness {
+            likeness.refresh();
+        }
+        let own = || Arc::new(own_dir.map_or_else(Likeness::none, Likeness::in_dir));
+        let likeness = likeness.unwrap_or_else(own);
+        let site = Arc::new(config.map_or_else(Site::shipped, Site::new));
+        let hostname = config.map(|config| config.system.hostname.clone());
+        Ok(Desk { rules, weights, likeness, site, bulk, hostname })
+    }
+}

@@ -1,0 +1,196 @@
+//! The way of a message through the stages: what needs nothing but the message first, with the
+//! virus scanner beside it; then, together, whatever asks DNS; then what the box remembers of
+//! who sent it; at last what builds on all of that.
+//!
+//! In: octets, and how they came. Out: a [`Look`]. A stage whose part is missing sees nothing.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::antivirus;
+use super::authentication::Outcome;
+use super::content::{self, Inside};
+use super::dmarc_reports::{self, Incoming};
+use super::links::Links;
+use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
+use crate::config::OnFailure;
+use crate::mail::{Domain, Finding};
+use crate::message::Authorship;
+
+/// Hosts of links that lists in DNS may be asked for; they choose among them.
+const HOSTS: usize = 200;
+
+impl Analysis {
+    /// Looks with every stage.
+    pub(super) async fn look_all(
+        &self,
+        octets: &Bytes,
+        passage: Option<Passage<'_>>,
+    ) -> Result<Look, Failure> {
+        let (viruses, (mut look, deferral), (seen, report)) = tokio::join!(
+            self.look_for_viruses(octets),
+            self.look_at_mail(octets, passage),
+            self.look_for_report(octets, passage),
+        );
+        let (virus, unscanned) = viruses?;
+        if let Some(why) = deferral {
+            return Err(Failure::Defer(why));
+        }
+        look.findings.extend(self.weighed(seen.into_iter().chain(virus)));
+        look.report = report;
+        look.unscanned |= unscanned;
+        Ok(look)
+    }
+
+    /// Looks into octets with every stage that has an answer now; a failing virus scanner is a
+    /// finding.
+    pub async fn scan_octets(&self, octets: Bytes, passage: Option<Passage<'_>>) -> Look {
+        let viruses = async {
+            let Some(antivirus) = &self.antivirus else { return Some(antivirus::absent()) };
+            match antivirus.scan(&octets).await {
+                Ok(scan) => antivirus::sighting(&scan),
+                Err(error) => Some(antivirus::unavailable(&error)),
+            }
+        };
+        let (virus, (mut look, _)) = tokio::join!(viruses, self.look_at_mail(&octets, passage));
+        look.findings.extend(self.weighed(virus));
+        look
+    }
+
+    fn weighed(&self, seen: impl IntoIterator<Item = Sighting>) -> Vec<Finding> {
+        seen.into_iter().map(|sighting| self.desk.weights.weigh(sighting)).collect()
+    }
+
+    /// Everything but viruses and reports, and why the mail must come again, if it must.
+    async fn look_at_mail(
+        &self,
+        octets: &Bytes,
+        passage: Option<Passage<'_>>,
+    ) -> (Look, Option<String>) {
+        let mut inside = self.look_inside(octets, passage).await;
+        let author_domain = match &inside.look.author {
+            Authorship::One(mailbox) => mailbox.address.domain(),
+            _ => None,
+        };
+        let (sender, listed) = tokio::join!(
+            self.look_for_sender(octets, passage),
+            self.ask_lists(passage, &inside.links, author_domain),
+        );
+        let deferral = self.add_sender(&mut inside.look, sender);
+        inside.look.findings.extend(listed);
+        self.recognize(&mut inside.look, passage);
+        // Where nobody was asked who vouches, that nobody does says nothing.
+        let was_asked = self.authentication.as_ref().zip(passage);
+        let authenticated = was_asked
+            .is_some_and(|(authentication, passage)| authentication.is_asked_about(&passage))
+            .then(|| inside.look.authenticated.clone());
+        let acquaintance = &inside.look.acquaintance;
+        let is_new = acquaintance.is_stranger_possible.then_some(acquaintance.is_new_sender);
+        let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
+        inside.look.findings.extend(pretence);
+        (inside.look, deferral)
+    }
+
+    async fn look_inside(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
+        if octets.len() as u64 <= INLINE_OCTETS {
+            return content::look(&self.desk, octets, passage);
+        }
+        let desk = Arc::clone(&self.desk);
+        let octets = octets.clone();
+        let way = passage.map(|passage| (passage.facts.clone(), passage.envelope.clone()));
+        let inside = tokio::task::spawn_blocking(move || {
+            let passage = way.as_ref().map(|(facts, envelope)| Passage { facts, envelope });
+            content::look(&desk, &octets, passage)
+        });
+        let failed = |error: tokio::task::JoinError| error.to_string();
+        inside.await.unwrap_or_else(|error| content::failed(&self.desk.weights, failed(error)))
+    }
+
+    /// What DNS lists say of the client, the sender and the hosts of links.
+    async fn ask_lists(
+        &self,
+        passage: Option<Passage<'_>>,
+        links: &Links,
+        author_domain: Option<&Domain>,
+    ) -> Vec<Finding> {
+        let Some(reputation) = &self.reputation else { return Vec::new() };
+        let hosts = links.followed().filter_map(|link| link.host.as_ref());
+        let mut hosts: Vec<String> = hosts.take(HOSTS).map(ToString::to_string).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        self.weighed(reputation.look(passage, &hosts, author_domain).await)
+    }
+
+    /// Who sent it; nothing for a message in a file.
+    async fn look_for_sender(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Outcome {
+        match (&self.authentication, passage) {
+            (Some(authentication), Some(passage)) => authentication.check(octets, &passage).await,
+            _ => Outcome::default(),
+        }
+    }
+
+    fn add_sender(&self, look: &mut Look, sender: Outcome) -> Option<String> {
+        look.findings.extend(self.weighed(sender.sightings));
+        look.orders.extend(sender.orders);
+        look.authenticated = sender.authenticated;
+        look.demand = sender.demand;
+        look.observation = sender.observation;
+        sender.deferral
+    }
+
+    /// How the client behaved, what the box remembers of the sender and what the lists say of
+    /// it.
+    fn recognize(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let Some(passage) = passage else { return };
+        let seen = self.etiquette.as_ref().map(|etiquette| etiquette.look(passage));
+        look.findings.extend(self.weighed(seen.unwrap_or_default()));
+        let (seen, listed) = self.lists.look(passage, &look.author, &look.authenticated);
+        look.findings.extend(self.weighed(seen));
+        look.listed = listed;
+        let Some(history) = &self.history else { return };
+        let now_s = passage.facts.received_ms / 1_000;
+        let (seen, acquaintance) = history.look(passage, &look.author, &look.authenticated, now_s);
+        look.findings.extend(self.weighed(seen));
+        look.acquaintance = acquaintance;
+    }
+
+    /// The DMARC report in a mail to the address for reports.
+    async fn look_for_report(
+        &self,
+        octets: &Bytes,
+        passage: Option<Passage<'_>>,
+    ) -> (Option<Sighting>, Option<Arc<Incoming>>) {
+        if !passage.is_some_and(|passage| dmarc_reports::is_for_reports(&self.reports, &passage)) {
+            return (None, None);
+        }
+        let _turn = self.reading.acquire().await.ok();
+        let (settings, octets) = (self.reports.clone(), octets.clone());
+        let now_ms = now_ms();
+        let work = move || dmarc_reports::look(&settings, &octets, now_ms);
+        tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
+    }
+
+    /// What the scanner saw, and whether the mail must be scanned again.
+    async fn look_for_viruses(&self, octets: &Bytes) -> Result<(Option<Sighting>, bool), Failure> {
+        let Some(antivirus) = &self.antivirus else {
+            return Ok((Some(antivirus::absent()), false));
+        };
+        let error = match antivirus.scan(octets).await {
+            Ok(scan) => return Ok((antivirus::sighting(&scan), false)),
+            Err(error) => error,
+        };
+        tracing::warn!(%error, on_failure = ?antivirus.on_failure(), "virus scan failed");
+        match antivirus.on_failure() {
+            OnFailure::Defer => Err(Failure::Defer(error.to_string())),
+            OnFailure::Hold => Ok((Some(antivirus::unavailable(&error)), true)),
+            OnFailure::Deliver => Ok((Some(antivirus::failed(&error)), false)),
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

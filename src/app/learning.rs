@@ -1,0 +1,126 @@
+//! Joins what learns and what is tried in the shadow with the line that mail takes.
+//!
+//! In: judged mail. Out: lessons and trials, each beside the mail and after its verdict.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::pipeline::Judging;
+use super::start::blocking;
+use crate::analysis::bulk::{Bulk, Label};
+use crate::analysis::learning::Teacher;
+use crate::analysis::learning::automatic::Observation;
+use crate::analysis::shadow::{Judge, Opinion, Shadow};
+use crate::analysis::{Likeness, Look};
+use crate::cli::Trouble;
+use crate::config::Config;
+use crate::mail::{Class, Disposition, Finding, Judgement, Mail, Order, Verdict};
+use crate::policy::{self, Judged};
+
+/// A score that leaves no doubt, whatever the thresholds of the house are.
+const SURELY_SPAM: f32 = 8.0;
+
+/// The model in force, its teacher, and the shadow; kept over reloads.
+#[derive(Debug, Clone)]
+pub(super) struct Learning {
+    pub(super) likeness: Arc<Likeness>,
+    pub(super) teacher: Arc<Teacher>,
+    pub(super) shadow: Arc<Shadow>,
+}
+
+impl Learning {
+    /// Reads the model and begins.
+    pub(super) async fn start(config: &Config, bulk: &Arc<Bulk>) -> Result<Learning, Trouble> {
+        let data_dir = config.system.data_dir.clone();
+        let likeness = Arc::new(blocking(move || Ok(Likeness::in_dir(&data_dir))).await?);
+        let teacher =
+            Teacher::start(Arc::clone(&likeness), &config.learning, Some(Arc::clone(bulk)))
+                .context("cannot start the teacher")?;
+        let shadow =
+            Shadow::start(config.learning.shadow.as_ref()).context("cannot start the shadow")?;
+        Ok(Learning { likeness, teacher, shadow })
+    }
+
+    pub(super) fn reload(&self, config: &Config) {
+        self.teacher.reload(&config.learning);
+        self.shadow.reload(config.learning.shadow.as_ref());
+    }
+
+    /// What follows a verdict and never waits: a lesson when the box is sure, and a trial of
+    /// the candidate.
+    pub(super) fn after(&self, judging: &Arc<Judging>, mail: &Mail<Judged>) {
+        let judged = mail.stage();
+        let look = judged.scanned().look();
+        if look.unscanned {
+            return;
+        }
+        let (findings, authenticated) = (&look.findings, &look.authenticated);
+        let observation = Observation { findings, facts: &mail.facts, authenticated };
+        self.teacher.observe(mail.id, &mail.content, &observation);
+        if let Some(label) = known_bad(judged.judgement()) {
+            self.teacher.remember(&mail.content, label);
+        }
+        let trial = (mail.id, &mail.content);
+        self.shadow.consider(&judging.analysis, trial, findings, judge(judging, mail));
+    }
+
+    /// Gives the lessons that wait and writes what was learned. Blocks.
+    pub(super) fn close(&self) {
+        self.teacher.close();
+        self.shadow.close();
+    }
+}
+
+/// What is remembered of a mail that is kept from everybody: its next copy is known. What the
+/// memory itself and the classifier said does not count, or both would feed themselves.
+fn known_bad(judgement: &Judgement) -> Option<Label> {
+    if judgement.findings.iter().any(|finding| finding.name == "VIRUS_FOUND") {
+        return Some(Label::Malware);
+    }
+    let counts = |finding: &&Finding| {
+        let of_memory = ["BULK_", "NEAR_", "ATTACHMENT_KNOWN", "CLASSIFIER_", "HISTORY_"];
+        finding.class != Class::Equivocal
+            && !of_memory.iter().any(|own| finding.name.starts_with(own))
+    };
+    let score: f32 = judgement.findings.iter().filter(counts).map(|finding| finding.score).sum();
+    let is_kept = |fate: &Disposition| severity(fate).0 > 0;
+    let kept = judgement.verdict == Verdict::Spam && judgement.dispositions.iter().all(is_kept);
+    (kept && score >= SURELY_SPAM).then_some(Label::Spam)
+}
+
+/// Policy as it is in force, for other findings of the same mail.
+fn judge(judging: &Arc<Judging>, mail: &Mail<Judged>) -> Judge {
+    let (judging, envelope) = (Arc::clone(judging), mail.envelope.clone());
+    let (role, id) = (mail.facts.role, mail.id);
+    Box::new(move |findings| {
+        let look = Look { findings: findings.to_vec(), ..Look::default() };
+        let judgement = policy::judgement_of(&envelope, role, id, &look, &judging.policy);
+        opinion(&judgement)
+    })
+}
+
+fn opinion(judgement: &Judgement) -> Opinion {
+    let fate = judgement.dispositions.iter().map(severity).max().unwrap_or((0, "deliver"));
+    let is_tagged = judgement.orders.iter().any(|order| matches!(order, Order::TagSubject(_)));
+    let fate = match fate {
+        (0, _) if is_tagged => "tag",
+        (_, word) => word,
+    };
+    Opinion {
+        verdict: judgement.verdict.to_string(),
+        fate: fate.to_owned(),
+        score: judgement.score,
+    }
+}
+
+fn severity(disposition: &Disposition) -> (u8, &'static str) {
+    match disposition {
+        Disposition::Deliver => (0, "deliver"),
+        Disposition::Quarantine { .. } => (1, "quarantine"),
+        Disposition::HoldUnscanned => (2, "hold"),
+        Disposition::Defer { .. } => (3, "defer"),
+        Disposition::Discard => (4, "discard"),
+        Disposition::Reject { .. } => (5, "reject"),
+    }
+}
