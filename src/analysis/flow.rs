@@ -13,6 +13,7 @@ use super::antivirus;
 use super::authentication::Outcome;
 use super::content::{self, Inside};
 use super::dmarc_reports::{self, Incoming};
+use super::impersonation;
 use super::links::Links;
 use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
 use crate::config::OnFailure;
@@ -90,6 +91,7 @@ impl Analysis {
         let is_new = acquaintance.is_stranger_possible.then_some(acquaintance.is_new_sender);
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
         inside.look.findings.extend(pretence);
+        inside.look.orders.extend(impersonation::banner(&self.banner, is_new));
         (inside.look, deferral)
     }
 

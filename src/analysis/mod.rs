@@ -51,7 +51,7 @@ pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports};
+use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::net::resolver::{DnsResolver, Resolve};
@@ -149,6 +149,8 @@ pub struct Analysis {
     lists: SenderLists,
     /// Absent without a configuration, which says what is inbound and whose names are ours.
     etiquette: Option<Etiquette>,
+    /// What recipients are told of strangers.
+    banner: Impersonation,
     reports: DmarcReports,
     /// Reports that are being read.
     reading: Semaphore,
@@ -181,6 +183,7 @@ impl Analysis {
             history,
             lists: SenderLists::new(&config.lists, store),
             etiquette: Some(Etiquette::new(config)),
+            banner: config.impersonation.clone(),
             reports: config.authentication.reports.clone(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
@@ -203,6 +206,7 @@ impl Analysis {
             greylist: None,
             lists: SenderLists::new(&crate::config::Lists::default(), None),
             etiquette: None,
+            banner: Impersonation::default(),
             reports: DmarcReports::default(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),

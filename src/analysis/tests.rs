@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::analysis::weights::Weights;
 use crate::mail::Class;
 use crate::message::{Anatomy, Limits};
 

@@ -46,19 +46,20 @@ impl Pipeline for Line {
         let judged = policy::judge(scanned, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
-        self.learning.after(&judging, &judged);
         let look = judged.stage().scanned().look();
         if let Some(refusal) = policy::refusal(&judgement) {
             if let Refusal::Rejected(_) = refusal {
                 remember(&judging, &judged, judged.stage());
                 self.dmarc.observe(look, &judgement, &judged.envelope);
+                self.learning.after(&judging, &judged);
             }
             return Decision::Refused(refusal.reply().clone());
         }
         if let Some(reply) = come_again(&judging, &judged) {
             return Decision::Refused(reply);
         }
-        // What was asked to come again is observed when it has.
+        // What was asked to come again is observed, and learned from, when it has.
+        self.learning.after(&judging, &judged);
         self.dmarc.observe(look, &judgement, &judged.envelope);
         if let Err(error) = self.dmarc.file(look, &judgement, &judged.envelope).await {
             return Decision::Refused(not_now(id, &error.to_string()));

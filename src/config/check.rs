@@ -12,7 +12,6 @@ pub(super) fn check(config: &Config) -> Checked {
     tls(config)?;
     timing(config)?;
     policy(config)?;
-    impersonation(config)?;
     reputation(config)?;
     history(config)?;
     lists(config)?;
@@ -21,6 +20,7 @@ pub(super) fn check(config: &Config) -> Checked {
     learning(config)?;
     door(config)?;
     bulk(config)?;
+    impersonation(config)?;
     limits(config)
 }
 
@@ -137,31 +137,6 @@ fn policy(config: &Config) -> Checked {
     Ok(())
 }
 
-fn impersonation(config: &Config) -> Checked {
-    let settings = &config.impersonation;
-    for person in &settings.people {
-        if person.name.chars().filter(|letter| letter.is_alphabetic()).count() < 2 {
-            return wrong("[impersonation]", "a person in `people` needs a name");
-        }
-    }
-    for brand in &settings.brands {
-        if brand.domains.is_empty() || brand.name.trim().is_empty() {
-            let what = format!("brand `{}` needs a name and `domains`", brand.name);
-            return wrong("[impersonation]", what);
-        }
-    }
-    let texts = [
-        ("first_time_banner", &settings.first_time_banner),
-        ("first_time_tag", &settings.first_time_tag),
-    ];
-    for (name, text) in texts {
-        if text.as_ref().is_some_and(|text| text.contains(['\r', '\n']) || text.trim().is_empty()) {
-            return wrong(name, format!("`{name}` must be one line of text"));
-        }
-    }
-    Ok(())
-}
-
 fn dmarc_reports(config: &Config) -> Checked {
     let reports = &config.authentication.reports;
     let Some(author) = reports.author() else {
@@ -200,6 +175,31 @@ fn authentication(config: &Config) -> Checked {
         let name = one.domain.as_str();
         if given.overrides.iter().skip(at + 1).any(|other| other.domain == one.domain) {
             return wrong(name, format!("two overrides for {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn impersonation(config: &Config) -> Checked {
+    let settings = &config.impersonation;
+    for person in &settings.people {
+        if person.name.chars().filter(|letter| letter.is_alphabetic()).count() < 2 {
+            return wrong("[impersonation]", "a person in `people` needs a name");
+        }
+    }
+    for brand in &settings.brands {
+        if brand.domains.is_empty() || brand.name.trim().is_empty() {
+            let what = format!("brand `{}` needs a name and `domains`", brand.name);
+            return wrong("[impersonation]", what);
+        }
+    }
+    let texts = [
+        ("first_time_banner", &settings.first_time_banner),
+        ("first_time_tag", &settings.first_time_tag),
+    ];
+    for (name, text) in texts {
+        if text.as_ref().is_some_and(|text| text.contains(['\r', '\n']) || text.trim().is_empty()) {
+            return wrong(name, format!("`{name}` must be one line of text"));
         }
     }
     Ok(())

@@ -155,3 +155,35 @@ fn every_path_is_meant_from_the_folder_of_the_file() {
     assert_eq!(config.content.dirs, [Path::new("/etc/postern/rules")]);
     assert_eq!(config.tls.certificate.as_deref(), Some(Path::new("/etc/postern/c.pem")));
 }
+
+#[test]
+fn authentication_is_checked() {
+    let text = format!(
+        "{LEAST}[authentication]\ntrusted_sealers = [\"list.test\"]\n\
+         [authentication.dmarc]\nreject = \"quarantine\"\n\
+         [[authentication.override]]\ndomain = \"x.test\"\ndmarc = \"deliver\"\n\
+         [[authentication.override]]\ndomain = \"a.x.test\"\ndmarc = \"reject\"\n"
+    );
+    let given = parse(&text).unwrap().authentication;
+    let domain = |name: &str| crate::mail::Domain::parse(name).unwrap();
+    assert_eq!(given.override_for(&domain("b.x.test")), Some(Consequence::Deliver));
+    assert_eq!(given.override_for(&domain("b.a.x.test")), Some(Consequence::Reject));
+    assert_eq!(given.override_for(&domain("ax.test")), None);
+    assert!(given.is_trusted_sealer(&domain("eu.list.test")));
+    assert!(!given.is_trusted_sealer(&domain("mylist.test")));
+    let wrong = [
+        ("timeout_s = 0", "at least 1"),
+        ("trusted_relays = [\"0.0.0.0/0\"]", "trust any client"),
+        ("overide = []", "override"),
+        ("[[authentication.override]]\ndomain = \"x.test\"\n", "dmarc"),
+        (
+            "[[authentication.override]]\ndomain = \"x.test\"\ndmarc = \"tag\"\n\
+             [[authentication.override]]\ndomain = \"X.test\"\ndmarc = \"tag\"\n",
+            "two overrides for x.test",
+        ),
+    ];
+    for (line, expected) in wrong {
+        let error = parse(&format!("{LEAST}[authentication]\n{line}\n")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}

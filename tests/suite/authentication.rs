@@ -42,6 +42,7 @@ fn world() -> Option<World> {
     let postern = Setup::new()
         .next_hop(sink.hop())
         .set("dns", format!("servers = [\"127.0.0.1:{}\"]", nsd.port))
+        .set("authentication", "enabled = true")
         .start();
     Some(World { _nsd: nsd, postern, sink, key })
 }
@@ -152,14 +153,17 @@ fn what_a_domain_asks_for_is_done() {
 #[test]
 fn a_dead_name_server_costs_no_mail() {
     let sink = Sink::start();
-    let postern = Setup::new().next_hop(sink.hop()).start();
+    let postern = Setup::new().next_hop(sink.hop()).set("authentication", "enabled = true").start();
     let (code, said) = send(&postern, "ann@bank.test", &mail("ann@bank.test", "hello"));
     assert_eq!(code, 250, "{said}");
     let found = results(&sink.wait(1)[0].content);
     assert!(found.contains("spf=temperror") && found.contains("dmarc=temperror"), "{found}");
     drop(postern);
-    let postern =
-        Setup::new().next_hop(sink.hop()).set("authentication", "on_temperror = \"defer\"").start();
+    let postern = Setup::new()
+        .next_hop(sink.hop())
+        .set("authentication", "enabled = true")
+        .set("authentication", "on_temperror = \"defer\"")
+        .start();
     let (code, said) = send(&postern, "ann@bank.test", &mail("ann@bank.test", "hello"));
     assert_eq!(code, 451, "{said}");
     sink.stays_at(1);

@@ -285,10 +285,10 @@ fn verify(
     Ok(())
 }
 
-fn usable<'k>(
-    key: Option<&'k Result<Arc<Key>, KeyTrouble>>,
+fn usable(
+    key: Option<&Result<Arc<Key>, KeyTrouble>>,
     algorithm: Algorithm,
-) -> Result<&'k Key, (ArcResult, String)> {
+) -> Result<&Key, (ArcResult, String)> {
     match key {
         Some(Ok(key)) if key.weak || !key.allows(algorithm) => {
             Err((ArcResult::Fail, "a key that is not for this".into()))

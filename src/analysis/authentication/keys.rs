@@ -78,10 +78,10 @@ impl Key {
     fn parse(text: &str) -> Result<Key, &'static str> {
         let tags =
             Tags::parse_record(text.as_bytes()).map_err(|_| "a key record with broken tags")?;
-        if let Some(version) = tags.text("v") {
-            if version != "DKIM1" || tags.first_name() != Some("v") {
-                return Err("a key record of an unknown version");
-            }
+        if let Some(version) = tags.text("v")
+            && (version != "DKIM1" || tags.first_name() != Some("v"))
+        {
+            return Err("a key record of an unknown version");
         }
         let listed = |name: &str, wanted: &[&str]| match tags.squeezed(name) {
             None => true,

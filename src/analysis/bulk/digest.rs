@@ -50,6 +50,11 @@ impl Digests {
         Digests { text: text_of(anatomy), files: files_of(anatomy) }
     }
 
+    /// Of the text alone.
+    pub fn without_files(self) -> Digests {
+        Digests { files: Vec::new(), ..self }
+    }
+
     /// Whether there is nothing to go by.
     pub fn is_empty(&self) -> bool {
         self.text.is_none() && self.files.is_empty()

@@ -126,18 +126,17 @@ fn is_uuid(text: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && text.split('-').all(is_hex)
 }
 
-/// `3D8F1A2B.1020304` until 2016, a UUID since; both with prefixes in between.
+/// `3D8F1A2B.1020304` until 2016, a UUID since.
 fn is_mozilla_id(left: &str) -> bool {
-    let old = || left.split('.').count() >= 2 && left.split('.').take(1).all(is_hex);
-    is_uuid(left) || old()
+    let is_old = |(time, number): (&str, &str)| {
+        time.len() == 8 && is_hex(time) && number.bytes().all(|octet| octet.is_ascii_digit())
+    };
+    is_uuid(left) || left.split_once('.').is_some_and(is_old)
 }
 
+/// A UUID from the beginning.
 fn is_apple_id(left: &str) -> bool {
-    let old = || {
-        left.starts_with("p0")
-            || left.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-' || octet == b'.')
-    };
-    is_uuid(left) || old()
+    is_uuid(left)
 }
 
 fn is_bat_id(left: &str) -> bool {
@@ -155,9 +154,10 @@ fn is_random(named: &str) -> bool {
         _ => 2,
     };
     let octets = named.as_bytes();
+    // Words begin with a capital: going from there to small letters is no turn.
     let turns = octets.windows(2).filter(|pair| match pair {
-        [one, other] => kind(*one) != kind(*other),
+        [one, other] => kind(*one) != kind(*other) && (kind(*one), kind(*other)) != (1, 0),
         _ => false,
     });
-    is_word && turns.count() * 5 >= named.len() * 2
+    is_word && turns.count() * 3 >= named.len()
 }

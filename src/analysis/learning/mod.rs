@@ -299,6 +299,10 @@ impl Desk {
             bulk::Digests::of(&Anatomy::of(&octets, Limits::default()))
         });
         match digests {
+            // A harmless file beside spam must not be held against others who send it.
+            Ok(digests) if label == bulk::Label::Spam => {
+                bulk.learn(&digests.without_files(), label, SystemTime::now());
+            }
             Ok(digests) => bulk.learn(&digests, label, SystemTime::now()),
             Err(_) => tracing::error!("a message cannot be digested"),
         }

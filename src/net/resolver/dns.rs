@@ -7,6 +7,7 @@
 //! [`DnsTrouble`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -19,6 +20,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
+use super::pulse::Pulse;
 use super::{
     ANSWER_ENTRIES, Answering, DnsTrouble, Kind, MxAnswer, RECORDS, Record, Resolve, mx_answer,
     shuffle,
@@ -51,6 +53,7 @@ pub struct DnsResolver {
     resolver: TokioResolver,
     /// For one question in all, with every server tried.
     patience: Duration,
+    pulse: Arc<Pulse>,
 }
 
 impl DnsResolver {
@@ -85,7 +88,8 @@ impl DnsResolver {
         *builder.options_mut() = options;
         let resolver = builder.build().map_err(|error| ResolverError::Setup(error.to_string()))?;
         let rounds = u32::try_from(ATTEMPTS * servers.min(3) + 1).unwrap_or(u32::MAX);
-        Ok(DnsResolver { resolver, patience: timeout.saturating_mul(rounds) })
+        let patience = timeout.saturating_mul(rounds);
+        Ok(DnsResolver { resolver, patience, pulse: Arc::default() })
     }
 
     /// The resolver inside with its cache, for what speaks hickory itself.
@@ -100,12 +104,39 @@ impl DnsResolver {
 
     /// The answer's records; empty when the name exists without any of the kind.
     async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsTrouble> {
+        if self.pulse.is_lost() {
+            return Err(DnsTrouble::Temporary("the name servers do not answer".into()));
+        }
         let question = self.resolver.lookup(name, kind);
-        match tokio::time::timeout(self.patience, question).await {
+        let answer = tokio::time::timeout(self.patience, question).await;
+        match &answer {
+            Ok(Err(error)) if response_code(error).is_none() => self.note_silence(),
+            Ok(_) => self.pulse.answered(),
+            Err(_) => self.note_silence(),
+        }
+        match answer {
             Ok(Ok(lookup)) => Ok(records(&lookup)),
             Ok(Err(error)) => trouble(&error),
             Err(_) => Err(DnsTrouble::Temporary("no answer in time".into())),
         }
+    }
+
+    /// A question had no answer from any server: perhaps there is none.
+    fn note_silence(&self) {
+        let (resolver, patience) = (self.resolver.clone(), self.patience);
+        self.pulse.silent(move || {
+            let resolver = resolver.clone();
+            async move {
+                // A top-level name that does not exist, each time another: no cache knows it.
+                let name = format!("postern-{:x}.", getrandom::u64().unwrap_or_default());
+                let Ok(name) = Name::from_ascii(name) else { return true };
+                match tokio::time::timeout(patience, resolver.lookup(name, RecordType::A)).await {
+                    Ok(Ok(_)) => true,
+                    Ok(Err(error)) => response_code(&error).is_some(),
+                    Err(_) => false,
+                }
+            }
+        });
     }
 
     async fn ask_mx(&self, domain: &Domain) -> Result<MxAnswer, DnsTrouble> {
@@ -244,14 +275,18 @@ pub(super) fn merge(
     }
 }
 
-/// An error of hickory's is either an answer without records or trouble.
-fn trouble(error: &NetError) -> Result<Vec<RData>, DnsTrouble> {
-    let code = match error {
+/// What a server said, if it was one that ended the question.
+fn response_code(error: &NetError) -> Option<ResponseCode> {
+    match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => Some(none.response_code),
         NetError::Dns(DnsError::ResponseCode(code)) => Some(*code),
         _ => None,
-    };
-    match code {
+    }
+}
+
+/// An error of hickory's is either an answer without records or trouble.
+fn trouble(error: &NetError) -> Result<Vec<RData>, DnsTrouble> {
+    match response_code(error) {
         Some(ResponseCode::NoError) => Ok(Vec::new()),
         Some(ResponseCode::NXDomain) => Err(DnsTrouble::NoSuchDomain),
         Some(code) => Err(DnsTrouble::Temporary(format!("the server answers {code}"))),

@@ -8,6 +8,7 @@
 
 mod dns;
 pub mod mock;
+mod pulse;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};

@@ -237,3 +237,33 @@ async fn the_mock_answers_over_the_network_as_it_does_inside() {
     let slow = outside.txt(&domain("slow.test")).await;
     assert!(matches!(slow, Err(DnsTrouble::Temporary(_))), "{slow:?}");
 }
+
+#[tokio::test]
+async fn dead_servers_cost_little_time() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let dns = Dns { servers: vec![silent.local_addr().unwrap()], timeout_s: 1, cache_entries: 64 };
+    let resolver = std::sync::Arc::new(DnsResolver::new(&dns).unwrap());
+    let mut asked = tokio::task::JoinSet::new();
+    for at in 0..10 {
+        let resolver = std::sync::Arc::clone(&resolver);
+        asked.spawn(async move { resolver.txt(&domain(&format!("x{at}.test"))).await.is_err() });
+    }
+    assert!(asked.join_all().await.into_iter().all(|failed| failed));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let before = std::time::Instant::now();
+    assert!(matches!(resolver.txt(&domain("y.test")).await, Err(DnsTrouble::Temporary(_))));
+    assert!(before.elapsed() < Duration::from_millis(200), "{:?}", before.elapsed());
+    // Zones that are silent while the server is there are asked for again and again.
+    let table: String = (0..10).map(|at| format!("x{at}.test TIMEOUT\n")).collect();
+    let server = mock::serve(&format!("{table}alive.test A 192.0.2.1\n")).unwrap();
+    let dns = Dns { servers: vec![server.address], timeout_s: 1, cache_entries: 64 };
+    let resolver = std::sync::Arc::new(DnsResolver::new(&dns).unwrap());
+    let mut asked = tokio::task::JoinSet::new();
+    for at in 0..10 {
+        let resolver = std::sync::Arc::clone(&resolver);
+        asked.spawn(async move { resolver.txt(&domain(&format!("x{at}.test"))).await.is_err() });
+    }
+    assert!(asked.join_all().await.into_iter().all(|failed| failed));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(resolver.addresses(&domain("alive.test")).await.unwrap().len(), 1);
+}

@@ -59,6 +59,8 @@ impl Setup {
         setup
             .set("dns", "servers = [\"127.0.0.1:9\"]")
             .set("dns", "timeout_s = 1")
+            // There is no name server: scenarios about senders bring their own.
+            .set("authentication", "enabled = false")
             .set("telemetry", "target = \"terminal\"")
             .set("delivery", "retry_first_s = 1")
             .set("delivery", "retry_max_s = 2")

@@ -27,6 +27,7 @@ fn read(path: &Path, kind: &str) -> Case {
             tls: None,
             account: None,
             received_ms: 0,
+            manners: Default::default(),
         },
         envelope: Envelope {
             reverse_path: ReversePath::Null,

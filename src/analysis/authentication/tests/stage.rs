@@ -57,6 +57,7 @@ async fn check(zone: &str, settings: &str, way: &Way<'_>, message: impl Into<Byt
         tls: None,
         account: None,
         received_ms: 0,
+        manners: Default::default(),
     };
     let reverse_path = match way.reverse_path {
         "" => ReversePath::Null,
