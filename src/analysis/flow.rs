@@ -82,8 +82,11 @@ impl Analysis {
         let deferral = self.add_sender(&mut inside.look, sender);
         inside.look.findings.extend(listed);
         self.recognize(&mut inside.look, passage);
-        let inbound = self.authentication.is_some() && passage.is_some();
-        let authenticated = inbound.then(|| inside.look.authenticated.clone());
+        // Where nobody was asked who vouches, that nobody does says nothing.
+        let was_asked = self.authentication.as_ref().zip(passage);
+        let authenticated = was_asked
+            .is_some_and(|(authentication, passage)| authentication.is_asked_about(&passage))
+            .then(|| inside.look.authenticated.clone());
         let acquaintance = &inside.look.acquaintance;
         let is_new = acquaintance.is_stranger_possible.then_some(acquaintance.is_new_sender);
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);

@@ -114,6 +114,13 @@ impl Authentication {
         })
     }
 
+    /// Whether it says something of a mail that nobody vouches for it: not of one from own
+    /// people, own servers and networks for which SPF is left out.
+    pub fn is_asked_about(&self, passage: &Passage<'_>) -> bool {
+        let facts = passage.facts;
+        facts.role == Role::Inbound && !self.settings.is_exempt(facts.client)
+    }
+
     /// Checks a mail. One that did not come in from outside is not checked.
     pub async fn check(&self, octets: &Bytes, passage: &Passage<'_>) -> Outcome {
         if passage.facts.role != Role::Inbound {

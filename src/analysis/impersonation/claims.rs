@@ -17,8 +17,8 @@ const TEXT_WINDOW_OCTETS: usize = 120;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Sighting> {
     let mut sightings = Vec::new();
     sightings.extend(look_at_names(scene));
-    let claimed_by_name = sightings.iter().any(|sighting| sighting.name == "BRAND_DISPLAY_NAME");
-    if !claimed_by_name {
+    // One claim is told once.
+    if sightings.is_empty() {
         sightings.extend(look_at_subject(scene));
         sightings.extend(look_at_text(scene));
     }
@@ -26,19 +26,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Sighting> {
     sightings
 }
 
-/// The display name of the author.
-fn look_at_names(scene: &Scene<'_>) -> Option<Sighting> {
+/// The display name of the author: the first claim decides.
+fn look_at_names(scene: &Scene<'_>) -> Vec<Sighting> {
     let brands = scene.site.brands();
     if scene.authors.is_empty() {
-        // A name without an address: `"Example" <>`.
-        let shown = scene.anatomy.summary().author;
-        let name = shown.split('<').next().unwrap_or_default();
-        let claim = brands.claim(name)?;
-        let is_software = brands.brand(claim.brand).is_none_or(|brand| brand.software);
-        return (!is_software).then(|| {
-            let detail = format!("{} without an address", name.trim());
-            Sighting::strong("BRAND_DISPLAY_NAME", claim.strength, detail)
-        });
+        return look_at_bare_name(scene).into_iter().collect();
     }
     for author in &scene.authors {
         let domain = author.address.domain().map(Domain::as_str).unwrap_or_default();
@@ -49,22 +41,37 @@ fn look_at_names(scene: &Scene<'_>) -> Option<Sighting> {
         let Some(brand) = brands.brand(claim.brand).filter(|brand| !brand.software) else {
             continue;
         };
-        if brands.owns(claim.brand, domain) && !is_free_mail(domain) {
-            if scene.is_unvouched() {
-                let detail = format!("{} from {domain}, for which nobody vouches", brand.name);
-                return Some(Sighting::new("BRAND_UNAUTHENTICATED", detail));
-            }
-            let vouched = scene.authenticated.is_some();
-            if let Some(elsewhere) = leads_elsewhere(scene, claim.brand).filter(|_| !vouched) {
-                let detail = format!("from {domain}, links to {elsewhere}");
-                return Some(Sighting::new("BRAND_LINKS_ELSEWHERE", detail));
-            }
+        if !brands.owns(claim.brand, domain) || is_free_mail(domain) {
+            let detail = format!("\"{}\" <{}>", author.display_name.trim(), author.address);
+            return vec![Sighting::strong("BRAND_DISPLAY_NAME", claim.strength, detail)];
+        }
+        // The domain is the brand's; who vouches for it may lead elsewhere.
+        if scene.is_vouched() {
             continue;
         }
-        let detail = format!("\"{}\" <{}>", author.display_name.trim(), author.address);
-        return Some(Sighting::strong("BRAND_DISPLAY_NAME", claim.strength, detail));
+        let mut sightings = Vec::new();
+        if scene.is_unvouched() {
+            let detail = format!("{} from {domain}", brand.name);
+            sightings.push(Sighting::new("BRAND_UNAUTHENTICATED", detail));
+        }
+        if let Some(elsewhere) = leads_elsewhere(scene, claim.brand) {
+            let detail = format!("from {domain}, links to {elsewhere}");
+            sightings.push(Sighting::new("BRAND_LINKS_ELSEWHERE", detail));
+        }
+        return sightings;
     }
-    None
+    Vec::new()
+}
+
+/// A name without an address: `"Example" <>`.
+fn look_at_bare_name(scene: &Scene<'_>) -> Option<Sighting> {
+    let brands = scene.site.brands();
+    let shown = scene.anatomy.summary().author;
+    let name = shown.split('<').next().unwrap_or_default();
+    let claim = brands.claim(name)?;
+    brands.brand(claim.brand).filter(|brand| !brand.software)?;
+    let detail = format!("{} without an address", name.trim());
+    Some(Sighting::strong("BRAND_DISPLAY_NAME", claim.strength, detail))
 }
 
 /// The subject of what is no answer.

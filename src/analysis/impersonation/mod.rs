@@ -21,10 +21,11 @@ pub use fold::{fold, skeleton, words};
 pub use lookalike::{How, Likeness, Whose};
 
 use super::links::{Links, is_free_mail};
-use super::{Authenticated, Sighting};
+use super::{Authenticated, Dmarc, Sighting};
 use crate::config::{Config, Impersonation};
 use crate::mail::{Domain, Finding, Order};
 use crate::message::{Anatomy, Authorship, Mailbox};
+use crate::net::registrable;
 use people::Known;
 use pressure::Pressure;
 
@@ -134,9 +135,24 @@ impl Scene<'_> {
             .any(|domain| !is_free_mail(domain) && self.site.brands.owns(brand, domain))
     }
 
-    /// Authentication was looked at and nobody answers for the author.
+    /// Authentication was looked at, and somebody answers for the author or his organisation.
+    fn is_vouched(&self) -> bool {
+        let Some(authenticated) = self.authenticated else { return false };
+        let of_organisation = authenticated.author_domain.as_ref().is_some_and(|author| {
+            let vouching = authenticated.vouching.iter();
+            vouching
+                .map(Domain::as_str)
+                .any(|domain| registrable::is_same_organisation(domain, author.as_str()))
+        });
+        of_organisation || authenticated.speaks_for_author()
+    }
+
+    /// Authentication was looked at and nobody answers for the author. Silence of DNS accuses
+    /// nobody.
     fn is_unvouched(&self) -> bool {
-        self.authenticated.is_some_and(|authenticated| !authenticated.speaks_for_author())
+        let answered =
+            self.authenticated.is_some_and(|authenticated| authenticated.dmarc != Dmarc::Temporary);
+        answered && !self.is_vouched()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::analysis::{Dmarc, links};
+use crate::analysis::links;
 use crate::message::Limits;
 
 fn site() -> Site {
@@ -87,6 +87,10 @@ fn authentication_decides_about_true_domains() {
     assert!(seen(&brand, Some(true), None).is_empty());
     let leading_away = format!("{brand}http://other.example/login\n");
     assert_eq!(seen(&leading_away, None, None), ["BRAND_LINKS_ELSEWHERE"]);
+    assert_eq!(
+        seen(&leading_away, Some(false), None),
+        ["BRAND_UNAUTHENTICATED", "BRAND_LINKS_ELSEWHERE"]
+    );
     assert!(seen(&leading_away, Some(true), None).is_empty());
 }
 
