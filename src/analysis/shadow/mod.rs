@@ -192,6 +192,13 @@ fn attempt(trial: &Trial) -> Option<(Opinion, Opinion, Vec<String>)> {
     let octets = trial.content.read_all().ok()?;
     let ours = content::look(&trial.analysis.desk, &octets, None).look.findings;
     let mut theirs = content::look(candidate, &octets, None).look.findings;
+    // What is found only now, such as a near copy of this very mail, is no opinion of the
+    // candidate's.
+    let is_late = |finding: &Finding| {
+        let has = |findings: &[Finding]| findings.iter().any(|one| one.name == finding.name);
+        has(&ours) && !has(&trial.findings)
+    };
+    theirs.retain(|finding| !is_late(finding));
     // What the content stages did not find is as it was, but for its weight.
     let of_content = |finding: &&Finding| ours.iter().any(|our| our.name == finding.name);
     let others = trial.findings.iter().filter(|finding| !of_content(finding));
