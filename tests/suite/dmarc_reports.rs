@@ -277,7 +277,9 @@ fn mail_that_comes_in_is_observed_and_a_reporter_who_is_authenticated_is_vouched
          _dmarc.big.example TXT \"v=DMARC1; p=none; rua=mailto:d@big.example\"\n",
     )
     .unwrap();
-    let postern = setup(&sink).set("dns", format!("servers = [\"{}\"]", dns.address)).start();
+    let dns_servers = format!("servers = [\"{}\"]", dns.address);
+    let postern =
+        setup(&sink).set("authentication", "enabled = true").set("dns", dns_servers).start();
     let to = ["ann@example.test"];
     let table = [
         ("a@asker.test", "a@asker.test", 250),

@@ -163,8 +163,10 @@ fn read(tags: &Tags<'_>) -> Result<Terms, &'static str> {
 /// `i=` must be of the domain or below it; whether it is below.
 fn identity(tags: &Tags<'_>, domain: &Domain) -> Result<bool, &'static str> {
     let Some(identity) = tags.squeezed("i") else { return Ok(false) };
+    // The at sign may be written as `=40`.
+    let identity = unquoted(&identity);
     let host = identity.rsplit_once('@').map_or(identity.as_str(), |(_, host)| host);
-    match Domain::parse(&unquoted(host)) {
+    match Domain::parse(host) {
         Ok(host) if host.is_within(domain) => Ok(host != *domain),
         _ => Err("its identity (i=) is not of its domain"),
     }
