@@ -263,7 +263,7 @@ fn parse(text: &str, file: &str) -> Result<BTreeMap<String, WeightText>, RuleErr
         }
     })?;
     for (name, entry) in &entries {
-        if entry.score.is_some_and(|score| !(score.abs() <= LARGEST)) {
+        if entry.score.is_some_and(|score| score.is_nan() || score.abs() > LARGEST) {
             return Err(wrong(text, file, name, "score must be from -1000 to 1000"));
         }
     }

@@ -290,7 +290,7 @@ mod tests {
             let subject = Subject::Address(address.parse().unwrap());
             assert_eq!(subject.name_at(&list("client", more)).unwrap().as_str(), expected);
         }
-        let long = Domain::parse(&"a23456789.".repeat(25).trim_end_matches('.')).unwrap();
+        let long = Domain::parse("a23456789.".repeat(25).trim_end_matches('.')).unwrap();
         assert_eq!(Subject::Name(long).name_at(&list("host", "")), None);
     }
 

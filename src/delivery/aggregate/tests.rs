@@ -459,7 +459,7 @@ async fn a_crash_anywhere_between_sends_one_mail() {
         // The name stays even when the configuration would now choose others.
         let reporter = rooms.reporter("max_domains_per_day = 1");
         let turns = reporter.send_due(NOW_MS).await.unwrap();
-        assert_eq!(turns[0].sent, [reader.clone()]);
+        assert_eq!(turns[0].sent, std::slice::from_ref(&reader));
         let listed = rooms.spool.list(&QueueFilter::default(), 100);
         let ids: Vec<MailId> = listed.iter().map(|entry| entry.mail_id).collect();
         assert_eq!(ids, [id], "{was_committed}");
