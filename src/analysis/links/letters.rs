@@ -107,7 +107,7 @@ pub fn looks_random(label: &str) -> bool {
         longest_run = longest_run.max(run);
     }
     // Short names drop their vowels: "freshrpms".
-    let long = longest.len() >= RANDOM_LETTERS + 1;
+    let long = longest.len() > RANDOM_LETTERS;
     turns >= 4
         || (turns >= 3 && vowels * 4 < letters)
         || (turns >= 2 && long && vowels * 5 < letters)
