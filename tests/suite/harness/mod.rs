@@ -26,7 +26,7 @@ pub use postern::{Postern, Setup};
 pub use sink::{Act, Arrived, Moment, Sink};
 
 /// How long a scenario waits for something that must come.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Says that a scenario did not run, and why.
 pub fn skip(why: &str) {
