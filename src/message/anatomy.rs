@@ -73,6 +73,14 @@ impl Part {
         self.decode_body().0
     }
 
+    /// The same, shared: a slice of the message where nothing is encoded.
+    pub fn content(&self) -> Bytes {
+        match self.decoded() {
+            Cow::Borrowed(_) => self.body.clone(),
+            Cow::Owned(octets) => octets.into(),
+        }
+    }
+
     /// The body as text, without transfer encoding and charset.
     pub fn text(&self) -> String {
         charset::decode(&self.decoded(), self.media.charset.as_deref()).text.into_owned()

@@ -11,13 +11,17 @@
 //! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
 
 mod anatomy;
+mod archive;
 mod author;
 mod charset;
+pub mod contents;
+mod document;
 pub mod edit;
 pub mod fuzz;
 mod head;
 mod html;
 mod media;
+mod nature;
 mod normal;
 mod oddity;
 mod results;
@@ -34,6 +38,7 @@ pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
 pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
 pub use media::{Encoding, Media};
+pub use nature::{Family, Nature, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
 pub use results::{AuthenticationResults, MethodResult};

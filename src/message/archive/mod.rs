@@ -1,0 +1,1 @@
+//! Openers of archives and compressed files; see [`contents`](super::contents).

@@ -1,0 +1,25 @@
+//! Which opener takes a nature apart.
+
+use bytes::Bytes;
+
+use super::{Exhausted, Opening};
+use crate::message::nature::{Family, Nature};
+
+/// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
+pub(super) fn open(
+    nature: Nature,
+    _octets: &Bytes,
+    _opening: &mut Opening<'_, '_>,
+) -> Result<(), Exhausted> {
+    #[expect(clippy::match_single_binding, reason = "one line a nature stands here")]
+    match nature {
+        // Nature::Zip => archive::zip::open(octets, opening),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file of this nature holds others, so that not opening it leaves something unseen.
+pub(super) fn holds_files(nature: Nature) -> bool {
+    matches!(nature.family(), Family::Archive | Family::DiskImage)
+        || matches!(nature, Nature::Jar | Nature::Apk | Nature::OutlookMessage | Nature::Mail)
+}

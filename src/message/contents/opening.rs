@@ -1,0 +1,187 @@
+//! What an opener tells of the file that it takes apart.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+
+use super::purse::{Exhausted, RATIO_FREE_OCTETS};
+use super::{File, Walk};
+use crate::message::text::Zone;
+
+/// Why a file cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// A password is needed.
+    Encrypted,
+    /// By a method that is not known here.
+    Unsupported,
+    /// It is broken.
+    Damaged,
+    /// It is larger, or more tightly packed, than is unpacked.
+    TooLarge,
+    /// It lies too deep.
+    TooDeep,
+    /// Its rest lies in another volume.
+    Elsewhere,
+}
+
+impl Closed {
+    /// The remark that goes with it.
+    pub fn remark(self) -> &'static str {
+        match self {
+            Closed::Encrypted => "ARCHIVE_ENCRYPTED",
+            Closed::Unsupported => "ARCHIVE_UNSUPPORTED",
+            Closed::Damaged => "ARCHIVE_DAMAGED",
+            Closed::TooLarge => "ARCHIVE_TOO_LARGE",
+            Closed::TooDeep => "ARCHIVE_TOO_DEEP",
+            Closed::Elsewhere => "ARCHIVE_INCOMPLETE",
+        }
+    }
+}
+
+/// A file that is being taken apart.
+pub struct Opening<'w, 'r> {
+    walk: &'w mut Walk<'r>,
+    item: usize,
+}
+
+/// Octets read at once; time is asked for after each.
+const STEP_OCTETS: usize = 64 << 10;
+
+impl<'w, 'r> Opening<'w, 'r> {
+    pub(super) fn new(walk: &'w mut Walk<'r>, item: usize) -> Opening<'w, 'r> {
+        Opening { walk, item }
+    }
+
+    /// The name of the file, as its reader sees it.
+    pub fn name(&self) -> &str {
+        self.walk.contents.items.get(self.item).map_or("", |item| item.name.as_str())
+    }
+
+    /// A file that lies in this one; it is walked through before this returns. Its octets
+    /// must have been paid for ([`Opening::unpack`] does), unless they are a slice of this
+    /// file's.
+    pub fn member(&mut self, name: &str, octets: Bytes) -> Result<(), Exhausted> {
+        self.typed_member(name, None, octets)
+    }
+
+    /// The same, of which the container says a media type.
+    pub fn typed_member(
+        &mut self,
+        name: &str,
+        declared: Option<String>,
+        octets: Bytes,
+    ) -> Result<(), Exhausted> {
+        let part = self.part();
+        let file = File { name: name.to_owned(), declared, octets };
+        self.walk.visit(file, part, Some(self.item))
+    }
+
+    /// A file that lies in this one and cannot be read; `octets` is the size that is claimed.
+    /// Its remark is made here.
+    pub fn closed_member(&mut self, name: &str, octets: u64, why: Closed) -> Result<(), Exhausted> {
+        self.walk.purse.pay_member()?;
+        let part = self.part();
+        let number = self.walk.note(name, None, octets, part, Some(self.item));
+        self.walk.close(number, why);
+        self.walk.remark(number, why.remark(), String::new());
+        Ok(())
+    }
+
+    /// This file itself cannot be read, or not to its end.
+    pub fn closed(&mut self, why: Closed, detail: impl Into<String>) {
+        self.walk.close(self.item, why);
+        self.walk.remark(self.item, why.remark(), detail.into());
+    }
+
+    /// A text of this file, as its reader sees it.
+    pub fn text(&mut self, text: &str) {
+        (self.walk.reader)(Zone::Attachment, text);
+    }
+
+    /// Something remarkable about this file; `name` is a finding that `rules/weights/` knows.
+    pub fn remark(&mut self, name: &'static str, detail: impl Into<String>) {
+        self.walk.remark(self.item, name, detail.into());
+    }
+
+    /// Reads what a decompressor yields to its end, within the limits. `packed_octets` is what
+    /// it is made from. A decompressor's error leaves what came before it, and the reason.
+    pub fn unpack(
+        &mut self,
+        mut reader: impl Read,
+        packed_octets: u64,
+    ) -> Result<Unpacked, Exhausted> {
+        let limits = *self.walk.purse.limits();
+        let by_ratio = packed_octets.saturating_mul(limits.ratio).max(RATIO_FREE_OCTETS);
+        let most = limits.member_octets.min(by_ratio);
+        let mut octets = Vec::new();
+        let mut step = vec![0; STEP_OCTETS];
+        let trouble = loop {
+            match reader.read(&mut step) {
+                Ok(0) => break None,
+                Ok(count) => {
+                    self.walk.purse.pay_octets(count as u64)?;
+                    let Some(new) = step.get(..count) else { break Some(Closed::Damaged) };
+                    octets.extend_from_slice(new);
+                    if octets.len() as u64 > most {
+                        break Some(Closed::TooLarge);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    break Some(Closed::Unsupported);
+                }
+                Err(_) => break Some(Closed::Damaged),
+            }
+        };
+        Ok(Unpacked { octets: octets.into(), trouble })
+    }
+
+    /// Unpacks a member and walks through as much of it as there is; what went wrong is
+    /// remarked.
+    pub fn unpack_member(
+        &mut self,
+        name: &str,
+        reader: impl Read,
+        packed_octets: u64,
+    ) -> Result<(), Exhausted> {
+        let unpacked = self.unpack(reader, packed_octets)?;
+        match unpacked.trouble {
+            None => self.member(name, unpacked.octets),
+            Some(why) => {
+                let number = self.walk.contents.items.len();
+                self.member(name, unpacked.octets)?;
+                self.walk.close(number, why);
+                self.walk.remark(number, why.remark(), String::new());
+                Ok(())
+            }
+        }
+    }
+
+    /// Pays for octets that were unpacked without [`Opening::unpack`].
+    pub fn pay_octets(&mut self, octets: u64) -> Result<(), Exhausted> {
+        self.walk.purse.pay_octets(octets)
+    }
+
+    /// To be asked in every loop whose length the file decides.
+    pub fn pay_time(&self) -> Result<(), Exhausted> {
+        self.walk.purse.pay_time()
+    }
+
+    /// The most octets that one unpacked file may have.
+    pub fn member_limit_octets(&self) -> u64 {
+        self.walk.purse.limits().member_octets
+    }
+
+    fn part(&self) -> usize {
+        self.walk.contents.items.get(self.item).map_or(0, |item| item.part)
+    }
+}
+
+/// What a decompressor yielded.
+pub struct Unpacked {
+    /// As far as it came.
+    pub octets: Bytes,
+    /// Why it came no further, if it did not reach its end.
+    pub trouble: Option<Closed>,
+}

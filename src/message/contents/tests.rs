@@ -1,0 +1,27 @@
+use bytes::Bytes;
+
+use super::{Contents, Limits};
+use crate::message::{Anatomy, Limits as AnatomyLimits, Nature};
+
+/// What a message carries, and the texts in it.
+pub(in crate::message) fn walk(message: &[u8]) -> (Contents, String) {
+    let anatomy = Anatomy::of(&Bytes::copy_from_slice(message), AnatomyLimits::default());
+    let mut texts = String::new();
+    let contents = Contents::of(&anatomy, Limits::default(), &mut |_, text| {
+        texts.push_str(text);
+        texts.push('\n');
+    });
+    (contents, texts)
+}
+
+#[test]
+fn the_files_of_a_message_have_names_and_natures() {
+    let message = b"From: a@x.test\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\n\r\nHello\r\n\
+        --b\r\nContent-Disposition: attachment; filename=\"a\tb.pdf\"\r\n\r\n%PDF-1.7\r\n--b--\r\n";
+    let (contents, _) = walk(message);
+    let natures: Vec<Nature> = contents.items.iter().map(|item| item.nature).collect();
+    assert_eq!(natures, [Nature::Unknown, Nature::Pdf]);
+    assert_eq!(contents.items[1].path, "a?b.pdf");
+}

@@ -1,0 +1,1 @@
+//! Openers of documents, scripts and shortcuts; see [`contents`](super::contents).
