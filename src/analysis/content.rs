@@ -7,16 +7,19 @@
 //! `CLASSIFIER_FAILED`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::attachments;
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
 use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
 use crate::mail::Finding;
-use crate::message::{Anatomy, Limits};
+use crate::message::contents::Contents;
+use crate::message::{Anatomy, Limits, Zone, html_to_text};
 
 /// A rule that alone leads to a tag is not outweighed by the classifier.
 const SURE_POINTS: f32 = 5.0;
@@ -26,6 +29,21 @@ pub(super) struct Inside {
     pub(super) anatomy: Anatomy,
     pub(super) links: Links,
     pub(super) look: Look,
+}
+
+/// A message taken apart, before anything is unpacked; a parser's panic is kept for later.
+pub(super) struct Outline(Result<Anatomy, String>);
+
+impl Outline {
+    /// Takes a message apart.
+    pub(super) fn of(octets: &Bytes) -> Outline {
+        Outline(caught(|| Anatomy::of(octets, Limits::default())))
+    }
+
+    /// Whether files may have to be unpacked, which takes its time even for a small message.
+    pub(super) fn carries_files(&self) -> bool {
+        self.0.as_ref().is_ok_and(Anatomy::carries_files)
+    }
 }
 
 impl Inside {
@@ -51,9 +69,15 @@ impl Inside {
 
 /// Takes a message apart, scans its texts and asks the classifier.
 pub(super) fn look(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
+    look_into(desk, Outline::of(octets), passage)
+}
+
+/// Scans the texts and the files of a message and asks the classifier.
+pub(super) fn look_into(desk: &Desk, outline: Outline, passage: Option<Passage<'_>>) -> Inside {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    caught(|| look_inside(desk, octets, passage)).unwrap_or_else(|why| failed(&desk.weights, why))
+    let looked = outline.0.and_then(|anatomy| caught(|| look_inside(desk, anatomy, passage)));
+    looked.unwrap_or_else(|why| failed(&desk.weights, why))
 }
 
 /// What the work brings, or the first words of its panic.
@@ -67,14 +91,19 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
+fn look_inside(desk: &Desk, mut anatomy: Anatomy, passage: Option<Passage<'_>>) -> Inside {
     let weights = &desk.weights;
-    let mut anatomy = Anatomy::of(octets, Limits::default());
     let mut scan = match desk.rules.scan() {
         Ok(scan) => scan,
         Err(error) => return failed(weights, error.to_string()),
     };
     anatomy.read(&mut |zone, text| scan.text(zone, text));
+    let contents = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
+        read_inner(zone, text, &mut |zone, text| scan.text(zone, text));
+    });
+    if let Some(names) = attachments::inner_names(&contents) {
+        scan.text(Zone::Filename, &names);
+    }
     let summary = anatomy.summary();
     let mut findings: Vec<Finding> = anatomy
         .oddities
@@ -87,6 +116,7 @@ fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Ins
     }
     let (links, author) = (Links::of(&anatomy), anatomy.author());
     let mut seen = authorship::look(&anatomy, &author);
+    seen.extend(attachments::look(&anatomy, &contents));
     seen.extend(headers::look(&anatomy, &author, passage, desk.hostname.as_ref()));
     seen.extend(links::look(&desk.site, &anatomy, &author, &links));
     if let Some(bulk) = &desk.bulk {
@@ -95,7 +125,19 @@ fn look_inside(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) -> Ins
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
-    Inside { anatomy, links, look: Look { findings, summary, author, ..Look::default() } }
+    let contents = Arc::new(contents);
+    let look = Look { findings, summary, author, contents, ..Look::default() };
+    Inside { anatomy, links, look }
+}
+
+/// A text that lay in a file, in the form that rules are written for.
+fn read_inner(zone: Zone, text: &str, sink: &mut dyn FnMut(Zone, &str)) {
+    if zone == Zone::Html {
+        sink(Zone::Html, text);
+        sink(Zone::Attachment, &Zone::Attachment.normal_form(&html_to_text(text)));
+        return;
+    }
+    sink(zone, &zone.normal_form(text));
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {

@@ -4,13 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::attachments;
 use super::bulk::Bulk;
 use super::impersonation::Site;
 use super::likeness::Likeness;
 use super::rules::{RuleError, RuleSet};
 use super::weights::Weights;
-use crate::config::Config;
+use crate::config::{Config, UnpackLimits};
 use crate::mail::Domain;
+use crate::message::contents::Limits;
 
 #[derive(Debug)]
 pub(in crate::analysis) struct Desk {
@@ -19,6 +21,8 @@ pub(in crate::analysis) struct Desk {
     pub(super) likeness: Arc<Likeness>,
     pub(super) site: Arc<Site>,
     pub(super) bulk: Option<Arc<Bulk>>,
+    /// How far files are unpacked.
+    pub(super) unpacking: Limits,
     /// The box's own name.
     pub(super) hostname: Option<Domain>,
 }
@@ -44,6 +48,9 @@ impl Desk {
         let likeness = likeness.unwrap_or_else(own);
         let site = Arc::new(config.map_or_else(Site::shipped, Site::new));
         let hostname = config.map(|config| config.system.hostname.clone());
-        Ok(Desk { rules, weights, likeness, site, bulk, hostname })
+        let unpacking =
+            config.map_or_else(UnpackLimits::default, |config| config.attachments.limits);
+        let unpacking = attachments::limits(&unpacking);
+        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, hostname })
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::antivirus;
 use super::authentication::Outcome;
-use super::content::{self, Inside};
+use super::content::{self, Inside, Outline};
 use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::Links;
@@ -96,15 +96,23 @@ impl Analysis {
     }
 
     async fn look_inside(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {
-        if octets.len() as u64 <= INLINE_OCTETS {
-            return content::look(&self.desk, octets, passage);
-        }
+        let is_small = octets.len() as u64 <= INLINE_OCTETS;
+        let outline = is_small.then(|| Outline::of(octets));
+        let outline = match outline {
+            Some(outline) if !outline.carries_files() => {
+                return content::look_into(&self.desk, outline, passage);
+            }
+            outline => outline,
+        };
+        // Large ones have their turn already.
+        let _turn = if is_small { self.large.acquire().await.ok() } else { None };
         let desk = Arc::clone(&self.desk);
         let octets = octets.clone();
         let way = passage.map(|passage| (passage.facts.clone(), passage.envelope.clone()));
         let inside = tokio::task::spawn_blocking(move || {
             let passage = way.as_ref().map(|(facts, envelope)| Passage { facts, envelope });
-            content::look(&desk, &octets, passage)
+            let outline = outline.unwrap_or_else(|| Outline::of(&octets));
+            content::look_into(&desk, outline, passage)
         });
         let failed = |error: tokio::task::JoinError| error.to_string();
         inside.await.unwrap_or_else(|error| content::failed(&self.desk.weights, failed(error)))

@@ -7,6 +7,7 @@
 //! thread of their own, a few at once, while the virus scanner works beside.
 
 pub mod antivirus;
+pub mod attachments;
 mod authenticated;
 pub mod authentication;
 pub mod authorship;
@@ -54,6 +55,7 @@ pub use stage::Scanned;
 use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
+use crate::message::contents::Contents;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
 use crate::store::Store;
@@ -133,6 +135,8 @@ pub struct Look {
     pub observation: Option<Observation>,
     /// A DMARC report that the mail brought.
     pub report: Option<Arc<Incoming>>,
+    /// The files that it carries.
+    pub contents: Arc<Contents>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.

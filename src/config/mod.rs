@@ -4,6 +4,7 @@
 //! In: a file. Out: [`Config`], immutable; a reload makes a new one. Relative paths are meant
 //! from the folder of the file. Every section is optional but `system`.
 
+mod attachments;
 mod authentication;
 mod bulk;
 mod check;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use attachments::{Attachments, UnpackLimits};
 pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
 pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
@@ -92,6 +94,9 @@ pub struct Config {
     /// How the classifier learns.
     #[serde(default)]
     pub learning: Learning,
+    /// Files that messages carry.
+    #[serde(default)]
+    pub attachments: Attachments,
     /// Digests of what was seen before.
     #[serde(default)]
     pub bulk: Bulk,

@@ -130,10 +130,27 @@ impl Anatomy {
         walk.anatomy
     }
 
+    /// Whether any part is a file, or holds one as text may.
+    pub fn carries_files(&self) -> bool {
+        let is_composite = |part: &&Part| matches!(part.kind, Kind::Multipart | Kind::Message);
+        self.parts.iter().filter(|part| !is_composite(part)).any(|part| {
+            part.kind == Kind::Other
+                || part.media.attachment
+                || part.media.filename.is_some()
+                || may_hold_file(&part.body)
+        })
+    }
+
     /// The header of the message.
     pub fn head(&self) -> Option<&Head> {
         self.parts.first().map(|part| &part.head)
     }
+}
+
+/// Whether a text has the first word of a uuencoded, yEnc or BinHex file, or of a message.
+fn may_hold_file(text: &[u8]) -> bool {
+    const MARKS: [&[u8]; 4] = [b"begin ", b"=ybegin ", b"BinHex", b"base64"];
+    MARKS.iter().any(|mark| memchr::memmem::find(text, mark).is_some())
 }
 
 /// Octets that are a part still to be read.

@@ -60,7 +60,8 @@ pub(super) fn candidate(
     };
     let site = Arc::clone(&live.site);
     let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
-    Ok(Some(Desk { rules, weights, likeness, site, bulk, hostname }))
+    let unpacking = live.unpacking;
+    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, hostname }))
 }
 
 /// One judged mail.

@@ -40,6 +40,7 @@ impl Closed {
 }
 
 /// A file that is being taken apart.
+#[allow(missing_debug_implementations)] // Lives within one call only.
 pub struct Opening<'w, 'r> {
     walk: &'w mut Walk<'r>,
     item: usize,
@@ -179,6 +180,7 @@ impl<'w, 'r> Opening<'w, 'r> {
 }
 
 /// What a decompressor yielded.
+#[derive(Debug)]
 pub struct Unpacked {
     /// As far as it came.
     pub octets: Bytes,

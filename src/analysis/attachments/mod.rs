@@ -1,0 +1,116 @@
+//! The files of a message: what they are, what is remarkable about them, and what their names
+//! pretend.
+//!
+//! In: the [`Contents`] of a message. Out: sightings whose detail begins with the path of the
+//! file (`invoice.zip/docs/readme.docx: …`). Linear in the number of files. Whether a file may
+//! come in is for the policy to say; here it is only seen.
+
+mod names;
+mod password;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::Sighting;
+use crate::config::UnpackLimits;
+use crate::message::contents::{Closed, Contents, Item, Limits};
+use crate::message::{Anatomy, Family, Zone};
+
+/// Sightings of one name; the rest is counted.
+const SAME_NAME: usize = 8;
+
+/// The limits of the walk by the configuration.
+pub fn limits(configured: &UnpackLimits) -> Limits {
+    Limits {
+        depth: configured.depth,
+        members: configured.members,
+        octets: configured.octets,
+        member_octets: configured.member_octets,
+        ratio: configured.ratio,
+        time: configured.time(),
+        ..Limits::default()
+    }
+}
+
+/// The names of all files that came in files, one a line, and whether there are any: content
+/// rules look for names there, too.
+pub fn inner_names(contents: &Contents) -> Option<String> {
+    let inner = contents.items.iter().filter(|item| item.parent.is_some());
+    let names: Vec<&str> = inner.map(|item| item.path.as_str()).collect();
+    (!names.is_empty()).then(|| Zone::Filename.normal_form(&names.join("\n")))
+}
+
+/// Says what is remarkable about the files of a message.
+pub fn look(anatomy: &Anatomy, contents: &Contents) -> Vec<Sighting> {
+    let mut seen = Seen::default();
+    for remark in &contents.remarks {
+        seen.add(remark.name, 1.0, contents.place(remark));
+    }
+    for item in &contents.items {
+        look_at(item, &mut seen);
+    }
+    if contents.items.iter().any(|item| item.closed == Some(Closed::Encrypted))
+        && let Some(words) = password::told_in_text(anatomy)
+    {
+        seen.add("ARCHIVE_PASSWORD_TOLD", 1.0, words);
+    }
+    seen.finish()
+}
+
+fn look_at(item: &Item, seen: &mut Seen) {
+    let family = item.nature.family();
+    let name = match family {
+        Family::Executable => Some("FILE_EXECUTABLE"),
+        Family::Script => Some("FILE_SCRIPT"),
+        Family::Shortcut => Some("FILE_SHORTCUT"),
+        Family::DiskImage => Some("FILE_DISK_IMAGE"),
+        _ => None,
+    };
+    let place = |what: &str| format!("{}: {what}", item.path);
+    if let Some(name) = name {
+        // In an archive it is meant to be unseen.
+        let strength = if item.depth > 0 { 1.5 } else { 1.0 };
+        seen.add(name, strength, place(item.nature.words()));
+    }
+    if let Some(pretended) = names::pretended(item) {
+        seen.add("FILE_TYPE_HIDDEN", 1.0, place(&pretended));
+    }
+    if let Some(shown) = names::double_extension(&item.name) {
+        seen.add("FILE_DOUBLE_EXTENSION", 1.0, place(&shown));
+    }
+    if names::is_padded(&item.name) {
+        seen.add("FILE_NAME_PADDED", 1.0, place("spaces push its extension out of sight"));
+    }
+}
+
+/// Sightings, a few of each name.
+#[derive(Default)]
+struct Seen {
+    sightings: Vec<Sighting>,
+    times: HashMap<&'static str, usize>,
+}
+
+impl Seen {
+    fn add(&mut self, name: &'static str, strength: f32, detail: String) {
+        let times = self.times.entry(name).or_default();
+        *times += 1;
+        if *times == 1 {
+            self.sightings.push(Sighting::strong(name, strength, detail));
+        } else if *times <= SAME_NAME {
+            // Named, but not weighed again: ten programs are no worse than one.
+            self.sightings.push(Sighting::strong(name, 0.0, detail));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Sighting> {
+        for (name, times) in self.times {
+            let more = times.saturating_sub(SAME_NAME);
+            let first = self.sightings.iter_mut().find(|one| one.name == name);
+            if let Some(first) = first.filter(|_| more > 0) {
+                first.detail.push_str(&format!(" (and {more} more)"));
+            }
+        }
+        self.sightings
+    }
+}
