@@ -15,6 +15,7 @@ use super::content::{self, Inside};
 use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::Links;
+use super::origin::Arrival;
 use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
 use crate::config::OnFailure;
 use crate::mail::{Domain, Finding};
@@ -70,6 +71,12 @@ impl Analysis {
         octets: &Bytes,
         passage: Option<Passage<'_>>,
     ) -> (Look, Option<String>) {
+        let arrival = passage
+            .map_or(Arrival::Direct, |passage| Arrival::of(&self.settings, octets, passage.facts));
+        // From here on the client is the first one that is not the house's own.
+        let passage = passage
+            .map(|passage| Passage { facts: arrival.facts(passage.facts), ..passage });
+        let asked = passage.filter(|_| arrival != Arrival::Unknown);
         let mut inside = self.look_inside(octets, passage).await;
         let author_domain = match &inside.look.author {
             Authorship::One(mailbox) => mailbox.address.domain(),
@@ -77,7 +84,7 @@ impl Analysis {
         };
         let (sender, listed) = tokio::join!(
             self.look_for_sender(octets, passage),
-            self.ask_lists(passage, &inside.links, author_domain),
+            self.ask_lists(asked, &inside.links, author_domain),
         );
         let deferral = self.add_sender(&mut inside.look, sender);
         inside.look.findings.extend(listed);
@@ -88,10 +95,15 @@ impl Analysis {
             .is_some_and(|(authentication, passage)| authentication.is_asked_about(&passage))
             .then(|| inside.look.authenticated.clone());
         let acquaintance = &inside.look.acquaintance;
-        let is_new = acquaintance.is_stranger_possible.then_some(acquaintance.is_new_sender);
+        // In its first days the box would call everybody new.
+        let is_told = acquaintance.is_stranger_possible && acquaintance.is_settled;
+        let is_new = is_told.then_some(acquaintance.is_new_sender);
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
         inside.look.findings.extend(pretence);
         inside.look.orders.extend(impersonation::banner(&self.banner, is_new));
+        if let Arrival::Relayed(facts) = arrival {
+            inside.look.relayed = Some(facts);
+        }
         (inside.look, deferral)
     }
 

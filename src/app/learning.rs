@@ -56,7 +56,8 @@ impl Learning {
             return;
         }
         let (findings, authenticated) = (&look.findings, &look.authenticated);
-        let observation = Observation { findings, facts: &mail.facts, authenticated };
+        let facts = look.relayed.as_ref().unwrap_or(&mail.facts);
+        let observation = Observation { findings, facts, authenticated };
         self.teacher.observe(mail.id, &mail.content, &observation);
         if let Some(label) = known_bad(judged.judgement()) {
             self.teacher.remember(&mail.content, label);

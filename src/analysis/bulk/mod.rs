@@ -149,7 +149,7 @@ impl Bulk {
         let mut feeds = Feeds::new(&config.bulk.feed, &data_dir);
         feeds.refresh(store.as_ref(), now_s);
         Ok(Arc::new(Bulk {
-            settings: Mutex::new((config.bulk.clone(), config.limits.clone())),
+            settings: Mutex::new((config.bulk.clone(), config.limits_of_clients())),
             memory: Mutex::new(memory),
             feeds: Mutex::new(feeds),
             store,
@@ -163,7 +163,7 @@ impl Bulk {
         let mut feeds = Feeds::new(&config.bulk.feed, &self.data_dir);
         feeds.refresh(self.store.as_ref(), seconds(SystemTime::now()));
         *locked(&self.feeds) = feeds;
-        *locked(&self.settings) = (config.bulk.clone(), config.limits.clone());
+        *locked(&self.settings) = (config.bulk.clone(), config.limits_of_clients());
     }
 
     /// Looks whether the like was seen before, and counts it. Without a passage, as for a
