@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 pub use digest::{Digests, FileDigest};
-pub use feeds::{imported, read_file};
+pub use feeds::{imported, is_feed_file, read_file};
 pub use key::{KEY_FILE, SiteKey};
 pub use sketch::Sketch;
 pub use table::Label;
@@ -48,7 +48,7 @@ use table::{Entry, Labels, Table};
 use words::hash_of;
 
 /// Folder of imported feeds in the data directory.
-const FEEDS_DIR: &str = "feeds";
+pub const FEEDS_DIR: &str = "feeds";
 /// Files that reports were about; both exactly and by likeness.
 const FILES: usize = 20_000;
 const SAVE_EVERY: Duration = Duration::from_secs(60);
