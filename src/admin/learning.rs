@@ -6,11 +6,14 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use super::Desk;
-use super::api::{Exported, LessonRow, ModelRow};
+use super::api::{Exported, LessonRow, ModelRow, SightingRow};
 use super::desk::{DeskError, OPERATOR, parse_id};
-use crate::analysis::{Feedback, Saved, Speaker, Statement};
+use crate::analysis::{Feedback, Saved, Sighting, Speaker, Statement};
 use crate::analysis::classifier::{FEATURES_VERSION, Label, Lesson, Standing};
 use crate::analysis::learning::NotTaught;
 use crate::analysis::shadow::Report;
@@ -120,6 +123,17 @@ impl Desk {
             judgement: mail.stage().judgement().as_ref().clone(),
             content: mail.content.clone(),
         }))
+    }
+
+    /// What the box has seen before of a message that somebody brings; counts nothing. Blocks.
+    pub(super) fn seen_before(&self, message: &Bytes) -> Vec<SightingRow> {
+        let Some(bulk) = &self.bulk else { return Vec::new() };
+        let row = |seen: Sighting| SightingRow {
+            name: seen.name.to_owned(),
+            strength: seen.strength,
+            detail: seen.detail,
+        };
+        bulk.look_at(message, SystemTime::now()).into_iter().map(row).collect()
     }
 
     /// What the classifier in force knows.

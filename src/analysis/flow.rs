@@ -16,9 +16,11 @@ use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::Links;
 use super::origin::Arrival;
-use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
+use super::{
+    Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship,
+};
 use crate::config::OnFailure;
-use crate::mail::{Domain, Finding};
+use crate::mail::{Domain, Finding, Role};
 use crate::message::Authorship;
 
 /// Hosts of links that lists in DNS may be asked for; they choose among them.
@@ -87,6 +89,7 @@ impl Analysis {
             self.ask_lists(asked, &inside.links, author_domain),
         );
         let deferral = self.add_sender(&mut inside.look, sender);
+        self.settle_author(&mut inside.look, passage);
         inside.look.findings.extend(listed);
         self.recognize(&mut inside.look, passage);
         // Where nobody was asked who vouches, that nobody does says nothing.
@@ -105,6 +108,32 @@ impl Analysis {
             inside.look.relayed = Some(facts);
         }
         (inside.look, deferral)
+    }
+
+    /// Whether a name that is somebody else's address refuses the mail. Own mail is not asked
+    /// who vouches for it: the house does.
+    fn settle_author(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let found = look.findings.iter_mut().find(|one| one.name == authorship::IS_ADDRESS);
+        let (Some(found), Some(passage)) = (found, passage) else { return };
+        let is_ours = |host: &str| self.desk.site.is_own(host);
+        let author_domain = match &look.author {
+            Authorship::One(mailbox) => mailbox.address.domain(),
+            _ => None,
+        };
+        let own = Authenticated {
+            vouching: author_domain.into_iter().cloned().collect(),
+            ..Authenticated::default()
+        };
+        let settled = match passage.facts.role {
+            Role::Inbound => authorship::settle(&look.author, &look.authenticated, is_ours),
+            // Among themselves people of the house need no protection.
+            Role::Outbound | Role::Submission => {
+                authorship::settle(&look.author, &own, |_| false)
+            }
+        };
+        if let Some(sighting) = settled {
+            *found = self.desk.weights.weigh(sighting);
+        }
     }
 
     async fn look_inside(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {

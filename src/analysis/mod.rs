@@ -313,6 +313,11 @@ impl Analysis {
         }
     }
 
+    /// What a sighting of another process is worth by the weights in force.
+    pub fn weigh(&self, sighting: Sighting) -> Finding {
+        self.desk.weights.weigh(sighting)
+    }
+
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's
     /// thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {

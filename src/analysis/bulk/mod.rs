@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use digest::{Digests, FileDigest};
@@ -40,12 +41,28 @@ pub use table::Label;
 use super::{Passage, Sighting};
 use crate::config::{Bulk as Settings, Config, Limits};
 use crate::mail::Role;
-use crate::message::Anatomy;
+use crate::message::{self, Anatomy};
 use crate::store::{DigestKind, KeptDigest, Store, StoreError};
 use feed::{FEED_ENTRIES, Feed, FeedEntry, FeedError};
 use feeds::Feeds;
 use table::{Entry, Labels, Table};
 use words::hash_of;
+
+/// All that is seen here.
+const SIGHTINGS: [&str; 6] = [
+    "BULK_SEEN",
+    "BULK_LIST_SEEN",
+    "BULK_MANY_SENDERS",
+    "NEAR_SPAM",
+    "NEAR_HAM",
+    "ATTACHMENT_KNOWN_BAD",
+];
+
+/// What another process says that it saw here; nothing when the name is none of ours.
+pub fn told(name: &str, strength: f32, detail: String) -> Option<Sighting> {
+    let known = SIGHTINGS.into_iter().find(|known| *known == name)?;
+    Some(Sighting::strong(known, strength, detail))
+}
 
 /// Folder of imported feeds in the data directory.
 pub const FEEDS_DIR: &str = "feeds";
@@ -229,6 +246,11 @@ impl Bulk {
         let feeds = locked(&self.feeds);
         let (said, is_exact) = feeds.of_file(&file.sha256, file.sketch.as_ref(), now_s)?;
         Some(judge::of_file_elsewhere(file, &said, is_exact))
+    }
+
+    /// The same for octets, without counting.
+    pub fn look_at(&self, octets: &Bytes, now: SystemTime) -> Vec<Sighting> {
+        self.look(&Anatomy::of(octets, message::Limits::default()), None, now)
     }
 
     /// Somebody said what a message is: policy, quarantine, a scanner, a reader. `now` is when.
