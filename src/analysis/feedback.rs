@@ -8,8 +8,10 @@
 
 use bytes::Bytes;
 
+use super::history::History;
 use super::origin::Arrival;
 use super::{Analysis, Authenticated, Dmarc, DmarcPolicy, Feedback, Passage, Speaker};
+use crate::config;
 use crate::mail::{Content, Domain, Envelope, Facts, Judgement, MailId, Order, ReversePath};
 use crate::message::{Anatomy, AuthenticationResults, Authorship, Head, Limits, Oddities};
 
@@ -38,24 +40,27 @@ pub struct Statement<'a> {
 impl Analysis {
     /// Moves the history of a mail's sender. Blocks on the disk when the content lies there.
     pub fn hear(&self, statement: &Statement<'_>, now_s: u64) {
-        let Some(history) = self.history() else { return };
-        let Some(octets) = header(statement.content) else { return };
-        let facts = statement.facts;
-        let arrival = Arrival::of(&self.settings, &octets, facts);
-        let (head, _) = Head::split(&octets, &mut Oddities::default());
-        let author = Anatomy::of(head.octets(), Limits::default()).author();
-        let authenticated =
-            recorded(statement.judgement, &statement.envelope.reverse_path, &author);
-        let passage = Passage { facts: arrival.facts(facts), envelope: statement.envelope };
-        let said = (statement.speaker, statement.feedback);
-        history.record_feedback(
-            (statement.mail_id, passage),
-            &author,
-            &authenticated,
-            said,
-            now_s,
-        );
+        if let Some(history) = self.history() {
+            hear(history, &self.settings, statement, now_s);
+        }
     }
+}
+
+fn hear(
+    history: &History,
+    settings: &config::Authentication,
+    statement: &Statement<'_>,
+    now_s: u64,
+) {
+    let Some(octets) = header(statement.content) else { return };
+    let Statement { mail_id, facts, envelope, judgement, .. } = *statement;
+    let arrival = Arrival::of(settings, &octets, facts);
+    let (head, _) = Head::split(&octets, &mut Oddities::default());
+    let author = Anatomy::of(head.octets(), Limits::default()).author();
+    let authenticated = recorded(judgement, &envelope.reverse_path, &author);
+    let passage = Passage { facts: arrival.facts(facts), envelope };
+    let said = (statement.speaker, statement.feedback);
+    history.record_feedback((mail_id, passage), &author, &authenticated, said, now_s);
 }
 
 /// The header section with the line that ends it; none when it is too long to be read whole.
