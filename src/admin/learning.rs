@@ -13,10 +13,10 @@ use bytes::Bytes;
 use super::Desk;
 use super::api::{Exported, LessonRow, ModelRow, SightingRow};
 use super::desk::{DeskError, OPERATOR, parse_id};
-use crate::analysis::{Feedback, Saved, Sighting, Speaker, Statement};
 use crate::analysis::classifier::{FEATURES_VERSION, Label, Lesson, Standing};
 use crate::analysis::learning::NotTaught;
 use crate::analysis::shadow::Report;
+use crate::analysis::{Feedback, Saved, Sighting, Speaker, Statement};
 use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
 use crate::quarantine::{Held, HeldFilter};
 

@@ -16,9 +16,7 @@ use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::Links;
 use super::origin::Arrival;
-use super::{
-    Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship,
-};
+use super::{Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship};
 use crate::config::OnFailure;
 use crate::mail::{Domain, Finding, Role};
 use crate::message::Authorship;
@@ -76,8 +74,8 @@ impl Analysis {
         let arrival = passage
             .map_or(Arrival::Direct, |passage| Arrival::of(&self.settings, octets, passage.facts));
         // From here on the client is the first one that is not the house's own.
-        let passage = passage
-            .map(|passage| Passage { facts: arrival.facts(passage.facts), ..passage });
+        let passage =
+            passage.map(|passage| Passage { facts: arrival.facts(passage.facts), ..passage });
         let asked = passage.filter(|_| arrival != Arrival::Unknown);
         let mut inside = self.look_inside(octets, passage).await;
         let author_domain = match &inside.look.author {
@@ -97,10 +95,7 @@ impl Analysis {
         let authenticated = was_asked
             .is_some_and(|(authentication, passage)| authentication.is_asked_about(&passage))
             .then(|| inside.look.authenticated.clone());
-        let acquaintance = &inside.look.acquaintance;
-        // In its first days the box would call everybody new.
-        let is_told = acquaintance.is_stranger_possible && acquaintance.is_settled;
-        let is_new = is_told.then_some(acquaintance.is_new_sender);
+        let is_new = inside.look.acquaintance.newness();
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
         inside.look.findings.extend(pretence);
         inside.look.orders.extend(impersonation::banner(&self.banner, is_new));
@@ -127,9 +122,7 @@ impl Analysis {
         let settled = match passage.facts.role {
             Role::Inbound => authorship::settle(&look.author, &look.authenticated, is_ours),
             // Among themselves people of the house need no protection.
-            Role::Outbound | Role::Submission => {
-                authorship::settle(&look.author, &own, |_| false)
-            }
+            Role::Outbound | Role::Submission => authorship::settle(&look.author, &own, |_| false),
         };
         if let Some(sighting) = settled {
             *found = self.desk.weights.weigh(sighting);

@@ -73,6 +73,14 @@ pub struct Acquaintance {
     pub is_settled: bool,
 }
 
+impl Acquaintance {
+    /// Whether the author is new to the box; none where that cannot be said: of own and exempt
+    /// mail, and as long as everybody is new.
+    pub fn newness(&self) -> Option<bool> {
+        (self.is_stranger_possible && self.is_settled).then_some(self.is_new_sender)
+    }
+}
+
 /// What a person says of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feedback {
@@ -549,7 +557,7 @@ fn sightings(
     if bad >= 0.3 {
         sightings.push(Sighting::strong("HISTORY_BAD", bad, &*grades.bad_of));
     }
-    if acquaintance.is_new_sender && acquaintance.is_settled {
+    if acquaintance.newness() == Some(true) {
         let who = keys.author.as_ref().map_or("no single author".to_owned(), |(author, _)| {
             let said = if keys.is_proven { "" } else { ", not proven" };
             format!("{author}{said}")

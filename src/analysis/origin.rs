@@ -200,8 +200,7 @@ mod tests {
         ];
         for (client, received, expected) in table {
             let found = origin_of(arrival(client, Role::Inbound, received));
-            let expected =
-                expected.map(|(address, helo)| (address.to_owned(), helo.to_owned()));
+            let expected = expected.map(|(address, helo)| (address.to_owned(), helo.to_owned()));
             assert_eq!(found, expected, "{client} {received:?}");
         }
         assert_eq!(arrival("10.0.0.1", Role::Inbound, &["by relay"]), Arrival::Unknown);

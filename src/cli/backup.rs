@@ -425,8 +425,7 @@ mod tests {
         for name in ["../evil.digests", "..digests", "x/0123.digests", "lock"] {
             let listed = Listed::of(b"");
             let (octets, crc32c) = (listed.octets, listed.crc32c);
-            let more =
-                format!("\n[files.\"{name}\"]\noctets = {octets}\ncrc32c = \"{crc32c}\"\n");
+            let more = format!("\n[files.\"{name}\"]\noctets = {octets}\ncrc32c = \"{crc32c}\"\n");
             fs::write(folder.join(MANIFEST), format!("{manifest}{more}")).unwrap();
             let refused = restore(&new.path().join("postern.toml"), &folder, Existing::Kept);
             assert!(matches!(refused, Err(Trouble::Data(_))), "{name}: {refused:?}");

@@ -287,6 +287,7 @@ fn a_new_box_calls_nobody_new() {
             house.history.look(mailing.passage(), &look.author, &look.authenticated, now_s);
         assert_eq!(seen.iter().any(|one| one.name == "SENDER_NEW"), said);
         assert!(acquaintance.is_new_sender);
+        assert_eq!(acquaintance.newness(), said.then_some(true));
     }
 }
 
