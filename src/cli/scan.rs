@@ -128,11 +128,10 @@ impl Scanner {
 
 /// The running box, for what only it can say; none when there is none or it keeps no digests.
 fn running(config: &Config) -> Result<Option<Control>, Trouble> {
-    if !config.bulk.enabled {
-        return Ok(None);
-    }
-    // What was learned since it was last written counts, too.
-    match model::save(config).and_then(|()| is_running(config)) {
+    // What was learned since the model was last written counts, too.
+    let found = model::save(config).and_then(|()| is_running(config));
+    match found {
+        Ok(_) if !config.bulk.enabled => Ok(None),
         Ok(true) => Ok(Some(Control::at(config)?)),
         Ok(false) => {
             eprintln!(
