@@ -1,17 +1,22 @@
 //! Whether a message shows every reader the same author, and whether the name beside the
 //! author's address claims to be another address.
 //!
-//! In: a message taken apart and its author. Out: sightings; those of class `equivocal` refuse
-//! the mail by default, because what authentication verifies would not be what is read (RFC
-//! 9989 section 11). Linear in the header; nothing fails.
+//! In: a message taken apart and its author; then who vouches. Out: sightings; those of class
+//! `equivocal` refuse the mail by default, because what authentication verifies would not be
+//! what is read (RFC 9989 section 11). A name that is somebody else's address is one of them,
+//! until somebody answers for the author ([`settle`]). Linear in the header; nothing fails.
 
 mod claims;
 
-use super::Sighting;
-use crate::mail::Address;
+use super::{Authenticated, Sighting};
+use crate::mail::{Address, Domain};
 use crate::message::{Anatomy, Authorship, Head, Mailbox, doubt};
 use crate::net::registrable::is_same_organisation;
 
+/// The name is somebody else's address, and nobody answers for the author …
+pub(super) const IS_ADDRESS: &str = "AUTHOR_NAME_IS_ADDRESS";
+/// … or somebody does.
+const OTHER_ADDRESS: &str = "AUTHOR_NAME_OTHER_ADDRESS";
 /// Runs of white space in a name longer than this push the address out of sight.
 const PADDING: usize = 20;
 /// Names longer than this do, too.
@@ -89,10 +94,34 @@ fn look_at_name(anatomy: &Anatomy, mailbox: &Mailbox, seen: &mut Vec<Sighting>) 
     let detail = format!("{claim} beside {}", mailbox.address);
     let sight = match () {
         () if is_explained(anatomy, claim, &mailbox.address) => "AUTHOR_NAME_EXPLAINED",
-        () if claimed.is_whole => "AUTHOR_NAME_IS_ADDRESS",
+        () if claimed.is_whole => IS_ADDRESS,
         () => "AUTHOR_NAME_HOLDS_ADDRESS",
     };
     seen.push(Sighting::new(sight, detail));
+}
+
+/// What a name that is somebody else's address comes to, now that it is known who vouches: it
+/// stays a refusal where nobody answers for the author, and where the name is an address of
+/// the house, which no stranger shows in good faith. Otherwise the reader can be deceived
+/// about the name only, as by any name, and it is one more finding: web forms and ticket
+/// systems write such mail. `is_ours` knows the domains of the house.
+pub(super) fn settle(
+    author: &Authorship,
+    authenticated: &Authenticated,
+    is_ours: impl Fn(&str) -> bool,
+) -> Option<Sighting> {
+    let Authorship::One(mailbox) = author else { return None };
+    let own = mailbox.address.domain()?.as_str();
+    let vouches = |domain: &Domain| is_same_organisation(domain.as_str(), own);
+    if !authenticated.speaks_for_author() && !authenticated.vouching.iter().any(vouches) {
+        return None;
+    }
+    let claimed = claims::addresses_in(&mailbox.display_name);
+    let is_deceit = |claim: &Address| {
+        !is_ours(own) && claim.domain().is_some_and(|domain| is_ours(domain.as_str()))
+    };
+    let claim = claimed.found.first().filter(|claim| claimed.is_whole && !is_deceit(claim))?;
+    Some(Sighting::new(OTHER_ADDRESS, format!("{claim} beside {}", mailbox.address)))
 }
 
 /// Lists, forms and services speak for somebody and say so: answers go to the address that

@@ -16,6 +16,7 @@ pub mod classifier;
 mod content;
 mod desk;
 pub mod dmarc_reports;
+mod feedback;
 mod flow;
 pub mod greylist;
 pub mod headers;
@@ -26,6 +27,7 @@ mod likeness;
 pub mod links;
 pub mod lists;
 pub mod manners;
+mod origin;
 mod passage;
 pub mod reputation;
 pub mod rules;
@@ -45,15 +47,16 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
-pub use history::Acquaintance;
+pub use feedback::Statement;
+pub use history::{Acquaintance, Feedback, Speaker};
 pub use likeness::{Likeness, Saved, Untaught};
 pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
-use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
+use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
+use crate::mail::{Content, EnhancedCode, Facts, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::message::contents::Contents;
 use crate::net::resolver::{DnsResolver, Resolve};
@@ -125,6 +128,9 @@ pub struct Look {
     pub authenticated: Authenticated,
     /// Whom the reader sees as its author.
     pub author: Authorship,
+    /// Of mail that an own relay passed on: the facts as they are of the client in front of
+    /// it. Whoever judges or remembers a sender takes these.
+    pub relayed: Option<Facts>,
     /// How well the box knows who sent it.
     pub acquaintance: Acquaintance,
     /// What the lists of senders say, one a recipient; empty when they say nothing.
@@ -156,6 +162,8 @@ pub struct Analysis {
     /// What recipients are told of strangers.
     banner: Impersonation,
     reports: DmarcReports,
+    /// Says which servers in front of the box are its own, and how senders are authenticated.
+    settings: config::Authentication,
     /// Reports that are being read.
     reading: Semaphore,
     timeout: Duration,
@@ -189,6 +197,7 @@ impl Analysis {
             etiquette: Some(Etiquette::new(config)),
             banner: config.impersonation.clone(),
             reports: config.authentication.reports.clone(),
+            settings: config.authentication.clone(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -212,6 +221,7 @@ impl Analysis {
             etiquette: None,
             banner: Impersonation::default(),
             reports: DmarcReports::default(),
+            settings: config::Authentication::default(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -305,6 +315,11 @@ impl Analysis {
                 Ok(Look { findings: vec![finding], unscanned: true, ..Look::default() })
             }
         }
+    }
+
+    /// What a sighting of another process is worth by the weights in force.
+    pub fn weigh(&self, sighting: Sighting) -> Finding {
+        self.desk.weights.weigh(sighting)
     }
 
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's

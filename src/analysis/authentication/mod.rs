@@ -15,7 +15,6 @@ mod dkim;
 mod dmarc;
 mod iprev;
 mod keys;
-mod origin;
 mod report;
 mod signatures;
 mod signed;
@@ -36,13 +35,13 @@ pub use dkim::{DkimCheck, DkimResult};
 pub use dmarc::{Alignment, Evaluation, Identifier, Mechanism, PolicyRecord};
 pub use iprev::{Iprev, IprevResult};
 
+use super::origin::{self, Origin};
 use super::{Authenticated, Demand, Dmarc, DmarcPolicy, Passage, Sighting};
 use crate::config::{self, Config, Consequence, OnTemperror};
 use crate::mail::{Domain, EnhancedCode, Order, ReversePath, Role};
 use crate::message::{Anatomy, Authorship, Head, Limits, Oddities};
 use crate::net::resolver::Resolve;
 use crate::store::dmarc::Observation;
-use origin::Origin;
 use signatures::Signatures;
 use spf::{Question, Spf, SpfResult};
 

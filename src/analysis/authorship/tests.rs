@@ -61,5 +61,42 @@ fn doubts_refuse_and_explanations_do_not() {
     for refused in ["AUTHOR_EQUIVOCAL", "AUTHOR_NAME_IS_ADDRESS", "AUTHORS_WITHOUT_SENDER"] {
         assert_eq!(class_of(refused), Class::Equivocal);
     }
+    assert_eq!(class_of("AUTHOR_NAME_OTHER_ADDRESS"), Class::Phish);
     assert_eq!(class_of("AUTHOR_NAME_EXPLAINED"), Class::Notice);
+}
+
+#[test]
+fn who_answers_for_the_author_decides_about_a_name_that_is_an_address() {
+    let settled = |from: &str, vouching: &[&str], dmarc| {
+        let message = bytes::Bytes::from(format!("From: {from}\r\n\r\nx\r\n"));
+        let author = Anatomy::of(&message, crate::message::Limits::default()).author();
+        let author_domain = match &author {
+            Authorship::One(mailbox) => mailbox.address.domain().cloned(),
+            _ => None,
+        };
+        let vouching = vouching.iter().map(|name| Domain::parse(name).unwrap()).collect();
+        let authenticated = Authenticated { author_domain, dmarc, vouching };
+        let is_ours = |host: &str| host == "own.test" || host.ends_with(".own.test");
+        settle(&author, &authenticated, is_ours).map(|sighting| sighting.name)
+    };
+    use crate::analysis::{Dmarc, DmarcPolicy};
+    let none = Dmarc::None;
+    let fail = Dmarc::Fail(DmarcPolicy::None);
+    let mild = Some("AUTHOR_NAME_OTHER_ADDRESS");
+    let table: [(&str, &[&str], Dmarc, Option<&str>); 10] = [
+        ("\"carl@mail.test\" <forms@own.test>", &["own.test"], Dmarc::Pass, mild),
+        ("\"carl@mail.test\" <forms@www.own.test>", &["own.test"], none, mild),
+        ("\"carl@mail.test\" <forms@own.test>", &[], none, None),
+        ("\"carl@mail.test\" <forms@desk.test>", &["desk.test"], none, mild),
+        ("\"carl@mail.test\" <forms@desk.test>", &["evil.test"], fail, None),
+        ("\"carl@mail.test\" <forms@desk.test>", &[], none, None),
+        // In the name of the house only the house itself.
+        ("\"boss@own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, None),
+        ("\"boss@sub.own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, None),
+        ("\"boss@own.test\" <x@sub.own.test>", &["sub.own.test"], Dmarc::Pass, mild),
+        ("\"carl@mail.test\" <a@own.test>, <b@own.test>", &["own.test"], Dmarc::Pass, None),
+    ];
+    for (from, vouching, dmarc, expected) in table {
+        assert_eq!(settled(from, vouching, dmarc), expected, "{from} {vouching:?}");
+    }
 }
