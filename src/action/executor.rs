@@ -25,7 +25,7 @@ use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_19
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
-use crate::mail::{Address, Domain, Envelope, Judgement, Mail, MailId};
+use crate::mail::{Address, Domain, Envelope, Judgement, Mail, MailId, Order};
 use crate::message::edit;
 use crate::smtp::client::Speaker;
 use crate::spool::{Attempt, Outcome};
@@ -235,21 +235,42 @@ where
                 }
             }
         }
-        if !plan.deliver.is_empty() {
-            self.deliver(mail, judgement, &plan.deliver, later).await;
+        for copies in copies_of(judgement, plan.deliver) {
+            match self.keep_original(mail, &copies).await {
+                Ok(()) => self.deliver(mail, judgement, &copies, later).await,
+                Err(why) => {
+                    tracing::error!(mail_id = %mail.id, why, "an original cannot be kept");
+                    later.at(SystemTime::now() + OWN_TROUBLE, || why);
+                }
+            }
         }
+    }
+
+    /// Keeps the mail as it came where an order says so, before anything of it goes out.
+    async fn keep_original(&self, mail: &Mail<Q::Stage>, copies: &Copies) -> Result<(), String> {
+        for order in &copies.orders {
+            let Order::KeepOriginal { area } = order else { continue };
+            self.keep.keep(mail, &copies.recipients, area).await?;
+            if self.queue.history(mail).attempts == 0 {
+                let names = copies.recipients.iter().map(|at| name(&mail.envelope, *at)).collect();
+                let event = Event::OriginalKept { area: area.clone(), recipients: names };
+                self.chronicle.note(mail.id, event);
+            }
+        }
+        Ok(())
     }
 
     async fn deliver(
         &self,
         mail: &Mail<Q::Stage>,
         judgement: &Judgement,
-        recipients: &[u16],
+        copies: &Copies,
         later: &mut Later,
     ) {
+        let recipients = copies.recipients.as_slice();
         let settings = self.settings.load_full();
         let history = self.queue.history(mail);
-        let letter = match self.letter(mail, judgement, &settings, history.attempts).await {
+        let letter = match self.letter(mail, &copies.orders, &settings, history.attempts).await {
             Ok(letter) => Arc::new(letter),
             Err(error) => {
                 tracing::error!(mail_id = %mail.id, %error, "a queued mail cannot be read");
@@ -275,11 +296,11 @@ where
     async fn letter(
         &self,
         mail: &Mail<Q::Stage>,
-        judgement: &Judgement,
+        orders: &[Order],
         settings: &Settings,
         attempts: u32,
     ) -> std::io::Result<Letter> {
-        let (content, orders) = (mail.content.clone(), judgement.orders.clone());
+        let (content, orders) = (mail.content.clone(), orders.to_vec());
         let outgoing = match content.in_memory().is_some() {
             true => edit::rewrite(&content, &orders)?,
             false => tokio::task::spawn_blocking(move || edit::rewrite(&content, &orders))
@@ -407,6 +428,32 @@ where
         self.chronicle.note(mail.id, Event::Reported { report });
         Ok(())
     }
+}
+
+/// Recipients whose copies are alike.
+struct Copies {
+    orders: Vec<Order>,
+    recipients: Vec<u16>,
+}
+
+/// Sorts recipients by what is to be done with their copies.
+fn copies_of(judgement: &Judgement, recipients: Vec<u16>) -> Vec<Copies> {
+    let single = |order: &Order| matches!(order, Order::For { .. });
+    if recipients.is_empty() {
+        return Vec::new();
+    }
+    if !judgement.orders.iter().any(single) {
+        return vec![Copies { orders: judgement.orders.clone(), recipients }];
+    }
+    let mut sorted: Vec<Copies> = Vec::new();
+    for recipient in recipients {
+        let orders = judgement.orders_of(recipient);
+        match sorted.iter_mut().find(|copies| copies.orders == orders) {
+            Some(copies) => copies.recipients.push(recipient),
+            None => sorted.push(Copies { orders, recipients: vec![recipient] }),
+        }
+    }
+    sorted
 }
 
 fn name(envelope: &Envelope, recipient: u16) -> String {

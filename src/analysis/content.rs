@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::attachments;
+use super::attachments::{self, Carried};
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
@@ -32,17 +32,21 @@ pub(super) struct Inside {
 }
 
 /// A message taken apart, before anything is unpacked; a parser's panic is kept for later.
-pub(super) struct Outline(Result<Anatomy, String>);
+pub(super) struct Outline {
+    octets: Bytes,
+    anatomy: Result<Anatomy, String>,
+}
 
 impl Outline {
     /// Takes a message apart.
     pub(super) fn of(octets: &Bytes) -> Outline {
-        Outline(caught(|| Anatomy::of(octets, Limits::default())))
+        let anatomy = caught(|| Anatomy::of(octets, Limits::default()));
+        Outline { octets: octets.clone(), anatomy }
     }
 
     /// Whether files may have to be unpacked, which takes its time even for a small message.
     pub(super) fn carries_files(&self) -> bool {
-        self.0.as_ref().is_ok_and(Anatomy::carries_files)
+        self.anatomy.as_ref().is_ok_and(Anatomy::carries_files)
     }
 }
 
@@ -76,7 +80,9 @@ pub(super) fn look(desk: &Desk, octets: &Bytes, passage: Option<Passage<'_>>) ->
 pub(super) fn look_into(desk: &Desk, outline: Outline, passage: Option<Passage<'_>>) -> Inside {
     // What is shared with other scans is a pool of scratch memory behind a lock; the one in
     // use is lost with the panic.
-    let looked = outline.0.and_then(|anatomy| caught(|| look_inside(desk, anatomy, passage)));
+    let Outline { octets, anatomy } = outline;
+    let looked =
+        anatomy.and_then(|anatomy| caught(|| look_inside(desk, &octets, anatomy, passage)));
     looked.unwrap_or_else(|why| failed(&desk.weights, why))
 }
 
@@ -91,7 +97,12 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn look_inside(desk: &Desk, mut anatomy: Anatomy, passage: Option<Passage<'_>>) -> Inside {
+fn look_inside(
+    desk: &Desk,
+    octets: &Bytes,
+    mut anatomy: Anatomy,
+    passage: Option<Passage<'_>>,
+) -> Inside {
     let weights = &desk.weights;
     let mut scan = match desk.rules.scan() {
         Ok(scan) => scan,
@@ -125,8 +136,8 @@ fn look_inside(desk: &Desk, mut anatomy: Anatomy, passage: Option<Passage<'_>>) 
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
-    let contents = Arc::new(contents);
-    let look = Look { findings, summary, author, contents, ..Look::default() };
+    let carried = Arc::new(Carried::of(octets, &anatomy, contents));
+    let look = Look { findings, summary, author, carried, ..Look::default() };
     Inside { anatomy, links, look }
 }
 

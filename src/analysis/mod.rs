@@ -58,12 +58,12 @@ pub use stage::Scanned;
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{Content, EnhancedCode, Facts, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
-use crate::message::contents::Contents;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
 use crate::store::Store;
 use crate::store::dmarc::Observation;
 use antivirus::Antivirus;
+use attachments::Carried;
 use authentication::Authentication;
 use bulk::Bulk;
 use desk::Desk;
@@ -142,7 +142,7 @@ pub struct Look {
     /// A DMARC report that the mail brought.
     pub report: Option<Arc<Incoming>>,
     /// The files that it carries.
-    pub contents: Arc<Contents>,
+    pub carried: Arc<Carried>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.

@@ -86,7 +86,7 @@ pub(super) fn tune(order: &TuneOrder) -> Result<Exit, Trouble> {
         rows.iter().filter(|(_, held)| *held == held_out).map(|(row, _)| row.clone()).collect()
     };
     let (fitted, held_out) = (part(false), part(true));
-    let policy = PolicySet::new(&config.policy);
+    let policy = PolicySet::of(&config);
     let terms = policy.terms(Role::Inbound, None);
     let tag = if terms.tag.is_finite() { terms.tag } else { Terms::shipped(Role::Inbound).tag };
     let fit = fit(&knobs, &fitted, f64::from(tag));

@@ -11,6 +11,7 @@ mod check;
 mod dmarc_reports;
 mod door;
 mod error;
+mod group;
 mod history;
 mod impersonation;
 mod learning;
@@ -24,12 +25,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use attachments::{Attachments, UnpackLimits};
+pub use attachments::{
+    AttachmentOrder, AttachmentRule, Attachments, FileFamily, FileState, UnpackLimits,
+};
 pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
 pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
+pub use group::{BadParty, Group, Party};
 pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::{BrandText, Impersonation, Person};
 pub use learning::{Learning, Shadow};
@@ -94,6 +98,9 @@ pub struct Config {
     /// How the classifier learns.
     #[serde(default)]
     pub learning: Learning,
+    /// Names for sets of own people.
+    #[serde(default)]
+    pub group: Vec<Group>,
     /// Files that messages carry.
     #[serde(default)]
     pub attachments: Attachments,

@@ -59,6 +59,10 @@ pub(super) fn announce(mail_id: MailId, event: &Event) {
             info!(target: TARGET, mail_id = id, event = name, area = short(area),
                 recipients = listed(recipients), "quarantined");
         }
+        Event::OriginalKept { area, recipients } => {
+            info!(target: TARGET, mail_id = id, event = name, area = short(area),
+                recipients = listed(recipients), "original kept");
+        }
         Event::Released { by }
         | Event::Held { by }
         | Event::Retried { by }

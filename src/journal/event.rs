@@ -176,6 +176,13 @@ pub enum Event {
         /// What it had come to, for example `connection` or `AUTH`.
         stage: String,
     },
+    /// The mail as it came is kept beside copies that go out changed.
+    OriginalKept {
+        /// Where.
+        area: String,
+        /// Whose copies were changed.
+        recipients: Vec<String>,
+    },
 }
 
 impl Event {
@@ -248,6 +255,7 @@ impl Event {
             Event::Originated { .. } => "originated",
             Event::TurnedAway { .. } => "turned_away",
             Event::VisitRefused { .. } => "visit_refused",
+            Event::OriginalKept { .. } => "original_kept",
         }
     }
 
@@ -268,7 +276,9 @@ impl Event {
             Event::TurnedAway { forward_paths, reply, stage, .. } => {
                 reply.len() + stage.len() + texts(forward_paths)
             }
-            Event::Quarantined { recipients, .. } => texts(recipients),
+            Event::Quarantined { recipients, .. } | Event::OriginalKept { recipients, .. } => {
+                texts(recipients)
+            }
             Event::Delivered { recipient, reply, .. }
             | Event::Deferred { recipient, reply, .. }
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
@@ -310,7 +320,7 @@ impl Event {
                 limit(recipient, ADDRESS_OCTETS);
                 limit(reply, TEXT_OCTETS);
             }
-            Event::Quarantined { area, recipients } => {
+            Event::Quarantined { area, recipients } | Event::OriginalKept { area, recipients } => {
                 limit(area, ADDRESS_OCTETS);
                 limit_all(recipients);
             }

@@ -177,6 +177,10 @@ fn words(event: &Event) -> String {
         Event::Quarantined { area, recipients } => {
             format!("quarantined in {} for {}", safe(area), listed(recipients))
         }
+        Event::OriginalKept { area, recipients } => {
+            let (area, recipients) = (safe(area), listed(recipients));
+            format!("the original is kept in {area}; changed copies go out for {recipients}")
+        }
         Event::Released { by } => format!("released by {}", safe(by)),
         Event::Held { by } => format!("held by {}", safe(by)),
         Event::Retried { by } => format!("another attempt was asked for by {}", safe(by)),

@@ -308,6 +308,7 @@ fn every_event() -> Vec<Event> {
         Event::Discarded,
         Event::Expired,
         Event::Recovered,
+        Event::OriginalKept { area: text(), recipients: vec![text()] },
         Event::Originated {
             about: Some(MailId::mint()),
             reverse_path: String::new(),

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,7 +84,23 @@ impl Drop for Reservation {
 #[derive(Debug, Clone)]
 enum Body {
     Memory(Bytes),
-    File { file: Arc<File>, offset: u64 },
+    File {
+        file: Arc<File>,
+        offset: u64,
+    },
+    /// Pieces of other contents, one behind the other.
+    Chain(Arc<[Link]>),
+}
+
+/// A piece of a chain.
+#[derive(Debug, Clone)]
+struct Link {
+    /// Where in the chain it begins.
+    start: u64,
+    len: u64,
+    content: Content,
+    /// Where in `content` it begins.
+    from: u64,
 }
 
 /// The octets of a message. Clones share them.
@@ -107,6 +124,28 @@ impl Content {
         Content { body: Body::File { file, offset }, len, _reservation: None }
     }
 
+    /// This content with other octets in some places; nothing is copied but those. Places are
+    /// offsets in this content; of places that overlap, the first counts and takes in the
+    /// others.
+    pub fn spliced(&self, mut edits: Vec<Edit>) -> Content {
+        edits.sort_by_key(|edit| edit.place.start);
+        let mut chain = Chain::default();
+        let mut at = 0;
+        for edit in edits {
+            let (start, end) = (edit.place.start.min(self.len), edit.place.end.min(self.len));
+            if start < at {
+                at = at.max(end);
+                continue;
+            }
+            chain.push(self, at, start - at);
+            let with = Content::from_bytes(edit.with);
+            chain.push(&with, 0, with.len);
+            at = end.max(start);
+        }
+        chain.push(self, at, self.len.saturating_sub(at));
+        Content { len: chain.len, body: Body::Chain(chain.links.into()), _reservation: None }
+    }
+
     /// Length in octets.
     pub fn len(&self) -> u64 {
         self.len
@@ -121,7 +160,7 @@ impl Content {
     pub fn in_memory(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Memory(bytes) => Some(bytes),
-            Body::File { .. } => None,
+            Body::File { .. } | Body::Chain(_) => None,
         }
     }
 
@@ -133,6 +172,15 @@ impl Content {
         let Some(window) = buffer.get_mut(..wanted) else { return Ok(0) };
         match &self.body {
             Body::File { file, offset: start } => file.read_at(window, start + offset),
+            Body::Chain(links) => {
+                let at = links.partition_point(|link| link.start + link.len <= offset);
+                let Some(link) = links.get(at) else { return Ok(0) };
+                let within = offset.saturating_sub(link.start);
+                let most = usize::try_from(link.len - within).unwrap_or(usize::MAX);
+                let wanted = window.len().min(most);
+                let window = window.get_mut(..wanted).unwrap_or_default();
+                link.content.read_at(link.from + within, window)
+            }
             Body::Memory(bytes) => {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX);
                 let source = bytes.get(from..from.saturating_add(wanted)).unwrap_or_default();
@@ -156,6 +204,30 @@ impl Content {
             }
         }
         Ok(whole.into())
+    }
+}
+
+/// Other octets for a place of a content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Offsets in the content as it was received; empty to insert.
+    pub place: Range<u64>,
+    /// What stands there afterwards.
+    pub with: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Chain {
+    links: Vec<Link>,
+    len: u64,
+}
+
+impl Chain {
+    fn push(&mut self, content: &Content, from: u64, len: u64) {
+        if len > 0 {
+            self.links.push(Link { start: self.len, len, content: content.clone(), from });
+            self.len += len;
+        }
     }
 }
 
@@ -246,6 +318,31 @@ mod tests {
 
     fn writer(budget: &Arc<Budget>, dir: &Path) -> ContentWriter {
         ContentWriter::new(budget, 8, Arc::from(dir)).unwrap()
+    }
+
+    #[test]
+    fn spliced_content_reads_as_one() {
+        let content = Content::from_bytes("0123456789");
+        let edit = |place: Range<u64>, with: &str| Edit { place, with: with.into() };
+        let table: [(Vec<Edit>, &str); 7] = [
+            (vec![], "0123456789"),
+            (vec![edit(2..4, "ab")], "01ab456789"),
+            (vec![edit(8..10, ""), edit(0..1, "x")], "x1234567"),
+            (vec![edit(0..10, "")], ""),
+            (vec![edit(10..10, "end")], "0123456789end"),
+            (vec![edit(2..6, "a"), edit(4..8, "b")], "01a89"),
+            (vec![edit(5..99, "a"), edit(0..0, "b")], "b01234a"),
+        ];
+        for (edits, expected) in table {
+            let spliced = content.spliced(edits.clone());
+            assert_eq!(spliced.len(), expected.len() as u64, "{edits:?}");
+            assert_eq!(spliced.read_all().unwrap(), expected, "{edits:?}");
+            for offset in 0..expected.len() {
+                let mut octet = [0];
+                assert_eq!(spliced.read_at(offset as u64, &mut octet).unwrap(), 1);
+                assert_eq!(octet[0], expected.as_bytes()[offset], "{edits:?} at {offset}");
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod stage;
 mod verdict;
 
 pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
-pub use content::{Budget, Content, ContentError, ContentWriter, Reservation};
+pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
 pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;

@@ -161,6 +161,48 @@ pub enum Order {
     /// Removes every Authentication-Results field that claims to come from the server of this
     /// name (RFC 8601, section 5), and those that cannot be read.
     RemoveResults(String),
+    /// Puts other octets in a place of the body as it was received. Places in the header are
+    /// refused when it is carried out.
+    Replace {
+        /// Offset of the first octet that goes.
+        start: u64,
+        /// Offset of the first octet that stays.
+        end: u64,
+        /// What stands there afterwards.
+        with: Vec<u8>,
+    },
+    /// Keeps the mail as it came in an area of the quarantine before anything of it goes out.
+    KeepOriginal {
+        /// Which area.
+        area: String,
+    },
+    /// For these recipients only (their numbers in the envelope); orders without it are for
+    /// all.
+    For {
+        /// Whose copies.
+        recipients: Vec<u16>,
+        /// What is to be done with them.
+        order: Box<Order>,
+    },
+}
+
+impl Order {
+    /// The order as it stands for a recipient, if it does.
+    fn of(&self, recipient: u16) -> Option<&Order> {
+        match self {
+            Order::For { recipients, order } => {
+                order.of(recipient).filter(|_| recipients.contains(&recipient))
+            }
+            order => Some(order),
+        }
+    }
+}
+
+impl Judgement {
+    /// The orders for one recipient's copy, in order.
+    pub fn orders_of(&self, recipient: u16) -> Vec<Order> {
+        self.orders.iter().filter_map(|order| order.of(recipient)).cloned().collect()
+    }
 }
 
 /// All that analysis and policy said of a mail: what the log keeps beside the content.

@@ -1,10 +1,12 @@
-//! Edits to the header of a mail that goes out.
+//! Edits to a mail that goes out.
 //!
-//! In: content and the policy's orders, carried out one after the other. Out: a new header,
-//! and from where on the content follows it; the body is never touched or copied. Added fields
+//! In: content and the policy's orders for one copy, carried out one after the other. Out: a
+//! new header, and from where on the content follows it. Of the body only the places that an
+//! order replaces are touched, and nothing of it is copied. Added fields
 //! are folded at 78 octets, in ASCII (RFC 2047 where the text is not), and hold no CR, LF or
 //! NUL of their own, so no text can forge a field. Every octet of the header that no order
-//! speaks of is kept. Fails only when the content cannot be read.
+//! speaks of is kept. Fails when the content cannot be read, and when a place that is to be
+//! replaced lies in the header: half an edit must not go out.
 
 use std::io;
 
@@ -15,7 +17,7 @@ use super::head::{Head, is_mbox_line, trim_line_end};
 use super::oddity::Oddities;
 use super::results::AuthenticationResults;
 use super::words;
-use crate::mail::{Content, Order};
+use crate::mail::{Content, Edit, Order};
 
 /// A header is looked for in so many octets; fields beyond are passed on as they are.
 const WINDOW_OCTETS: usize = 1 << 20;
@@ -58,7 +60,22 @@ pub fn rewrite(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
         draft.carry_out(order);
     }
     let (head, taken) = draft.finish();
-    Ok(Outgoing { head: head.into(), rest: content.clone(), rest_offset: taken as u64 })
+    let rest = replaced(content, orders, taken as u64)?;
+    Ok(Outgoing { head: head.into(), rest, rest_offset: taken as u64 })
+}
+
+/// The content with other octets in places of its body.
+fn replaced(content: &Content, orders: &[Order], body_offset: u64) -> io::Result<Content> {
+    let mut edits = Vec::new();
+    for order in orders {
+        let Order::Replace { start, end, with } = order else { continue };
+        if *start < body_offset || end < start {
+            let why = "a place to be replaced lies in the header";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        edits.push(Edit { place: *start..*end, with: with.clone() });
+    }
+    Ok(if edits.is_empty() { content.clone() } else { content.spliced(edits) })
 }
 
 /// The header and perhaps more.
@@ -150,6 +167,9 @@ impl Draft {
             Order::RemoveResults(authserv_id) => {
                 self.pieces.retain(|piece| !claims_results(piece, authserv_id));
             }
+            // The body's; the executor's; and whoever has orders for single copies asks for
+            // those of a copy first.
+            Order::Replace { .. } | Order::KeepOriginal { .. } | Order::For { .. } => {}
         }
     }
 

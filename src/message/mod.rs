@@ -24,6 +24,7 @@ mod media;
 mod nature;
 mod normal;
 mod oddity;
+mod place;
 mod results;
 mod summary;
 mod text;
@@ -41,6 +42,7 @@ pub use media::{Encoding, Media};
 pub use nature::{Family, Nature, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
+pub use place::Place;
 pub use results::{AuthenticationResults, MethodResult};
 pub use text::Zone;
 

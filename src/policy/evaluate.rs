@@ -1,8 +1,9 @@
 //! Findings and terms → judgement.
 
+use super::attachments::Fate;
 use super::{Judged, PolicySet, Terms};
 use crate::analysis::{Listed, Look, Scanned};
-use crate::config::{Consequence, KeepReportMail};
+use crate::config::{AttachmentOrder, Consequence, KeepReportMail};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
     Role, Verdict,
@@ -82,11 +83,95 @@ pub fn judgement_of(
     consume_report(look, envelope, &mut dispositions);
     let mut orders = look.orders.clone();
     orders.extend(tag.map(Order::TagSubject));
+    let mut findings = findings.to_vec();
+    let files = Files { envelope, role, id, look, policy };
+    verdict = worse(verdict, files.judge(&mut dispositions, &mut orders, &mut findings));
     if policy.headers {
-        orders.extend(report_fields(verdict, score, findings));
+        orders.extend(report_fields(verdict, score, &findings));
     }
-    let (findings, summary) = (findings.to_vec(), look.summary.clone());
+    let summary = look.summary.clone();
     Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// What the rules about files are asked with.
+struct Files<'j> {
+    envelope: &'j Envelope,
+    role: Role,
+    id: MailId,
+    look: &'j Look,
+    policy: &'j PolicySet,
+}
+
+impl Files<'_> {
+    /// Has the rules about files decide over every copy; never to a milder end than before.
+    fn judge(
+        &self,
+        dispositions: &mut [Disposition],
+        orders: &mut Vec<Order>,
+        findings: &mut Vec<Finding>,
+    ) -> Verdict {
+        let (rules, carried) = (&self.policy.files, &self.look.carried);
+        if carried.contents.items.is_empty() {
+            return Verdict::Clean;
+        }
+        let mut fates: Vec<(Vec<bool>, Fate, Vec<u16>)> = Vec::new();
+        for (at, recipient) in (0u16..).zip(&self.envelope.recipients) {
+            let party = match self.role {
+                Role::Inbound => Some(&recipient.forward_path),
+                Role::Outbound | Role::Submission => self.envelope.reverse_path.address(),
+            };
+            let concerning = rules.concerning(self.role, party);
+            match fates.iter_mut().find(|(same, ..)| *same == concerning) {
+                Some((.., recipients)) => recipients.push(at),
+                None => {
+                    let fate = rules.fate(&concerning, carried, self.id);
+                    fates.push((concerning, fate, vec![at]));
+                }
+            }
+        }
+        let is_for_all = fates.len() == 1;
+        let mut verdict = Verdict::Clean;
+        for (_, fate, recipients) in fates {
+            if fate.order >= Some(AttachmentOrder::SafeCopy) {
+                verdict = Verdict::Policy;
+            }
+            for recipient in &recipients {
+                if let Some(disposition) = dispositions.get_mut(usize::from(*recipient)) {
+                    self.dispose(&fate, disposition);
+                }
+            }
+            let tag = (fate.order == Some(AttachmentOrder::Tag))
+                .then(|| Order::TagSubject(self.policy.files.tag()));
+            for order in fate.orders.into_iter().chain(tag) {
+                orders.push(match is_for_all {
+                    true => order,
+                    false => Order::For { recipients: recipients.clone(), order: Box::new(order) },
+                });
+            }
+            for finding in fate.findings {
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+        }
+        verdict
+    }
+
+    fn dispose(&self, fate: &Fate, disposition: &mut Disposition) {
+        match (fate.order, &disposition) {
+            (
+                Some(AttachmentOrder::Block),
+                Disposition::Deliver | Disposition::Quarantine { .. },
+            ) => {
+                *disposition = Disposition::Reject { reply: rejection(&fate.refusal, self.id) };
+            }
+            (Some(AttachmentOrder::Quarantine), Disposition::Deliver) => {
+                let area = self.policy.files.area().to_owned();
+                *disposition = Disposition::Quarantine { area };
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The copy of a DMARC report for the address that collects them, when the stored report is

@@ -7,6 +7,7 @@
 //! Invariants: there is one disposition a recipient; a mail that was not scanned is never
 //! given [`Disposition::Deliver`](crate::mail::Disposition::Deliver).
 
+mod attachments;
 mod evaluate;
 mod stage;
 mod terms;

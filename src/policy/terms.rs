@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::config::{Consequence, Policy, PolicyTerms};
+use super::attachments::FileRules;
+use crate::config::{Config, Consequence, Policy, PolicyTerms};
 use crate::mail::{Class, Domain, Role};
 
 /// Thresholds and consequences with nothing left open.
@@ -30,6 +31,7 @@ pub struct PolicySet {
     domains: HashMap<(Domain, Role), Terms>,
     /// Put `X-Postern-*` fields on what is delivered.
     pub headers: bool,
+    pub(super) files: FileRules,
 }
 
 impl Terms {
@@ -82,13 +84,19 @@ impl Terms {
 }
 
 impl PolicySet {
-    /// Works out the terms of every role and domain.
+    /// All that a configuration says of what becomes of mail.
+    pub fn of(config: &Config) -> PolicySet {
+        PolicySet { files: FileRules::new(config), ..PolicySet::new(&config.policy) }
+    }
+
+    /// Works out the terms of every role and domain; of files, the shipped rules.
     pub fn new(policy: &Policy) -> PolicySet {
         let inbound = Terms::shipped(Role::Inbound).overlaid(&policy.inbound);
         let outbound = Terms::shipped(Role::Outbound).overlaid(&policy.outbound);
         let submission = Terms::shipped(Role::Submission).overlaid(&policy.submission);
         let headers = policy.headers;
-        let mut set = PolicySet { inbound, outbound, submission, domains: HashMap::new(), headers };
+        let (domains, files) = (HashMap::new(), FileRules::shipped_alone());
+        let mut set = PolicySet { inbound, outbound, submission, domains, headers, files };
         for domain in &policy.domain {
             for role in [Role::Inbound, Role::Outbound, Role::Submission] {
                 if domain.role.is_none_or(|only| only == role) {

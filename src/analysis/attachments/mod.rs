@@ -10,15 +10,46 @@ mod password;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
 
 use super::Sighting;
 use crate::config::UnpackLimits;
 use crate::message::contents::{Closed, Contents, Item, Limits};
-use crate::message::{Anatomy, Family, Zone};
+use crate::message::{Anatomy, Family, Place, Zone};
 
 /// Sightings of one name; the rest is counted.
 const SAME_NAME: usize = 8;
+
+/// The files of a message, and what is needed to take them out of it.
+#[derive(Debug, Clone, Default)]
+pub struct Carried {
+    /// What they are.
+    pub contents: Contents,
+    /// Where each part lies, by its number; none where it cannot be cut out.
+    pub places: Vec<Option<Place>>,
+    /// The texts of parts for safe copies, by number; only where rules may ask for them.
+    pub texts: BTreeMap<usize, String>,
+}
+
+impl Carried {
+    /// Puts together what is known of the files of a message.
+    pub fn of(message: &Bytes, anatomy: &Anatomy, contents: Contents) -> Carried {
+        let places = anatomy.parts.iter().map(|part| part.place_in(message)).collect();
+        Carried { contents, places, texts: BTreeMap::new() }
+    }
+}
+
+/// Whether the name of a file ends in a trusted extension and one that does something.
+pub fn is_double(item: &Item) -> bool {
+    names::double_extension(&item.name).is_some()
+}
+
+/// Whether a file that does something pretends to be harmless.
+pub fn is_hidden_type(item: &Item) -> bool {
+    names::pretended(item).is_some()
+}
 
 /// The limits of the walk by the configuration.
 pub fn limits(configured: &UnpackLimits) -> Limits {

@@ -26,7 +26,9 @@ fn families_of(extension: &str) -> impl Iterator<Item = Family> + '_ {
 
 /// A program whose name or declared type says that it is a document, a picture, or the like.
 pub(super) fn pretended(item: &Item) -> Option<String> {
-    if !is_active(item.nature.family()) {
+    // A script that is opened as a text does nothing, and texts have scripts in them.
+    let family = item.nature.family();
+    if !is_active(family) || family == Family::Script {
         return None;
     }
     let extension = extensions(&item.name).next().filter(|_| item.name.contains('.'));
