@@ -16,7 +16,7 @@ use super::tokens::{Bag, head, shape, squash};
 use crate::message::{Anatomy, Limits};
 
 /// Version of the extraction, kept in the model file.
-pub const FEATURES_VERSION: u16 = 2;
+pub const FEATURES_VERSION: u16 = 3;
 
 /// A way of looking at a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -141,10 +141,16 @@ fn files_hold_the_model_and_damaged_ones_are_refused() {
     assert_eq!(odds(&again, &spam(5)), odds(&classifier, &spam(5)));
 
     type Damage = fn(&mut Vec<u8>);
-    let cases: [(&str, Damage); 8] = [
+    let cases: [(&str, Damage); 10] = [
         ("NotAModel", |octets| octets.splice(..4, *b"ELF ").for_each(drop)),
         ("OtherVersion", |octets| octets.splice(8..9, [9]).for_each(drop)),
         ("OtherVersion", |octets| octets.splice(12..13, [30]).for_each(drop)),
+        ("OtherVersion", |octets| octets.splice(10..11, [2]).for_each(drop)),
+        // A whole model of an older version, with half as many cells.
+        ("OtherVersion", |octets| {
+            octets.truncate(octets.len() / 2);
+            octets.splice(10..13, [2, 0, 21]).for_each(drop);
+        }),
         ("Truncated", |octets| octets.truncate(1000)),
         ("Truncated", |octets| octets.truncate(0)),
         ("Truncated", |octets| octets.truncate(octets.len() - 1)),
@@ -157,6 +163,7 @@ fn files_hold_the_model_and_damaged_ones_are_refused() {
         fs::write(&path, &octets).unwrap();
         let error = Classifier::open(&path, LearningLimits::default()).unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{expected}: {error:?}");
+        assert_eq!(expected == "OtherVersion", error.to_string().ends_with("train again"));
         assert!(classifier.import(&path).is_err());
     }
     assert_eq!(odds(&again, &spam(5)), odds(&classifier, &spam(5)), "the model in force stays");

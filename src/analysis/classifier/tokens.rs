@@ -3,8 +3,10 @@
 //! In: text of one view. Out: a sorted set of slots of the model's table. Hashing is fixed
 //! (no random keys), because slots are written to the model file. Nothing here fails.
 
-/// Slots of the model's table, as a power of two.
-pub const TABLE_BITS: u32 = 21;
+/// Slots of the model's table, as a power of two. Three thousand messages have some millions of
+/// features: with half as many slots, what was never seen often falls on what was, and in
+/// cross-validation 0.5 points less spam is caught at 0.1 %; with twice as many, 0.1 more.
+pub const TABLE_BITS: u32 = 22;
 /// How far apart the two words of a sparse bigram may stand.
 const OSB_REACH: usize = 4;
 
