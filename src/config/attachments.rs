@@ -39,6 +39,8 @@ pub struct Attachments {
     pub shipped_rules: bool,
     /// The area of the quarantine for what rules keep; `attachments` unless given.
     pub area: String,
+    /// Put before the subject by rules that tag; `[ATTACHMENT]` unless given.
+    pub tag_subject: String,
 }
 
 impl Default for Attachments {
@@ -48,6 +50,7 @@ impl Default for Attachments {
             rule: Vec::new(),
             shipped_rules: true,
             area: "attachments".into(),
+            tag_subject: "[ATTACHMENT]".into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the shape of the file cannot say: contradictions between values.
 
 use super::error::Contradiction;
-use super::{Config, RecipientCheck, SenderEntry};
+use super::{AttachmentRule, Config, Party, RecipientCheck, SenderEntry};
 use crate::mail::Role;
 
 type Checked = Result<(), Contradiction>;
@@ -20,8 +20,65 @@ pub(super) fn check(config: &Config) -> Checked {
     learning(config)?;
     door(config)?;
     bulk(config)?;
+    attachments(config)?;
     impersonation(config)?;
     limits(config)
+}
+
+/// More rules than anybody keeps in mind would be asked for every file of every mail.
+const ATTACHMENT_RULES: usize = 1_000;
+/// Deeper walks are limited by the stack.
+const UNPACK_DEPTH: std::ops::RangeInclusive<u8> = 1..=32;
+
+fn attachments(config: &Config) -> Checked {
+    let attachments = &config.attachments;
+    let limits = &attachments.limits;
+    if !UNPACK_DEPTH.contains(&limits.depth) {
+        return wrong("depth", "`depth` of [attachments.limits] goes from 1 to 32");
+    }
+    if [limits.members as u64, limits.octets, limits.member_octets, limits.ratio, limits.time_ms]
+        .contains(&0)
+    {
+        return wrong("[attachments.limits]", "a limit of 0 would let nothing be looked into");
+    }
+    if u128::from(limits.time_ms) >= config.limits.analysis_timeout().as_millis() {
+        let what = "`time_ms` of [attachments.limits] must be less than `analysis_timeout_s`";
+        return wrong("time_ms", what);
+    }
+    if attachments.rule.len() > ATTACHMENT_RULES {
+        return wrong("[[attachments.rule]]", format!("more than {ATTACHMENT_RULES} rules"));
+    }
+    for (at, group) in config.group.iter().enumerate() {
+        if group.name.is_empty() || config.group.iter().take(at).any(|one| one.name == group.name) {
+            return wrong(&group.name, "the name of a group is given twice, or empty");
+        }
+        if group.members.iter().any(|member| matches!(member, Party::Group(_))) {
+            return wrong(&group.name, "groups within groups are not followed");
+        }
+    }
+    for rule in &attachments.rule {
+        attachment_rule(config, rule)?;
+    }
+    Ok(())
+}
+
+fn attachment_rule(config: &Config, rule: &AttachmentRule) -> Checked {
+    if rule.name.trim().is_empty() {
+        return wrong("[[attachments.rule]]", "a rule about attachments needs a name");
+    }
+    for party in rule.only_for.iter().chain(&rule.except) {
+        let Party::Group(name) = party else { continue };
+        if !config.group.iter().any(|group| group.name == *name) {
+            return wrong(format!("group:{name}"), format!("there is no [[group]] {name:?}"));
+        }
+    }
+    let in_small_letters = |text: &String| !text.is_empty() && *text == text.to_lowercase();
+    for text in rule.types.iter().chain(&rule.extensions) {
+        if !in_small_letters(text) || text.contains('.') {
+            return wrong(text, "types and extensions are given in small letters, without a dot");
+        }
+    }
+    Ok(())
 }
 
 /// A table of more takes gigabytes.

@@ -61,7 +61,7 @@ pub(super) fn announce(mail_id: MailId, event: &Event) {
         }
         Event::OriginalKept { area, recipients } => {
             info!(target: TARGET, mail_id = id, event = name, area = short(area),
-                recipients = listed(recipients), "original kept");
+                recipients = listed(recipients), "{name}");
         }
         Event::Released { by }
         | Event::Held { by }

@@ -12,7 +12,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::analysis::attachments::{Carried, is_double, is_hidden_type};
-use crate::config::{AttachmentOrder, AttachmentRule, Config, FileFamily, FileState, Group};
+use crate::config::{
+    AttachmentOrder, AttachmentRule, Attachments, Config, FileFamily, FileState, Group,
+};
 use crate::mail::{Address, Class, Finding, MailId, Order, Role};
 use crate::message::Family;
 use crate::message::contents::{Closed, Item};
@@ -24,6 +26,7 @@ pub(super) struct FileRules {
     rules: Vec<AttachmentRule>,
     groups: Vec<Group>,
     area: String,
+    tag_subject: String,
     hostname: String,
     postmaster: String,
 }
@@ -62,6 +65,7 @@ impl FileRules {
             rules,
             groups: config.group.clone(),
             area: config.attachments.area.clone(),
+            tag_subject: config.attachments.tag_subject.clone(),
             hostname: config.system.hostname.to_string(),
             postmaster: config.system.postmaster.to_string(),
         }
@@ -72,7 +76,8 @@ impl FileRules {
         FileRules {
             rules: vec![shipped()],
             groups: Vec::new(),
-            area: "attachments".into(),
+            area: Attachments::default().area,
+            tag_subject: Attachments::default().tag_subject,
             hostname: "this site".into(),
             postmaster: "the postmaster".into(),
         }
@@ -85,7 +90,7 @@ impl FileRules {
 
     /// Put before the subject of mail that a rule tags.
     pub(super) fn tag(&self) -> String {
-        "[ATTACHMENT]".into()
+        self.tag_subject.clone()
     }
 
     /// The rules that speak of somebody's mail, as one bit each: recipients with the same ones

@@ -15,6 +15,7 @@
 mod harness;
 
 mod antivirus;
+mod attachments;
 mod authentication;
 mod chunking;
 mod classifier;

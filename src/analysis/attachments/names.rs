@@ -24,6 +24,11 @@ fn families_of(extension: &str) -> impl Iterator<Item = Family> + '_ {
     Nature::of_extension(extension).map(Nature::family)
 }
 
+/// An extension that is trusted, and that nothing has which does something.
+fn is_bait(extension: &str) -> bool {
+    families_of(extension).any(is_trusted) && !families_of(extension).any(is_active)
+}
+
 /// A program whose name or declared type says that it is a document, a picture, or the like.
 pub(super) fn pretended(item: &Item) -> Option<String> {
     // A script that is opened as a text does nothing, and texts have scripts in them.
@@ -32,10 +37,7 @@ pub(super) fn pretended(item: &Item) -> Option<String> {
         return None;
     }
     let extension = extensions(&item.name).next().filter(|_| item.name.contains('.'));
-    let by_name = extension.filter(|extension| {
-        let mut families = families_of(extension).peekable();
-        families.peek().is_some() && families.all(is_trusted)
-    });
+    let by_name = extension.filter(|extension| is_bait(extension));
     if let Some(extension) = by_name {
         return Some(format!("{} that calls itself .{extension}", item.nature.words()));
     }
@@ -53,9 +55,7 @@ pub(super) fn double_extension(name: &str) -> Option<String> {
     // A name must stand before both.
     from_end.next().filter(|rest| !rest.is_empty())?;
     let does_something = families_of(&last).any(is_active);
-    let mut families = families_of(&before).peekable();
-    let is_bait = families.peek().is_some() && families.all(is_trusted);
-    (does_something && is_bait).then(|| format!(".{before}.{last}"))
+    (does_something && is_bait(&before)).then(|| format!(".{before}.{last}"))
 }
 
 /// Spaces that push the extension out of sight.
