@@ -154,6 +154,22 @@ impl RuleSet {
         &self.rules
     }
 
+    /// How often the engine alone matches in a text: what a scan costs at the least, for
+    /// benches to compare with.
+    pub fn matches(&self, text: &str) -> Result<u64, RuleError> {
+        let scan = self.scan()?;
+        let mut count = 0;
+        if let (Some(database), Some(scratch)) = (&self.database, &scan.scratch) {
+            let note = |_, _, _, _| {
+                count += 1;
+                Matching::Continue
+            };
+            let scanned = database.scan(text, scratch, note);
+            scanned.map_err(|error| RuleError::Engine(error.to_string()))?;
+        }
+        Ok(count)
+    }
+
     /// Begins to scan a message.
     pub fn scan(&self) -> Result<Scan<'_>, RuleError> {
         let mut idle = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
