@@ -12,7 +12,7 @@ use lzma_rust2::LzmaReader;
 use ppmd_rust::{Ppmd8Decoder, RestoreMethod};
 
 use super::fields::{le16, le32};
-use super::{xz, zstd};
+use super::{bzip2, xz, zstd};
 use crate::message::contents::Closed;
 
 /// How data are packed.
@@ -51,7 +51,7 @@ pub(super) fn reader<'s, 'f: 's>(
         Packing::Stored => Box::new(source),
         Packing::Deflate => Box::new(Inflate::new(source)),
         Packing::Deflate64 => Box::new(Inflate64::new(source)),
-        Packing::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(source)),
+        Packing::Bzip2 => Box::new(bzip2::Streams::new(source)),
         Packing::ZipLzma => zip_lzma(source, unpacked, room)?,
         Packing::Xz => Box::new(xz::Streams::new(source, room)),
         Packing::Zstd => Box::new(zstd::Frames::new(source)),
@@ -63,31 +63,36 @@ pub(super) fn reader<'s, 'f: 's>(
 pub(super) struct Inflate<'s, 'f> {
     source: &'s mut &'f [u8],
     state: Decompress,
-    is_at_end: bool,
 }
 
 impl<'s, 'f> Inflate<'s, 'f> {
     pub(super) fn new(source: &'s mut &'f [u8]) -> Inflate<'s, 'f> {
-        Inflate { source, state: Decompress::new(false), is_at_end: false }
+        Inflate { source, state: Decompress::new(false) }
     }
 }
 
 impl Read for Inflate<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.is_at_end || into.is_empty() {
-            return Ok(0);
-        }
-        let (used, made) = (self.state.total_in(), self.state.total_out());
-        let status = self.state.decompress(self.source, into, FlushDecompress::None)?;
-        self.source.consume(usize::try_from(self.state.total_in() - used).unwrap_or(usize::MAX));
-        let made = usize::try_from(self.state.total_out() - made).unwrap_or(usize::MAX);
-        self.is_at_end = status == Status::StreamEnd;
-        match made == 0 && !self.is_at_end {
-            true if self.source.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
-            true if self.state.total_in() == used => Err(io::ErrorKind::InvalidData.into()),
-            true => Err(io::ErrorKind::Interrupted.into()),
-            false => Ok(made),
-        }
+        inflate(&mut self.state, self.source, into)
+    }
+}
+
+/// One step of inflation; nothing at the end of the data, and only there.
+pub(super) fn inflate(
+    state: &mut Decompress,
+    source: &mut &[u8],
+    into: &mut [u8],
+) -> io::Result<usize> {
+    let (used, made) = (state.total_in(), state.total_out());
+    let status = state.decompress(source, into, FlushDecompress::None)?;
+    let used = usize::try_from(state.total_in() - used).unwrap_or(usize::MAX);
+    let made = usize::try_from(state.total_out() - made).unwrap_or(usize::MAX);
+    source.consume(used);
+    match made == 0 && status != Status::StreamEnd {
+        true if source.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+        true if used == 0 => Err(io::ErrorKind::InvalidData.into()),
+        true => Err(io::ErrorKind::Interrupted.into()),
+        false => Ok(made),
     }
 }
 

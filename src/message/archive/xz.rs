@@ -2,7 +2,7 @@
 //!
 //! In: a slice. Out: a reader of what the blocks of all streams hold, each after the other.
 //! Sizes, checks and the index are read over: who verifies them sees less than this, not
-//! more. The window of a block is bounded by what may be unpacked, whatever is declared. What
+//! more. What follows the last stream is left in the slice. The window of a block is bounded by what may be unpacked, whatever is declared. What
 //! is no xz data is an error of kind `InvalidData`; an unknown filter is `Unsupported`.
 
 use std::io::{self, Read};
@@ -61,10 +61,10 @@ impl<'s, 'f> Streams<'s, 'f> {
     fn begin_stream(&mut self, is_first: bool) -> io::Result<bool> {
         if !is_first {
             let padding = self.source.iter().take_while(|octet| **octet == 0).count();
-            skip(self.source, padding)?;
-            if self.source.is_empty() {
+            if !within(self.source, padding, MAGIC.len()).starts_with(MAGIC) {
                 return Ok(false);
             }
+            skip(self.source, padding)?;
         }
         if !self.source.starts_with(MAGIC) {
             return Err(io::ErrorKind::InvalidData.into());

@@ -2,13 +2,19 @@
 //!
 //! In: a slice. Out: a reader of what all frames hold; skippable frames are skipped
 //! (section 3.1.2). A frame whose window is larger than [`WINDOW_OCTETS`] is an error of kind
-//! `OutOfMemory`, one with a dictionary `Unsupported`, anything else that is no frame
-//! `InvalidData` once a frame has been read.
+//! `OutOfMemory`, one with a dictionary `Unsupported`. What follows the last frame is left in
+//! the slice.
 
 use std::io::{self, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::fields::le32;
+
+const MAGIC: u32 = 0xfd2f_b528;
+/// Section 3.1.2: the last four bits are the user's.
+const SKIPPABLE_MAGIC: u32 = 0x184d_2a50;
 
 /// The largest window; RFC 8878 section 3.1.1.1.2 asks for 8 MB.
 const WINDOW_OCTETS: u64 = 16 << 20;
@@ -23,18 +29,22 @@ pub(super) struct Frames<'s, 'f> {
     source: &'s mut &'f [u8],
     decoder: FrameDecoder,
     is_in_frame: bool,
+    is_first: bool,
 }
 
 impl<'s, 'f> Frames<'s, 'f> {
     pub(super) fn new(source: &'s mut &'f [u8]) -> Frames<'s, 'f> {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WINDOW_OCTETS);
-        Frames { source, decoder, is_in_frame: false }
+        Frames { source, decoder, is_in_frame: false, is_first: true }
     }
 
     /// Goes to the next frame with content, if there is one.
     fn begin(&mut self) -> io::Result<bool> {
-        if self.source.is_empty() {
+        let is_first = std::mem::take(&mut self.is_first);
+        let begins = le32(self.source, 0)
+            .is_some_and(|magic| magic == MAGIC || magic & !15 == SKIPPABLE_MAGIC);
+        if !begins && !is_first {
             return Ok(false);
         }
         match self.decoder.init(&mut *self.source) {

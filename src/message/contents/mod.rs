@@ -87,16 +87,7 @@ pub struct Contents {
 impl Contents {
     /// Walks through all that a message carries, and gives the texts in it to `reader`.
     pub fn of(anatomy: &Anatomy, limits: Limits, reader: &mut dyn FnMut(Zone, &str)) -> Contents {
-        let mut walk = Walk {
-            contents: Contents::default(),
-            purse: Purse::new(limits),
-            reader,
-            remarked: HashMap::new(),
-            named: HashMap::new(),
-            stack: Vec::new(),
-            opened: HashMap::new(),
-            step: Vec::new(),
-        };
+        let mut walk = Walk::new(limits, reader);
         for (number, part) in anatomy.parts.iter().enumerate() {
             if matches!(part.kind, Kind::Multipart | Kind::Message) {
                 continue;
@@ -112,6 +103,7 @@ impl Contents {
                 break;
             }
         }
+        walk.remark_wrappings();
         walk.contents
     }
 
@@ -161,6 +153,38 @@ const NAME_CHARS: usize = 120;
 /// Files that the same remark is made of; of more it is only counted. So no flood of one
 /// remark hides another.
 const REMARKS_A_NAME: usize = 50;
+
+/// Opens a file without a message and without recognition, for fuzzing and tests of one
+/// opener.
+pub(super) fn open_with(
+    octets: &Bytes,
+    limits: Limits,
+    opener: fn(&Bytes, &mut Opening<'_, '_>) -> Result<(), Exhausted>,
+) -> Contents {
+    let mut reader = |_: Zone, _: &str| {};
+    let mut walk = Walk::new(limits, &mut reader);
+    let number = walk.note("file", None, octets.len() as u64, 0, None);
+    if let Err(exhausted) = opener(octets, &mut Opening::new(&mut walk, number)) {
+        walk.contents.exhausted = Some(exhausted);
+        walk.remark_limit(exhausted);
+    }
+    walk.contents
+}
+
+impl<'r> Walk<'r> {
+    fn new(limits: Limits, reader: &'r mut dyn FnMut(Zone, &str)) -> Walk<'r> {
+        Walk {
+            contents: Contents::default(),
+            purse: Purse::new(limits),
+            reader,
+            remarked: HashMap::new(),
+            named: HashMap::new(),
+            opened: HashMap::new(),
+            stack: Vec::new(),
+            step: Vec::new(),
+        }
+    }
+}
 
 impl Walk<'_> {
     /// Notes a file, opens it and walks through what it holds.
@@ -294,11 +318,59 @@ impl Walk<'_> {
         self.remark(last, "ARCHIVE_LIMIT", exhausted.to_string());
     }
 
+    /// Archives of one file that are wrapped in archives of one file: done by hand or by a
+    /// program, to get the innermost past those who look.
+    fn remark_wrappings(&mut self) {
+        let items = &self.contents.items;
+        let mut children = vec![0_usize; items.len()];
+        for parent in items.iter().filter_map(|item| item.parent) {
+            if let Some(count) = children.get_mut(parent) {
+                *count += 1;
+            }
+        }
+        // How many archives that hold nothing else a file lies in, one in the other. Compressed
+        // files always hold one, so they do not count.
+        let mut wrappings = vec![0_u32; items.len()];
+        let mut wrapped = Vec::new();
+        for (number, item) in items.iter().enumerate() {
+            let Some(parent) = item.parent else { continue };
+            let is_single = children.get(parent) == Some(&1);
+            let holder = items.get(parent).map_or(Nature::Unknown, |item| item.nature);
+            let above = wrappings.get(parent).copied().unwrap_or_default();
+            let count = match is_single {
+                true if wraps(holder) => above + 1,
+                true if holder.family() == Family::Archive => above,
+                _ => 0,
+            };
+            if let Some(own) = wrappings.get_mut(number) {
+                *own = count;
+            }
+            if count == WRAPPINGS && above < WRAPPINGS {
+                wrapped.push(number);
+            }
+        }
+        for number in wrapped {
+            self.remark(number, "ARCHIVE_NESTED_SINGLE", String::new());
+        }
+    }
+
     fn close(&mut self, item: usize, why: Closed) {
         if let Some(item) = self.contents.items.get_mut(item) {
             item.closed.get_or_insert(why);
         }
     }
+}
+
+/// Archives around one file that honest senders do not make.
+const WRAPPINGS: u32 = 3;
+
+/// Archives that hold one file only if someone made them so.
+fn wraps(nature: Nature) -> bool {
+    use Nature as N;
+    matches!(
+        nature,
+        N::Zip | N::SevenZip | N::Rar | N::Cab | N::Arj | N::Lha | N::Ace | N::Iso | N::Udf
+    )
 }
 
 /// Whether a file of this nature may be taken apart, so that its content is worth comparing.

@@ -298,8 +298,9 @@ impl Reading<'_, '_, '_, '_, '_> {
         };
         let extent = if is_told { length.max(used) } else { used };
         let extent = member.start..member.start.saturating_add(extent);
-        self.data.add(extent.clone());
-        self.covered.add(extent);
+        self.data.add(extent);
+        // What the data do not need is looked through for headers.
+        self.covered.add(member.start..member.start.saturating_add(used));
         let is_cut = is_told && member.headers.iter().all(|header| header.packed > length as u64);
         if is_cut && unpacked.trouble.is_none() {
             unpacked.trouble = Some(Closed::Damaged);
@@ -383,7 +384,7 @@ impl Reading<'_, '_, '_, '_, '_> {
         let mut crc = flate2::Crc::new();
         crc.update(&unpacked.octets);
         let is_known = member.headers.iter().any(|header| header.crc == crc.sum());
-        if !is_known && !(packing == Packing::Stored && sizes.len() > 1) {
+        if !(is_known || packing == Packing::Stored && sizes.len() > 1) {
             self.opening.remark("ARCHIVE_CHECKSUM", member.name.clone());
         }
     }
