@@ -3,17 +3,28 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
+use crate::message::archive;
 use crate::message::nature::{Family, Nature};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
 pub(super) fn open(
     nature: Nature,
-    _octets: &Bytes,
-    _opening: &mut Opening<'_, '_>,
+    octets: &Bytes,
+    opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    #[expect(clippy::match_single_binding, reason = "one line a nature stands here")]
+    use Nature as N;
     match nature {
-        // Nature::Zip => archive::zip::open(octets, opening),
+        N::Apk | N::Appx | N::BrowserExtension | N::Ipa => archive::zip::open(octets, opening),
+        N::Bzip2 => archive::stream::open_bzip2(octets, opening),
+        N::Compress => archive::stream::open_compress(octets, opening),
+        N::Gzip => archive::stream::open_gzip(octets, opening),
+        N::Jar | N::Zip => archive::zip::open(octets, opening),
+        N::Lz4 => archive::stream::open_lz4(octets, opening),
+        N::Lzip => archive::stream::open_lzip(octets, opening),
+        N::Lzma => archive::stream::open_lzma(octets, opening),
+        N::Tar => archive::tar::open(octets, opening),
+        N::Xz => archive::stream::open_xz(octets, opening),
+        N::Zstd => archive::stream::open_zstd(octets, opening),
         _ => Ok(()),
     }
 }

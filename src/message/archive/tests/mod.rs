@@ -1,0 +1,4 @@
+mod bombs;
+pub(in crate::message::archive) mod build;
+mod eicar;
+mod hostile;
