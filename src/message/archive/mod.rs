@@ -1,1 +1,15 @@
 //! Openers of archives and compressed files; see [`contents`](super::contents).
+
+pub(in crate::message) mod ar;
+pub(in crate::message) mod cab;
+pub(in crate::message) mod cpio;
+mod cursor;
+pub(in crate::message) mod disk;
+pub(in crate::message) mod iso;
+mod label;
+pub(in crate::message) mod rar;
+pub(in crate::message) mod rpm;
+mod runs;
+pub(in crate::message) mod seven_zip;
+mod stream;
+pub(in crate::message) mod volume;

@@ -3,17 +3,26 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
+use crate::message::archive;
 use crate::message::nature::{Family, Nature};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
 pub(super) fn open(
     nature: Nature,
-    _octets: &Bytes,
-    _opening: &mut Opening<'_, '_>,
+    octets: &Bytes,
+    opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    #[expect(clippy::match_single_binding, reason = "one line a nature stands here")]
     match nature {
-        // Nature::Zip => archive::zip::open(octets, opening),
+        Nature::Cab => archive::cab::open(octets, opening),
+        Nature::Cpio => archive::cpio::open(octets, opening),
+        Nature::Iso | Nature::Udf => archive::iso::open(octets, opening),
+        Nature::Rar => archive::rar::open(octets, opening),
+        Nature::RawDisk => archive::disk::open_raw(octets, opening),
+        Nature::Rpm => archive::rpm::open(octets, opening),
+        Nature::SevenZip => archive::seven_zip::open(octets, opening),
+        Nature::UnixArchive | Nature::Deb => archive::ar::open(octets, opening),
+        Nature::Vhd => archive::disk::open_vhd(octets, opening),
+        Nature::Unknown => archive::volume::open(octets, opening),
         _ => Ok(()),
     }
 }

@@ -111,9 +111,7 @@ impl<'w, 'r> Opening<'w, 'r> {
         mut reader: impl Read,
         packed_octets: u64,
     ) -> Result<Unpacked, Exhausted> {
-        let limits = *self.walk.purse.limits();
-        let by_ratio = packed_octets.saturating_mul(limits.ratio).max(RATIO_FREE_OCTETS);
-        let most = limits.member_octets.min(by_ratio);
+        let most = self.unpacked_limit_octets(packed_octets);
         let mut octets = Vec::new();
         let mut step = vec![0; STEP_OCTETS];
         let trouble = loop {
@@ -148,14 +146,23 @@ impl<'w, 'r> Opening<'w, 'r> {
         let unpacked = self.unpack(reader, packed_octets)?;
         match unpacked.trouble {
             None => self.member(name, unpacked.octets),
-            Some(why) => {
-                let number = self.walk.contents.items.len();
-                self.member(name, unpacked.octets)?;
-                self.walk.close(number, why);
-                self.walk.remark(number, why.remark(), String::new());
-                Ok(())
-            }
+            Some(why) => self.broken_member(name, unpacked.octets, why),
         }
+    }
+
+    /// A file that lies in this one, of which not all could be read; what there is of it is
+    /// walked through.
+    pub fn broken_member(
+        &mut self,
+        name: &str,
+        octets: Bytes,
+        why: Closed,
+    ) -> Result<(), Exhausted> {
+        let number = self.walk.contents.items.len();
+        self.member(name, octets)?;
+        self.walk.close(number, why);
+        self.walk.remark(number, why.remark(), String::new());
+        Ok(())
     }
 
     /// Pays for octets that were unpacked without [`Opening::unpack`].
@@ -166,6 +173,18 @@ impl<'w, 'r> Opening<'w, 'r> {
     /// To be asked in every loop whose length the file decides.
     pub fn pay_time(&self) -> Result<(), Exhausted> {
         self.walk.purse.pay_time()
+    }
+
+    /// The most octets that a file may have that is made from so many.
+    pub fn unpacked_limit_octets(&self, packed_octets: u64) -> u64 {
+        let limits = self.walk.purse.limits();
+        let by_ratio = packed_octets.saturating_mul(limits.ratio).max(RATIO_FREE_OCTETS);
+        limits.member_octets.min(by_ratio)
+    }
+
+    /// When the time for the whole message ends; for decoders that cannot ask.
+    pub fn ends(&self) -> std::time::Instant {
+        self.walk.purse.ends()
     }
 
     /// The most octets that one unpacked file may have.
