@@ -29,6 +29,19 @@ pub(super) fn of_utf16_be(octets: &[u8]) -> String {
     UTF_16BE.decode_without_bom_handling(octets).0.into_owned()
 }
 
+/// A text in UTF-8, or in a code page that nothing is known of, whatever its length.
+pub(super) fn of_octets_whole(octets: &[u8]) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) => text.to_owned(),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
+    }
+}
+
+/// A text in UTF-16, the low octet first, whatever its length.
+pub(super) fn of_utf16_le_whole(octets: &[u8]) -> String {
+    UTF_16LE.decode_without_bom_handling(octets).0.into_owned()
+}
+
 /// A name with its folder before it.
 pub(super) fn within(folder: &str, name: &str) -> String {
     match folder.is_empty() {
