@@ -9,6 +9,7 @@ pub(in crate::message) mod iso;
 mod label;
 pub(in crate::message) mod msg;
 pub(in crate::message) mod old;
+pub mod packed;
 pub(in crate::message) mod rar;
 pub(in crate::message) mod rpm;
 mod runs;

@@ -26,7 +26,7 @@ pub(super) fn is_numbered(name: &str) -> bool {
 }
 
 /// Whether the name is one that archivers give to volumes.
-fn is_volume(name: &str) -> bool {
+pub(super) fn is_volume(name: &str) -> bool {
     let extension = extension(name).to_ascii_lowercase();
     let numbered = |letters: &[u8]| {
         let mut octets = extension.bytes();

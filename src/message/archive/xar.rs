@@ -90,7 +90,12 @@ fn read_table(text: &str, opening: &Opening<'_, '_>) -> Result<(Vec<File>, bool)
             }
             Ok(Event::Text(text)) => {
                 if let Some(file) = open.last_mut() {
-                    note(file, &elements, text.trim());
+                    note(file, &elements, &text);
+                }
+            }
+            Ok(Event::GeneralRef(reference)) => {
+                if let Some(file) = open.last_mut() {
+                    note(file, &elements, entity(&reference));
                 }
             }
             Ok(Event::End(element)) => {
@@ -136,7 +141,7 @@ fn is(elements: &[String], names: &[&str]) -> bool {
 }
 
 fn note(file: &mut File, elements: &[String], value: &str) {
-    let number = || value.parse().unwrap_or(u64::MAX);
+    let number = || value.trim().parse().unwrap_or(u64::MAX);
     if is(elements, &["file", "name"]) {
         // A name with entities comes in pieces.
         file.name.push_str(value);
@@ -146,6 +151,18 @@ fn note(file: &mut File, elements: &[String], value: &str) {
         file.packed = number();
     } else if is(elements, &["file", "data", "size"]) {
         file.octets = number();
+    }
+}
+
+/// The letter of an entity; a question mark for one that XML does not have by itself.
+fn entity(name: &str) -> &'static str {
+    match name {
+        "amp" => "&",
+        "lt" => "<",
+        "gt" => ">",
+        "quot" => "\"",
+        "apos" => "'",
+        _ => "?",
     }
 }
 

@@ -267,8 +267,14 @@ fn short_name(record: &[u8]) -> String {
     if let Some(first) = base.first_mut().filter(|first| **first == 0x05) {
         *first = 0xe5;
     }
-    let base = label::of_octets(&base);
-    let extension = label::of_octets(record.get(8..11).unwrap_or_default());
+    // Windows keeps in two bits that a half is written in small letters.
+    let small = octet(record, 12);
+    let lettered = |octets: &[u8], bit: u8| match small & bit != 0 {
+        true => label::of_octets(octets).to_lowercase(),
+        false => label::of_octets(octets),
+    };
+    let base = lettered(&base, 0x08);
+    let extension = lettered(record.get(8..11).unwrap_or_default(), 0x10);
     match extension.trim_end() {
         "" => base.trim_end().to_owned(),
         extension => format!("{}.{extension}", base.trim_end()),

@@ -7,7 +7,7 @@
 
 mod rtf;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};

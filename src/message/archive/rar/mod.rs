@@ -27,7 +27,10 @@ pub(in crate::message) fn open(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     let Some(begin) = begin(octets) else {
-        opening.closed(Closed::Damaged, "no signature");
+        match super::volume::is_volume(opening.name()) {
+            true => opening.closed(Closed::Elsewhere, "one volume of several"),
+            false => opening.closed(Closed::Damaged, "no signature"),
+        }
         return Ok(());
     };
     let archive = octets.slice(begin..);
