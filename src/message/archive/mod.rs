@@ -1,16 +1,35 @@
 //! Openers of archives and compressed files; see [`contents`](super::contents).
 
+pub(in crate::message) mod ar;
 mod bzip2;
+pub(in crate::message) mod cab;
 mod compress;
+pub(in crate::message) mod cpio;
+mod cursor;
+pub(in crate::message) mod disk;
 mod fields;
 pub mod fuzz;
+mod guard;
 mod gzip;
+pub(in crate::message) mod iso;
+mod label;
 mod lz4;
 mod lzip;
+pub(in crate::message) mod msg;
 mod names;
+pub(in crate::message) mod old;
+pub mod packed;
 mod packing;
+pub(in crate::message) mod rar;
+pub(in crate::message) mod rpm;
+mod runs;
+pub(in crate::message) mod sealed;
+pub(in crate::message) mod self_extracting;
+pub(in crate::message) mod seven_zip;
 pub(super) mod stream;
 pub(super) mod tar;
+pub(in crate::message) mod volume;
+pub(in crate::message) mod xar;
 mod xz;
 pub(super) mod zip;
 mod zstd;

@@ -25,6 +25,31 @@ pub(super) fn open(
         N::Tar => archive::tar::open(octets, opening),
         N::Xz => archive::stream::open_xz(octets, opening),
         N::Zstd => archive::stream::open_zstd(octets, opening),
+        N::Ace => archive::old::ace::open(octets, opening),
+        N::Alz => archive::old::alz::open(octets, opening),
+        N::Arc => archive::old::arc::open(octets, opening),
+        N::Arj => archive::old::arj::open(octets, opening),
+        N::Cab => archive::cab::open(octets, opening),
+        N::Cpio => archive::cpio::open(octets, opening),
+        N::Deb | N::UnixArchive => archive::ar::open(octets, opening),
+        N::Dmg | N::Help | N::Qcow | N::Vhdx | N::Vmdk | N::Wim => {
+            archive::sealed::open(octets, opening)
+        }
+        N::DosProgram | N::ElfProgram | N::WindowsProgram => {
+            archive::self_extracting::open(octets, opening)
+        }
+        N::Iso | N::Udf => archive::iso::open(octets, opening),
+        N::Lha => archive::old::lha::open(octets, opening),
+        N::OutlookMessage => archive::msg::open(octets, opening),
+        N::Rar => archive::rar::open(octets, opening),
+        N::RawDisk => archive::disk::open_raw(octets, opening),
+        N::Rpm => archive::rpm::open(octets, opening),
+        N::SevenZip => archive::seven_zip::open(octets, opening),
+        N::StuffIt => archive::old::stuffit::open(octets, opening),
+        N::Unknown => archive::volume::open(octets, opening),
+        N::Vhd => archive::disk::open_vhd(octets, opening),
+        N::Xar => archive::xar::open(octets, opening),
+        N::Zoo => archive::old::zoo::open(octets, opening),
         _ => Ok(()),
     }
 }

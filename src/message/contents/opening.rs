@@ -170,6 +170,17 @@ impl<'w, 'r> Opening<'w, 'r> {
         walked
     }
 
+    /// A file that lies in this one, of which not all could be read; what there is of it is
+    /// walked through.
+    pub fn broken_member(
+        &mut self,
+        name: &str,
+        octets: Bytes,
+        why: Closed,
+    ) -> Result<(), Exhausted> {
+        self.unpacked_member(name, Unpacked { octets, trouble: Some(why) })
+    }
+
     /// Pays for octets that were unpacked without [`Opening::unpack`].
     pub fn pay_octets(&mut self, octets: u64) -> Result<(), Exhausted> {
         self.walk.purse.pay_octets(octets)
@@ -183,6 +194,11 @@ impl<'w, 'r> Opening<'w, 'r> {
     /// The most octets that a file may have now that is unpacked from so many.
     pub fn room_octets(&self, packed_octets: u64) -> u64 {
         self.walk.purse.room_octets(packed_octets)
+    }
+
+    /// When the time for the whole message ends; for decoders that cannot ask.
+    pub fn ends(&self) -> std::time::Instant {
+        self.walk.purse.ends()
     }
 
     /// The most octets that one unpacked file may have.

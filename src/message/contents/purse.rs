@@ -81,6 +81,11 @@ impl Purse {
         &self.limits
     }
 
+    /// When its time ends.
+    pub fn ends(&self) -> Instant {
+        self.ends
+    }
+
     /// Pays for a file that was listed.
     pub fn pay_member(&mut self) -> Result<(), Exhausted> {
         self.members += 1;
