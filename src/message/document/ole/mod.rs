@@ -1,0 +1,2 @@
+//! OLE.
+pub(in crate::message) mod compound;
