@@ -1,0 +1,6 @@
+//! The binary formats of Office 97 to 2003.
+
+pub(super) mod excel;
+pub(super) mod formula;
+pub(super) mod slides;
+pub(super) mod word;
