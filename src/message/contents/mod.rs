@@ -19,12 +19,17 @@ mod purse;
 #[cfg(test)]
 mod tests;
 
-pub use opening::{Closed, Opening};
+pub use opening::{Closed, Opening, Unpacked};
 pub use purse::{Exhausted, Limits, Purse, RATIO_FREE_OCTETS};
 
-use bytes::Bytes;
+use std::collections::HashMap;
+use std::ops::Range;
 
-use super::nature::{self, Nature};
+use bytes::Bytes;
+use ring::digest;
+
+use super::archive::zip;
+use super::nature::{self, Family, Nature};
 use super::text::Zone;
 use super::{Anatomy, Kind};
 
@@ -79,13 +84,19 @@ pub struct Contents {
     pub exhausted: Option<Exhausted>,
 }
 
-/// Remarks beyond these say nothing new; the message is what it is by then.
-const REMARKS: usize = 1_000;
-
 impl Contents {
     /// Walks through all that a message carries, and gives the texts in it to `reader`.
     pub fn of(anatomy: &Anatomy, limits: Limits, reader: &mut dyn FnMut(Zone, &str)) -> Contents {
-        let mut walk = Walk { contents: Contents::default(), purse: Purse::new(limits), reader };
+        let mut walk = Walk {
+            contents: Contents::default(),
+            purse: Purse::new(limits),
+            reader,
+            remarked: HashMap::new(),
+            named: HashMap::new(),
+            stack: Vec::new(),
+            opened: HashMap::new(),
+            step: Vec::new(),
+        };
         for (number, part) in anatomy.parts.iter().enumerate() {
             if matches!(part.kind, Kind::Multipart | Kind::Message) {
                 continue;
@@ -97,6 +108,7 @@ impl Contents {
             };
             if let Err(exhausted) = walk.visit(file, number, None) {
                 walk.contents.exhausted = Some(exhausted);
+                walk.remark_limit(exhausted);
                 break;
             }
         }
@@ -128,31 +140,105 @@ pub(super) struct Walk<'r> {
     contents: Contents,
     purse: Purse,
     reader: &'r mut dyn FnMut(Zone, &str),
+    /// Where the remark of an item and a name stands.
+    remarked: HashMap<(usize, &'static str), usize>,
+    /// How many files have the remark of a name, and where the last of them stands.
+    named: HashMap<&'static str, (usize, usize)>,
+    /// The items that were opened, by their content.
+    opened: HashMap<(Content, Nature), usize>,
+    /// Where in memory the files lie that are being walked through.
+    stack: Vec<Range<usize>>,
+    /// What decompressors yield to, one step at a time.
+    step: Vec<u8>,
 }
+
+/// The first half of a SHA-256, and the length: what is equal in both is the same file.
+type Content = ([u8; 16], usize);
 
 /// Characters of one name in a path.
 const NAME_CHARS: usize = 120;
 
+/// Files that the same remark is made of; of more it is only counted. So no flood of one
+/// remark hides another.
+const REMARKS_A_NAME: usize = 50;
+
 impl Walk<'_> {
     /// Notes a file, opens it and walks through what it holds.
-    fn visit(&mut self, file: File, part: usize, parent: Option<usize>) -> Result<(), Exhausted> {
+    fn visit(
+        &mut self,
+        mut file: File,
+        part: usize,
+        parent: Option<usize>,
+    ) -> Result<(), Exhausted> {
         self.purse.pay_member()?;
         let nature = nature::recognize(&file.octets, &file.name);
-        let number = self.note(&file.name, file.declared, file.octets.len() as u64, part, parent);
+        let declared = file.declared.take();
+        let number = self.note(&file.name, declared, file.octets.len() as u64, part, parent);
+        let depth = self.contents.items.get(number).map_or(0, |item| item.depth);
+        let twin = if is_opened(nature) { self.twin(number, nature, &file.octets) } else { None };
+        let is_own_text = parent.is_none() && matches!(nature, Nature::Text | Nature::Html);
+        // A twin's octets are kept with the first of its kind, or were too many then.
+        let kept = twin.is_none() && !is_own_text && self.purse.keep(file.octets.len());
         let Some(item) = self.contents.items.get_mut(number) else { return Ok(()) };
         item.nature = nature;
-        let is_own_text = parent.is_none() && matches!(nature, Nature::Text | Nature::Html);
-        if !is_own_text && self.purse.keep(file.octets.len()) {
+        if kept {
             item.content = Some(file.octets.clone());
         }
-        if item.depth >= self.purse.limits().depth {
+        if let Some(twin) = twin {
+            let first = self.contents.items.get(twin);
+            let (content, closed) =
+                first.map_or((None, None), |first| (first.content.clone(), first.closed));
+            if let Some(item) = self.contents.items.get_mut(number) {
+                item.content = content;
+                item.closed = closed;
+            }
+            return Ok(());
+        }
+        if depth >= self.purse.limits().depth {
             if open::holds_files(nature) {
                 self.remark(number, "ARCHIVE_TOO_DEEP", String::new());
                 self.close(number, Closed::TooDeep);
             }
             return Ok(());
         }
-        open::open(nature, &file.octets, &mut Opening::new(self, number))
+        let start = file.octets.as_ptr() as usize;
+        let place = start..start.saturating_add(file.octets.len());
+        // A slice of the file that it lies in takes no memory of its own.
+        let is_slice = self
+            .stack
+            .last()
+            .is_some_and(|above| above.start <= place.start && place.end <= above.end);
+        let held = if kept || is_slice { 0 } else { file.octets.len() as u64 };
+        self.purse.hold(held);
+        self.stack.push(place);
+        let walked = self.open(nature, &file, number);
+        self.stack.pop();
+        self.purse.release(held);
+        walked
+    }
+
+    fn open(&mut self, nature: Nature, file: &File, number: usize) -> Result<(), Exhausted> {
+        open::open(nature, &file.octets, &mut Opening::new(self, number))?;
+        // To a reader of zip archives, what stands before one does not matter.
+        if zip::is_appended(nature, &file.name, &file.octets) {
+            zip::open_appended(nature, &file.octets, &mut Opening::new(self, number))?;
+        }
+        Ok(())
+    }
+
+    /// An item with the same octets that was opened already, no deeper than this one: what
+    /// lies in it has been seen as far down as it would be here.
+    fn twin(&mut self, number: usize, nature: Nature, octets: &Bytes) -> Option<usize> {
+        let digest = digest::digest(&digest::SHA256, octets);
+        let half = digest.as_ref().first_chunk::<16>()?;
+        let items = &self.contents.items;
+        let depth = |number: usize| items.get(number).map_or(0, |item| item.depth);
+        let first = self.opened.entry(((*half, octets.len()), nature)).or_insert(number);
+        if *first != number && depth(*first) <= depth(number) {
+            return Some(*first);
+        }
+        *first = number;
+        None
     }
 
     fn note(
@@ -189,19 +275,38 @@ impl Walk<'_> {
 
     fn remark(&mut self, item: usize, name: &'static str, detail: String) {
         let remarks = &mut self.contents.remarks;
-        if let Some(same) =
-            remarks.iter_mut().rev().find(|remark| remark.item == item && remark.name == name)
-        {
+        let (files, last) = self.named.entry(name).or_default();
+        let same = self.remarked.get(&(item, name)).copied();
+        let at = same.or((*files >= REMARKS_A_NAME).then_some(*last));
+        if let Some(same) = at.and_then(|at| remarks.get_mut(at)) {
             same.times = same.times.saturating_add(1);
-        } else if remarks.len() < REMARKS {
-            remarks.push(Remark { name, item, detail: shown(&detail), times: 1 });
+            return;
         }
+        *files += 1;
+        *last = remarks.len();
+        self.remarked.insert((item, name), remarks.len());
+        remarks.push(Remark { name, item, detail: shown(&detail), times: 1 });
+    }
+
+    /// That a limit ended the walk, said of the file that it ended in.
+    fn remark_limit(&mut self, exhausted: Exhausted) {
+        let last = self.contents.items.len().saturating_sub(1);
+        self.remark(last, "ARCHIVE_LIMIT", exhausted.to_string());
     }
 
     fn close(&mut self, item: usize, why: Closed) {
         if let Some(item) = self.contents.items.get_mut(item) {
             item.closed.get_or_insert(why);
         }
+    }
+}
+
+/// Whether a file of this nature may be taken apart, so that its content is worth comparing.
+fn is_opened(nature: Nature) -> bool {
+    match nature.family() {
+        Family::Image => nature == Nature::Svg,
+        Family::Audio | Family::Video | Family::Data => false,
+        _ => true,
     }
 }
 

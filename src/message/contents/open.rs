@@ -3,17 +3,19 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
+use crate::message::archive;
 use crate::message::nature::{Family, Nature};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
 pub(super) fn open(
     nature: Nature,
-    _octets: &Bytes,
-    _opening: &mut Opening<'_, '_>,
+    octets: &Bytes,
+    opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    #[expect(clippy::match_single_binding, reason = "one line a nature stands here")]
+    use Nature as N;
     match nature {
-        // Nature::Zip => archive::zip::open(octets, opening),
+        N::Apk | N::Appx | N::BrowserExtension | N::Ipa => archive::zip::open(octets, opening),
+        N::Jar | N::Zip => archive::zip::open(octets, opening),
         _ => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
 //! What an opener tells of the file that it takes apart.
 
 use std::io::{self, Read};
+use std::panic::{self, AssertUnwindSafe};
 
 use bytes::Bytes;
 
-use super::purse::{Exhausted, RATIO_FREE_OCTETS};
+use super::purse::Exhausted;
 use super::{File, Walk};
 use crate::message::text::Zone;
 
@@ -105,35 +106,42 @@ impl<'w, 'r> Opening<'w, 'r> {
     }
 
     /// Reads what a decompressor yields to its end, within the limits. `packed_octets` is what
-    /// it is made from. A decompressor's error leaves what came before it, and the reason.
+    /// it is made from. A decompressor's error leaves what came before it, and the reason; so
+    /// does its panic. One that works long without yielding anything returns
+    /// [`io::ErrorKind::Interrupted`] now and then, so that its time can be counted.
     pub fn unpack(
         &mut self,
         mut reader: impl Read,
         packed_octets: u64,
     ) -> Result<Unpacked, Exhausted> {
-        let limits = *self.walk.purse.limits();
-        let by_ratio = packed_octets.saturating_mul(limits.ratio).max(RATIO_FREE_OCTETS);
-        let most = limits.member_octets.min(by_ratio);
+        let most = self.walk.purse.room_octets(packed_octets);
+        let by_ratio = packed_octets.saturating_mul(self.walk.purse.limits().ratio);
         let mut octets = Vec::new();
-        let mut step = vec![0; STEP_OCTETS];
+        // Taken for the time of this call, so that each file in a file does not bring its own.
+        let mut step = std::mem::take(&mut self.walk.step);
+        step.resize(STEP_OCTETS, 0);
         let trouble = loop {
-            match reader.read(&mut step) {
-                Ok(0) => break None,
-                Ok(count) => {
-                    self.walk.purse.pay_octets(count as u64)?;
-                    let Some(new) = step.get(..count) else { break Some(Closed::Damaged) };
-                    octets.extend_from_slice(new);
-                    if octets.len() as u64 > most {
-                        break Some(Closed::TooLarge);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    break Some(Closed::Unsupported);
-                }
+            let read = panic::catch_unwind(AssertUnwindSafe(|| reader.read(&mut step)));
+            let count = match read {
+                Ok(Ok(0)) => break None,
+                Ok(Ok(count)) => count,
+                Ok(Err(error)) => match trouble_of(&error) {
+                    Some(trouble) => break Some(trouble),
+                    None => 0,
+                },
                 Err(_) => break Some(Closed::Damaged),
+            };
+            self.walk.purse.pay_octets(count as u64)?;
+            let room = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(octets.len());
+            octets.extend_from_slice(step.get(..count.min(room)).unwrap_or_default());
+            if count > room {
+                if octets.len() as u64 >= by_ratio {
+                    self.remark("ARCHIVE_RATIO", format!("{packed_octets} octets unpack to more"));
+                }
+                break Some(Closed::TooLarge);
             }
         };
+        self.walk.step = step;
         Ok(Unpacked { octets: octets.into(), trouble })
     }
 
@@ -146,16 +154,19 @@ impl<'w, 'r> Opening<'w, 'r> {
         packed_octets: u64,
     ) -> Result<(), Exhausted> {
         let unpacked = self.unpack(reader, packed_octets)?;
-        match unpacked.trouble {
-            None => self.member(name, unpacked.octets),
-            Some(why) => {
-                let number = self.walk.contents.items.len();
-                self.member(name, unpacked.octets)?;
-                self.walk.close(number, why);
-                self.walk.remark(number, why.remark(), String::new());
-                Ok(())
-            }
+        self.unpacked_member(name, unpacked)
+    }
+
+    /// Walks through what was unpacked of a member; what went wrong is remarked.
+    pub fn unpacked_member(&mut self, name: &str, unpacked: Unpacked) -> Result<(), Exhausted> {
+        let number = self.walk.contents.items.len();
+        let walked = self.member(name, unpacked.octets);
+        // Also when the purse was emptied within it.
+        if let (Some(why), true) = (unpacked.trouble, number < self.walk.contents.items.len()) {
+            self.walk.close(number, why);
+            self.walk.remark(number, why.remark(), String::new());
         }
+        walked
     }
 
     /// Pays for octets that were unpacked without [`Opening::unpack`].
@@ -166,6 +177,11 @@ impl<'w, 'r> Opening<'w, 'r> {
     /// To be asked in every loop whose length the file decides.
     pub fn pay_time(&self) -> Result<(), Exhausted> {
         self.walk.purse.pay_time()
+    }
+
+    /// The most octets that a file may have now that is unpacked from so many.
+    pub fn room_octets(&self, packed_octets: u64) -> u64 {
+        self.walk.purse.room_octets(packed_octets)
     }
 
     /// The most octets that one unpacked file may have.
@@ -179,9 +195,20 @@ impl<'w, 'r> Opening<'w, 'r> {
 }
 
 /// What a decompressor yielded.
+#[derive(Debug, Clone)]
 pub struct Unpacked {
     /// As far as it came.
     pub octets: Bytes,
     /// Why it came no further, if it did not reach its end.
     pub trouble: Option<Closed>,
+}
+
+/// What a decompressor's error says of the file; nothing if it only paused.
+fn trouble_of(error: &io::Error) -> Option<Closed> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => None,
+        io::ErrorKind::Unsupported => Some(Closed::Unsupported),
+        io::ErrorKind::OutOfMemory => Some(Closed::TooLarge),
+        _ => Some(Closed::Damaged),
+    }
 }

@@ -12,8 +12,11 @@ pub struct Limits {
     pub members: usize,
     /// Octets that all unpacked files together may have.
     pub octets: u64,
-    /// Octets of one unpacked file; also bounds what lies in memory at once.
+    /// Octets of one unpacked file.
     pub member_octets: u64,
+    /// Octets of unpacked files that may lie in memory at once: those that are being walked
+    /// through, one in the other, and those that are kept.
+    pub held_octets: u64,
     /// How many times its packed size an unpacked file may have, once it is larger than
     /// [`RATIO_FREE_OCTETS`].
     pub ratio: u64,
@@ -32,7 +35,8 @@ impl Default for Limits {
             depth: 16,
             members: 10_000,
             octets: 256 << 20,
-            member_octets: 40 << 20,
+            member_octets: 32 << 20,
+            held_octets: 64 << 20,
             ratio: 250,
             time: Duration::from_millis(1_500),
             kept_octets: 32 << 20,
@@ -61,6 +65,7 @@ pub struct Purse {
     members: usize,
     octets: u64,
     kept_octets: usize,
+    walked_octets: u64,
     ends: Instant,
 }
 
@@ -68,7 +73,7 @@ impl Purse {
     /// A full purse; its time begins now.
     pub fn new(limits: Limits) -> Purse {
         let ends = Instant::now() + limits.time;
-        Purse { limits, members: 0, octets: 0, kept_octets: 0, ends }
+        Purse { limits, members: 0, octets: 0, kept_octets: 0, walked_octets: 0, ends }
     }
 
     /// The limits that it was filled with.
@@ -109,5 +114,23 @@ impl Purse {
             self.kept_octets += octets;
         }
         fits
+    }
+
+    /// Notes octets that lie in memory while a file is walked through.
+    pub(super) fn hold(&mut self, octets: u64) {
+        self.walked_octets = self.walked_octets.saturating_add(octets);
+    }
+
+    /// Notes that they are gone.
+    pub(super) fn release(&mut self, octets: u64) {
+        self.walked_octets = self.walked_octets.saturating_sub(octets);
+    }
+
+    /// How many octets one more file may have, made from so many packed ones.
+    pub fn room_octets(&self, packed_octets: u64) -> u64 {
+        let by_ratio = packed_octets.saturating_mul(self.limits.ratio).max(RATIO_FREE_OCTETS);
+        let held = self.walked_octets.saturating_add(self.kept_octets as u64);
+        let left = self.limits.held_octets.saturating_sub(held);
+        self.limits.member_octets.min(by_ratio).min(left)
     }
 }

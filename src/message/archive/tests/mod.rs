@@ -1,0 +1,1 @@
+pub(in crate::message::archive) mod build;
