@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
-use crate::message::archive;
+use crate::message::{archive, document};
 use crate::message::nature::{Family, Nature};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
@@ -15,7 +15,23 @@ pub(super) fn open(
     use Nature as N;
     match nature {
         N::Apk | N::Appx | N::BrowserExtension | N::Ipa => archive::zip::open(octets, opening),
+        N::Compound | N::OfficeEncrypted | N::OldExcel | N::OldPowerPoint | N::OldWord => {
+            document::ole::open(octets, opening)
+        }
+        N::Excel | N::ExcelBinary | N::ExcelMacro => document::ooxml::open(octets, opening),
         N::Jar | N::Zip => archive::zip::open(octets, opening),
+        N::Msi | N::Publisher => document::ole::open(octets, opening),
+        N::OfficeXml => document::ooxml::open_flat(octets, opening),
+        N::OpenOther | N::OpenSheet | N::OpenSlides | N::OpenText => {
+            document::ooxml::open(octets, opening)
+        }
+        N::PowerPoint | N::PowerPointMacro | N::Visio | N::Word | N::WordMacro | N::Xps => {
+            document::ooxml::open(octets, opening)
+        }
+        N::Rtf => document::rtf::open(octets, opening),
+        _ if octets.starts_with(b"ActiveMime") => {
+            document::old::slides::open_active_mime(octets, opening)
+        }
         _ => Ok(()),
     }
 }

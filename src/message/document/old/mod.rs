@@ -2,5 +2,5 @@
 
 pub(super) mod excel;
 pub(super) mod formula;
-pub(super) mod slides;
+pub(in crate::message) mod slides;
 pub(super) mod word;

@@ -60,7 +60,7 @@ pub(in crate::message::document) fn open(
 }
 
 /// ActiveMime: a compound file packed in a small envelope, as Word writes beside web pages.
-pub(in crate::message::document) fn open_active_mime(
+pub(in crate::message) fn open_active_mime(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {

@@ -136,7 +136,7 @@ const HONEST_OBJECTS: [&str; 22] = [
 ];
 
 /// Reads a module and notes its signs.
-pub(super) fn look(module: &str, source: &str, signs: &mut Signs) {
+pub(in crate::message::document) fn look(module: &str, source: &str, signs: &mut Signs) {
     let code = code::read(source);
     note_auto(module, &code, signs);
     for word in &code.words {
@@ -307,7 +307,7 @@ fn random_names(code: &Code) -> Option<&str> {
     names.sort_unstable();
     names.dedup();
     let random: Vec<&str> = names.iter().copied().filter(|name| is_random(name)).collect();
-    (random.len() >= 8 && random.len() * 5 >= names.len() * 2).then(|| random.first().copied())?
+    (random.len() >= 6 && random.len() * 5 >= names.len() * 2).then(|| random.first().copied())?
 }
 
 /// Six consonants in a row, or letters and digits in turns: nobody speaks so.
