@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
-use crate::message::{archive, document};
 use crate::message::nature::{Family, Nature};
+use crate::message::{archive, document};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
 pub(super) fn open(
@@ -21,6 +21,7 @@ pub(super) fn open(
         N::Excel | N::ExcelBinary | N::ExcelMacro => document::ooxml::open(octets, opening),
         N::Jar | N::Zip => archive::zip::open(octets, opening),
         N::Msi | N::Publisher => document::ole::open(octets, opening),
+        N::ExcelText => document::old::text_sheet::open(octets, opening),
         N::OfficeXml => document::ooxml::open_flat(octets, opening),
         N::OpenOther | N::OpenSheet | N::OpenSlides | N::OpenText => {
             document::ooxml::open(octets, opening)
@@ -29,6 +30,10 @@ pub(super) fn open(
             document::ooxml::open(octets, opening)
         }
         N::Rtf => document::rtf::open(octets, opening),
+        N::Xml if document::ooxml::is_flat(octets) => document::ooxml::open_flat(octets, opening),
+        N::Text | N::Unknown if document::old::text_sheet::is_named_so(opening.name()) => {
+            document::old::text_sheet::open(octets, opening)
+        }
         _ if octets.starts_with(b"ActiveMime") => {
             document::old::slides::open_active_mime(octets, opening)
         }

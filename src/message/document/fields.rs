@@ -140,7 +140,14 @@ fn as_share(argument: String) -> String {
 
 /// Programs that answer to DDE from a sheet, by which commands run.
 const DDE_PROGRAMS: [&str; 9] = [
-    "cmd", "msexcel", "powershell", "mshta", "rundll32", "regsvr32", "wscript", "cscript",
+    "cmd",
+    "msexcel",
+    "powershell",
+    "mshta",
+    "rundll32",
+    "regsvr32",
+    "wscript",
+    "cscript",
     "certutil",
 ];
 
@@ -151,7 +158,17 @@ pub(super) fn judge_formula(formula: &str) -> Vec<Judgement> {
     let calls_program = lower.match_indices('|').take(16).any(|(at, _)| {
         let before = lower.get(..at).unwrap_or_default().trim_end_matches(['\'', '"', ' ']);
         let start = before.rfind(|letter: char| !letter.is_alphanumeric() && letter != '.');
-        let word = before.get(start.map_or(0, |start| start + before.get(start..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8))..).unwrap_or_default();
+        let word = before
+            .get(
+                start.map_or(0, |start| {
+                    start
+                        + before
+                            .get(start..)
+                            .and_then(|it| it.chars().next())
+                            .map_or(1, char::len_utf8)
+                })..,
+            )
+            .unwrap_or_default();
         let word = word.trim_end_matches(".exe");
         let behind = lower.get(at + 1..).unwrap_or_default().trim_start();
         let has_item = behind.starts_with('\'') && behind.contains("'!");

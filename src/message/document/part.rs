@@ -42,16 +42,54 @@ const DEPTH: usize = 64;
 
 /// Elements whose text places drawings, or is told elsewhere.
 const SILENT: [&str; 16] = [
-    "posOffset", "pctWidth", "pctHeight", "row", "rowOff", "col", "colOff", "Anchor", "TotalTime",
-    "SizeWithCells", "MoveWithCells", "DocSecurity", "HeadingPairs", "binData", "binaryData",
+    "posOffset",
+    "pctWidth",
+    "pctHeight",
+    "row",
+    "rowOff",
+    "col",
+    "colOff",
+    "Anchor",
+    "TotalTime",
+    "SizeWithCells",
+    "MoveWithCells",
+    "DocSecurity",
+    "HeadingPairs",
+    "binData",
+    "binaryData",
     "binary-data",
 ];
 
 /// Elements at whose end a line ends.
 const LINES: [&str; 28] = [
-    "p", "br", "cr", "tr", "tc", "si", "is", "c", "comment", "h", "table-cell", "table-row",
-    "list-item", "definedName", "oddHeader", "oddFooter", "evenHeader", "evenFooter", "f", "v",
-    "Text", "cp", "title", "property", "line-break", "instrText", "binData", "keyword",
+    "p",
+    "br",
+    "cr",
+    "tr",
+    "tc",
+    "si",
+    "is",
+    "c",
+    "comment",
+    "h",
+    "table-cell",
+    "table-row",
+    "list-item",
+    "definedName",
+    "oddHeader",
+    "oddFooter",
+    "evenHeader",
+    "evenFooter",
+    "f",
+    "v",
+    "Text",
+    "cp",
+    "title",
+    "property",
+    "line-break",
+    "instrText",
+    "binData",
+    "keyword",
 ];
 
 struct Part<'p> {
@@ -158,7 +196,8 @@ impl Part<'_> {
             "c" => self.is_index = value("t") == "s",
             "f" | "definedName" | "property" | "binData" | "binaryData" | "binary-data" => {
                 self.own.clear();
-                self.own_name = if value("name").is_empty() { value("formulaId") } else { value("name") };
+                self.own_name =
+                    if value("name").is_empty() { value("formulaId") } else { value("name") };
             }
             "part" => self.own_name = value("name"),
             // 18.2.19
@@ -221,7 +260,8 @@ impl Part<'_> {
             "event-listener" => {
                 let event = value("event-name");
                 let starts = ["load", "open", "start", "view", "focus", "close", "new", "create"];
-                let is_script = href().starts_with("vnd.sun.star.script:") || !value("macro-name").is_empty();
+                let is_script =
+                    href().starts_with("vnd.sun.star.script:") || !value("macro-name").is_empty();
                 if is_script {
                     let target = href().into_owned();
                     opening.remark("MACRO_PRESENT", target.clone());

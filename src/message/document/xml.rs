@@ -50,7 +50,8 @@ fn declared(octets: &[u8]) -> Option<String> {
 /// Whether octets look like XML: the first character is `<`.
 pub(super) fn is_xml(octets: &[u8]) -> bool {
     let start = octets.get(..octets.len().min(64)).unwrap_or_default();
-    let is_blank = |octet: &&u8| octet.is_ascii_whitespace() || b"\xef\xbb\xbf\xff\xfe\0".contains(octet);
+    let is_blank =
+        |octet: &&u8| octet.is_ascii_whitespace() || b"\xef\xbb\xbf\xff\xfe\0".contains(octet);
     start.iter().find(|octet| !is_blank(octet)) == Some(&b'<')
 }
 

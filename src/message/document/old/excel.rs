@@ -149,8 +149,7 @@ impl Book {
 
     /// Section 2.4.28: a sheet, whether it is hidden, and of what kind.
     fn note_sheet(&mut self, data: &[u8], opening: &mut Opening<'_, '_>) {
-        let (Some(place), Some(hidden), Some(kind)) =
-            (u32_at(data, 0), data.get(4), data.get(5))
+        let (Some(place), Some(hidden), Some(kind)) = (u32_at(data, 0), data.get(4), data.get(5))
         else {
             return;
         };
@@ -170,7 +169,8 @@ impl Book {
     fn note_name(&mut self, data: &[u8], opening: &mut Opening<'_, '_>) {
         let (Some(flags), Some(length)) = (u16_at(data, 0), data.get(3)) else { return };
         let length = usize::from(*length);
-        let is_wide = self.dialect() == Dialect::Biff8 && data.get(14).is_some_and(|it| it & 1 == 1);
+        let is_wide =
+            self.dialect() == Dialect::Biff8 && data.get(14).is_some_and(|it| it & 1 == 1);
         let start = if self.dialect() == Dialect::Biff8 { 15 } else { 14 };
         let name = match is_wide {
             true => utf16(piece(data, start, length * 2)),
@@ -322,7 +322,8 @@ impl Pieces<'_, '_> {
             }
             self.pieces = self.pieces.get(1..).unwrap_or_default();
             self.at = 1;
-            is_wide = self.pieces.first().and_then(|next| next.first()).is_some_and(|it| it & 1 == 1);
+            is_wide =
+                self.pieces.first().and_then(|next| next.first()).is_some_and(|it| it & 1 == 1);
         }
         text
     }

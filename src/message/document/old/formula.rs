@@ -165,7 +165,10 @@ fn string(rest: &[u8], dialect: Dialect) -> Option<(String, usize)> {
         Dialect::Biff8 => {
             let length = usize::from(*rest.first()?);
             match rest.get(1)? & 1 {
-                0 => Some((code_page::decode(piece(rest, 2, length), 28591).into_owned(), 2 + length)),
+                0 => Some((
+                    code_page::decode(piece(rest, 2, length), 28591).into_owned(),
+                    2 + length,
+                )),
                 _ => Some((utf16(piece(rest, 2, length * 2)), 2 + length * 2)),
             }
         }
@@ -208,7 +211,8 @@ fn known(number: u16) -> Option<(&'static str, usize)> {
 fn call(number: u16, arguments: usize, stack: &mut Vec<Value>) {
     let arguments = stack.split_off(stack.len().saturating_sub(arguments));
     let name = known(number).map_or_else(|| format!("F{number}"), |(name, _)| name.to_owned());
-    if let ("CHAR", [Value::Number(code @ 1.0..=65_535.0)]) = (name.as_str(), arguments.as_slice()) {
+    if let ("CHAR", [Value::Number(code @ 1.0..=65_535.0)]) = (name.as_str(), arguments.as_slice())
+    {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
         let code = *code as u32;
         stack.push(Value::Text(char::from_u32(code).unwrap_or('?').into()));
@@ -293,8 +297,11 @@ mod tests {
         let table: [(&[u8], Dialect, &str); 7] = [
             (b"\x17\x04\x00calc\x42\x01\x6e\x00", Dialect::Biff8, "EXEC(\"calc\")"),
             (b"\x17\x02\x01c\0a\0\x42\x01\x6e\x00", Dialect::Biff8, "EXEC(\"ca\")"),
-            (b"\x1e\x63\x00\x41\x6f\x00\x17\x03\x00alc\x08\x42\x01\x6e\0", Dialect::Biff8,
-                "EXEC(\"calc\")"),
+            (
+                b"\x1e\x63\x00\x41\x6f\x00\x17\x03\x00alc\x08\x42\x01\x6e\0",
+                Dialect::Biff8,
+                "EXEC(\"calc\")",
+            ),
             (b"\x17\x04calc\x42\x01\x6e\x00", Dialect::Biff5, "EXEC(\"calc\")"),
             (b"\x17\x02\x00h\0i\0\x24\0\0\0\0\0\0\x08", Dialect::Biff12, "\"hi\"&@"),
             (b"\x17\xff\x00ab", Dialect::Biff8, "\"ab\""),

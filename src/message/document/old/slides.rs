@@ -66,7 +66,9 @@ pub(in crate::message) fn open_active_mime(
 ) -> Result<(), Exhausted> {
     // Where the packed data begin differs between versions; they say so themselves.
     let mut found = None;
-    for at in memchr::memmem::find_iter(octets.get(..256.min(octets.len())).unwrap_or_default(), b"\x78") {
+    for at in
+        memchr::memmem::find_iter(octets.get(..256.min(octets.len())).unwrap_or_default(), b"\x78")
+    {
         let packed = octets.get(at..).unwrap_or_default();
         let mut first = [0; 8];
         if ZlibDecoder::new(packed).read_exact(&mut first).is_ok() {

@@ -33,8 +33,7 @@ const CLASSES: [(&[u8], &str, &str); 16] = [
     (b"\xc7\xb0\xab\xec\x19\x7f\xd2\x11", "OBJECT_RISKY", "SOAP moniker"),
 ];
 /// The class of the moniker of a web address, whole.
-const URL_MONIKER: &[u8] =
-    b"\xe0\xc9\xea\x79\xf9\xba\xce\x11\x8c\x82\x00\xaa\x00\x4b\xa9\x0b";
+const URL_MONIKER: &[u8] = b"\xe0\xc9\xea\x79\xf9\xba\xce\x11\x8c\x82\x00\xaa\x00\x4b\xa9\x0b";
 
 /// Names of classes whose objects are risky, as RTF and XML give them.
 const NAMES: [(&str, &str); 9] = [

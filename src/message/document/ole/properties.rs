@@ -57,7 +57,9 @@ fn dictionary(section: &[u8], at: usize, code_page: u32) -> HashMap<u32, String>
     let entries = u32_at(section, at).map_or(0, count).min(PROPERTIES);
     let mut at = at.saturating_add(4);
     for _ in 0..entries {
-        let (Some(id), Some(length)) = (u32_at(section, at), u32_at(section, at + 4)) else { break };
+        let (Some(id), Some(length)) = (u32_at(section, at), u32_at(section, at + 4)) else {
+            break;
+        };
         let length = count(length).min(1_024);
         let name = match code_page {
             1200 => utf16(piece(section, at + 8, length * 2)),

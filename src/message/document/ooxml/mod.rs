@@ -44,6 +44,20 @@ pub(in crate::message) fn open(
     Ok(())
 }
 
+/// Whether XML is an office document in one file: its beginning names what only such have.
+pub(in crate::message) fn is_flat(octets: &[u8]) -> bool {
+    let head = xml::text_of(octets.get(..octets.len().min(4_096)).unwrap_or_default());
+    [
+        "mso-application",
+        "pkg:package",
+        "wordDocument",
+        "office:document",
+        "urn:schemas-microsoft-com:office",
+    ]
+    .iter()
+    .any(|mark| head.contains(mark))
+}
+
 /// Takes a document apart that is one XML file.
 pub(in crate::message) fn open_flat(
     octets: &Bytes,
@@ -59,10 +73,8 @@ pub(in crate::message) fn open_flat(
 /// content, and by its name only where that makes it a script.
 fn is_own(octets: &[u8], name: &str) -> bool {
     let by_content = nature::recognize(octets, "");
-    let is_plain = matches!(
-        by_content,
-        Nature::Xml | Nature::Unknown | Nature::OfficeXml | Nature::Text
-    );
+    let is_plain =
+        matches!(by_content, Nature::Xml | Nature::Unknown | Nature::OfficeXml | Nature::Text);
     let by_name = nature::recognize(octets, name).family();
     is_plain && !matches!(by_name, Family::Script | Family::Shortcut | Family::Executable)
 }

@@ -60,7 +60,8 @@ struct Hex {
 
 impl Hex {
     fn push(&mut self, digit: u8, is_inner: bool) {
-        let Some(value) = char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok()) else {
+        let Some(value) = char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok())
+        else {
             self.has_tricks |= !digit.is_ascii_whitespace();
             return;
         };
@@ -324,8 +325,8 @@ impl<'o> Reader<'o> {
                 self.set(Place::Text);
             }
             // What holds others of the above, or drawings with text.
-            "shpinst" | "shp" | "userprops" | "info" | "object" | "field" | "fldrslt" | "shppict"
-            | "nonshppict" | "sp" | "do" | "dptxbxtext" | "background" | "shpgrp" => {
+            "shpinst" | "shp" | "userprops" | "info" | "object" | "field" | "fldrslt"
+            | "shppict" | "nonshppict" | "sp" | "do" | "dptxbxtext" | "background" | "shpgrp" => {
                 if word == "info" || word == "userprops" || word == "sp" {
                     self.set(Place::Nothing);
                 }

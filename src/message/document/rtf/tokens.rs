@@ -65,13 +65,13 @@ impl<'o> Tokens<'o> {
     fn word(&mut self) -> Token<'o> {
         let word = self.run(WORD_OCTETS, |octet| octet.is_ascii_alphabetic());
         let word = std::str::from_utf8(word).unwrap_or_default();
-        let sign = if self.peek(0) == Some(b'-') && self.peek(1).is_some_and(|it| it.is_ascii_digit())
-        {
-            self.at += 1;
-            -1
-        } else {
-            1
-        };
+        let sign =
+            if self.peek(0) == Some(b'-') && self.peek(1).is_some_and(|it| it.is_ascii_digit()) {
+                self.at += 1;
+                -1
+            } else {
+                1
+            };
         let digits = self.run(NUMBER_OCTETS, |octet| octet.is_ascii_digit());
         let number: Option<i64> =
             std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());

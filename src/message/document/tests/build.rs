@@ -30,8 +30,7 @@ impl Walked {
             texts.push_str(text);
             texts.push('\n');
         });
-        let remarks =
-            contents.remarks.iter().map(|it| (it.name, contents.place(it))).collect();
+        let remarks = contents.remarks.iter().map(|it| (it.name, contents.place(it))).collect();
         Walked { contents, remarks, texts }
     }
 
@@ -61,7 +60,8 @@ const TYPES: &str = r#"<?xml version="1.0"?><Types><Override PartName="/word/doc
 
 /// A Word document: its body, and other parts.
 pub(super) fn word(body: &str, parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let document = format!("<?xml version=\"1.0\"?><w:document><w:body>{body}</w:body></w:document>");
+    let document =
+        format!("<?xml version=\"1.0\"?><w:document><w:body>{body}</w:body></w:document>");
     let mut all: Vec<(&str, &[u8])> =
         vec![("[Content_Types].xml", TYPES.as_bytes()), ("word/document.xml", document.as_bytes())];
     all.extend_from_slice(parts);
@@ -119,7 +119,10 @@ pub(super) fn project_with(modules: &[(&str, Vec<u8>, &str)], storage: &str) -> 
 
 /// A Word document with macros.
 pub(super) fn word_with_macro(source: &str) -> Vec<u8> {
-    word("<w:p><w:r><w:t>x</w:t></w:r></w:p>", &[("word/vbaProject.bin", &project(&[("M1", source)]))])
+    word(
+        "<w:p><w:r><w:t>x</w:t></w:r></w:p>",
+        &[("word/vbaProject.bin", &project(&[("M1", source)]))],
+    )
 }
 
 /// An RTF document.

@@ -29,12 +29,15 @@ fn a_file_is_found_however_it_is_embedded() {
     let inner = format!("{}{{{}}}", hex(first), hex(second));
     let decoy = format!("{}{{\\x 0badf00d}}{}", hex(first), hex(second));
     let words = format!("{}\\par\\b0 {}", hex(first), hex(second));
-    let mut binary = format!("{{\\rtf1{{\\object{{\\*\\objdata {}\\bin{} ", hex(first), second.len()).into_bytes();
+    let mut binary =
+        format!("{{\\rtf1{{\\object{{\\*\\objdata {}\\bin{} ", hex(first), second.len())
+            .into_bytes();
     binary.extend_from_slice(second);
     binary.extend_from_slice(b"}}}");
     let objdata = |hex: &str| rtf(&format!("{{\\object\\objemb{{\\*\\objdata {hex}}}}}"));
     let storage = |kind: u16, body: &[u8]| {
-        [&(kind << 4).to_le_bytes()[..], &[0x11, 0x10], &(body.len() as u32).to_le_bytes(), body].concat()
+        [&(kind << 4).to_le_bytes()[..], &[0x11, 0x10], &(body.len() as u32).to_le_bytes(), body]
+            .concat()
     };
     let slide_packed = storage(1, &[&[0; 4][..], &zlib(&ole)].concat());
     let slide_plain = storage(0, &ole);
@@ -59,10 +62,10 @@ fn a_file_is_found_however_it_is_embedded() {
         ("a member", "a.xlsx", package(&[("xl/media/image1.png", &eicar)])),
         ("a member called XML", "a.docx", word("", &[("customXml/item1.xml", &eicar)])),
         ("open document", "a.odt", package(&[("content.xml", b"<a/>"), ("Object 1", &ole)])),
-        ("flat", "a.flat", format!("<office:document><office:binary-data>{base64}</office:binary-data></office:document>").into_bytes()),
-        ("flat with lines", "a.flat", format!("<x><w:binData w:name='a'>{}\n{}</w:binData></x>", &base64[..20], &base64[20..]).into_bytes()),
+        ("flat", "a.xml", format!("<?xml version=\"1.0\"?><office:document xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\"><office:binary-data>{base64}</office:binary-data></office:document>").into_bytes()),
+        ("flat with lines", "a.xml", format!("<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?><w:wordDocument xmlns:w=\"http://schemas.microsoft.com/office/word/2003/wordml\"><w:binData w:name='a'>{}\n{}</w:binData></w:wordDocument>", &base64[..20], &base64[20..]).into_bytes()),
         ("ActiveMime", "editdata.mso", mso),
-        ("ActiveMime, flat", "a.flat", format!("<w:wordDocument><w:binData w:name='editdata.mso'>{flat_mso}</w:binData></w:wordDocument>").into_bytes()),
+        ("ActiveMime, flat", "a.xml", format!("<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?><w:wordDocument xmlns:w=\"http://schemas.microsoft.com/office/word/2003/wordml\"><w:binData w:name='editdata.mso'>{flat_mso}</w:binData></w:wordDocument>").into_bytes()),
         ("slides, packed", "a.ppt", compound_of(&[("/PowerPoint Document", &slide_packed)])),
         ("slides", "a.ppt", compound_of(&[("/PowerPoint Document", &slide_plain)])),
         ("rich text", "a.rtf", objdata(&hex(&object))),
@@ -88,7 +91,8 @@ fn a_file_is_found_however_it_is_embedded() {
             })
         });
         if !is_found {
-            let paths: Vec<&str> = walked.contents.items.iter().map(|item| item.path.as_str()).collect();
+            let paths: Vec<&str> =
+                walked.contents.items.iter().map(|item| item.path.as_str()).collect();
             missed.push(format!("{what}: {paths:?}"));
         }
     }

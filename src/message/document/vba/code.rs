@@ -180,7 +180,8 @@ fn continues(source: &str, at: usize) -> bool {
     let before = source.get(..at).and_then(|before| before.bytes().next_back());
     let stands_alone = before.is_none_or(|octet| octet.is_ascii_whitespace());
     let behind = source.get(at + 1..).unwrap_or_default();
-    stands_alone && behind.bytes().find(|octet| !matches!(octet, b' ' | b'\t' | b'\r')) == Some(b'\n')
+    stands_alone
+        && behind.bytes().find(|octet| !matches!(octet, b' ' | b'\t' | b'\r')) == Some(b'\n')
 }
 
 struct Folding<'t> {
@@ -372,7 +373,8 @@ impl Folding<'_> {
             }
             Token::Mark('(') => {
                 let (number, next) = self.sum(at + 1, depth)?;
-                matches!(self.tokens.get(next), Some(Token::Mark(')'))).then_some((number, next + 1))
+                matches!(self.tokens.get(next), Some(Token::Mark(')')))
+                    .then_some((number, next + 1))
             }
             Token::Word(word)
                 if matches!(word.as_str(), "clng" | "cint" | "val" | "abs" | "asc" | "cbyte")
@@ -410,8 +412,10 @@ mod tests {
             ("x = \"Sh\" _\r\n & \"ell\"", "Shell"),
             ("x = Chr(Asc(\"S\")) & LCase((\"hell\"))", "Shell"),
             ("x = Chr(82 Xor 1) & \"hell\"", "Shell"),
-            ("Array(87, 83, 99, 114, 105, 112, 116, 46, 83, 104, 101, 108, 108, 32, 32, 32)",
-             "WScript.Shell   "),
+            (
+                "Array(87, 83, 99, 114, 105, 112, 116, 46, 83, 104, 101, 108, 108, 32, 32, 32)",
+                "WScript.Shell   ",
+            ),
         ];
         for (source, text) in table {
             let code = read(source);

@@ -248,7 +248,8 @@ fn decoded(text: &str) -> Vec<String> {
         });
         found.push(octets.collect::<Vec<u8>>());
     }
-    let is_base64 = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
+    let is_base64 =
+        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
     if text.bytes().all(is_base64) {
         let engine = base64::engine::general_purpose::STANDARD_NO_PAD;
         found.extend(engine.decode(text.trim_end_matches('=')).ok());
@@ -283,7 +284,9 @@ fn note_disguise(module: &str, code: &Code, signs: &mut Signs) {
     }
     let is_data = |text: &&String| {
         let mixed = text.bytes().any(|octet| octet.is_ascii_digit());
-        text.len() >= LONG_STRING_OCTETS && mixed && text.bytes().all(|octet| octet.is_ascii_graphic())
+        text.len() >= LONG_STRING_OCTETS
+            && mixed
+            && text.bytes().all(|octet| octet.is_ascii_graphic())
             && !text.contains("://")
             && !text.contains('\\')
     };

@@ -76,9 +76,8 @@ pub(super) fn has_password(project: &[u8]) -> bool {
 /// Section 2.4.3.3: the obfuscation of such fields; the data without its length.
 fn decrypt(hex: &str) -> Option<Vec<u8>> {
     let pairs = hex.as_bytes().chunks_exact(2).take(512);
-    let octets: Option<Vec<u8>> = pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
+    let octets: Option<Vec<u8>> =
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
     let octets = octets?;
     let (seed, rest) = octets.split_first()?;
     let (version, rest) = rest.split_first()?;

@@ -19,8 +19,7 @@ pub(in crate::message::document) enum Sign {
 }
 
 impl Sign {
-    const ALL: [Sign; 5] =
-        [Sign::Auto, Sign::Download, Sign::Runs, Sign::Writes, Sign::Obfuscated];
+    const ALL: [Sign; 5] = [Sign::Auto, Sign::Download, Sign::Runs, Sign::Writes, Sign::Obfuscated];
 
     fn remark(self) -> &'static str {
         match self {
