@@ -132,7 +132,7 @@ pub(super) fn read(
     let mut steps = 0u32;
     for piece in Xml::new(text) {
         steps = steps.wrapping_add(1);
-        if steps % STEPS == 0 {
+        if steps.is_multiple_of(STEPS) {
             opening.pay_time()?;
         }
         match piece {

@@ -48,7 +48,7 @@ pub(in crate::message::document) fn open(
     let mut steps = 0u32;
     while let Some((at, kind, data)) = records.next() {
         steps = steps.wrapping_add(1);
-        if steps % 512 == 0 {
+        if steps.is_multiple_of(512) {
             opening.pay_time()?;
         }
         match kind {
@@ -237,7 +237,7 @@ impl Book {
         let mut steps = 0u32;
         while let Some(text) = source.string() {
             steps = steps.wrapping_add(1);
-            if steps % 512 == 0 {
+            if steps.is_multiple_of(512) {
                 opening.pay_time()?;
             }
             self.push(&text);
@@ -352,10 +352,10 @@ fn look_at_linked_book(data: &[u8], opening: &mut Opening<'_, '_>) {
         true => code_page::decode(piece(data, 5, length * 2), 1200).into_owned(),
         false => code_page::decode(piece(data, 5, length), 1252).into_owned(),
     };
-    if let Some((program, topic)) = text.split_once('\u{3}') {
-        if !program.starts_with('\u{1}') || program.len() > 1 {
-            opening.remark("DDE_FIELD", format!("{program}|{topic}"));
-        }
+    if let Some((program, topic)) = text.split_once('\u{3}')
+        && program.trim_start_matches('\u{1}') != ""
+    {
+        opening.remark("DDE_FIELD", format!("{program}|{topic}"));
     }
 }
 

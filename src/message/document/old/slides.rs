@@ -31,7 +31,7 @@ pub(in crate::message::document) fn open(
         (u16_at(stream, at), u16_at(stream, at + 2), u32_at(stream, at + 4))
     {
         steps = steps.wrapping_add(1);
-        if steps % 1_024 == 0 {
+        if steps.is_multiple_of(1_024) {
             opening.pay_time()?;
         }
         at += 8;

@@ -51,7 +51,7 @@ pub(in crate::message) fn open(
 }
 
 /// Streams that belong to the format and hold nothing to be read here.
-const OWN_STREAMS: [&str; 22] = [
+const OWN_STREAMS: [&str; 19] = [
     "\u{1}CompObj",
     "\u{3}ObjInfo",
     "\u{3}LinkInfo",
@@ -69,9 +69,6 @@ const OWN_STREAMS: [&str; 22] = [
     "PROJECTwm",
     "PROJECTlk",
     "dir",
-    "o",
-    "f",
-    "x",
     "\u{1}Ole",
     "CompObj",
 ];
@@ -98,7 +95,8 @@ fn open_stream(
             closed_by_password(opening);
             Ok(())
         }
-        "encryptioninfo" | "\u{6}dataspaces" => Ok(()),
+        "encryptioninfo" => Ok(()),
+        _ if file.path(number).starts_with('\u{6}') => look_beneath(name, octets, opening),
         "\u{5}summaryinformation" | "\u{5}documentsummaryinformation" => {
             open_properties(octets, opening)
         }
@@ -114,6 +112,11 @@ fn open_stream(
                 closed_by_password(opening);
             }
             Ok(())
+        }
+        // Controls of forms: macros keep there what they put together.
+        "o" | "f" | "x" => {
+            opening.text(&words_in(octets).join("\n"));
+            look_beneath(name, octets, opening)
         }
         lower if lower == "\u{1}ole" || lower.starts_with("\u{3}link") => {
             native::look_for_moniker(octets, opening);
@@ -142,6 +145,16 @@ fn look_beneath(
         Nature::Unknown | Nature::Empty => Ok(()),
         _ => opening.member(name.trim_start_matches(char::is_control), octets.clone()),
     }
+}
+
+/// Runs of letters that may be words.
+fn words_in(octets: &[u8]) -> Vec<String> {
+    octets
+        .split(|octet| !matches!(octet, b' '..=b'~'))
+        .filter(|run| run.len() >= 5)
+        .take(4_096)
+        .map(|run| String::from_utf8_lossy(run).into_owned())
+        .collect()
 }
 
 fn closed_by_password(opening: &mut Opening<'_, '_>) {

@@ -37,7 +37,7 @@ pub(super) fn read(
     while let Some((kind, data, next)) = record(octets, at) {
         at = next;
         steps = steps.wrapping_add(1);
-        if steps % 512 == 0 {
+        if steps.is_multiple_of(512) {
             opening.pay_time()?;
         }
         let mut push = |text: &str| {

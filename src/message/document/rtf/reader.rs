@@ -142,7 +142,7 @@ impl<'o> Reader<'o> {
         let mut steps = 0u32;
         while let Some(token) = self.tokens.next() {
             steps = steps.wrapping_add(1);
-            if steps % STEPS == 0 {
+            if steps.is_multiple_of(STEPS) {
                 opening.pay_time()?;
             }
             if !matches!(token, Token::Octet(_)) {
@@ -324,13 +324,11 @@ impl<'o> Reader<'o> {
             | "footerf" | "footnote" | "annotation" | "shptxt" | "atnauthor" | "result" => {
                 self.set(Place::Text);
             }
-            // What holds others of the above, or drawings with text.
-            "shpinst" | "shp" | "userprops" | "info" | "object" | "field" | "fldrslt"
-            | "shppict" | "nonshppict" | "sp" | "do" | "dptxbxtext" | "background" | "shpgrp" => {
-                if word == "info" || word == "userprops" || word == "sp" {
-                    self.set(Place::Nothing);
-                }
-            }
+            // What holds others of the above.
+            "userprops" | "info" | "sp" => self.set(Place::Nothing),
+            // Known words: what they hold is read.
+            "shpinst" | "shp" | "object" | "field" | "fldrslt" | "shppict" | "nonshppict"
+            | "do" | "dptxbxtext" | "background" | "shpgrp" => {}
             "colortbl" | "stylesheet" | "listtable" | "listoverridetable" | "rsidtbl"
             | "xmlnstbl" | "themedata" | "colorschememapping" | "datastore" | "latentstyles"
             | "generator" | "revtbl" | "filetbl" | "sv" | "objname" | "objalias" | "objsect" => {
@@ -392,10 +390,10 @@ impl<'o> Reader<'o> {
     fn surrogate(&mut self, unit: u16) {
         if (0xd800..0xdc00).contains(&unit) {
             self.high_half = Some(unit);
-        } else if let Some(high) = self.high_half.take() {
-            if let Some(Ok(letter)) = char::decode_utf16([high, unit]).next() {
-                self.push(letter.encode_utf8(&mut [0; 4]));
-            }
+        } else if let Some(high) = self.high_half.take()
+            && let Some(Ok(letter)) = char::decode_utf16([high, unit]).next()
+        {
+            self.push(letter.encode_utf8(&mut [0; 4]));
         }
     }
 

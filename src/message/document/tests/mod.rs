@@ -1,6 +1,7 @@
 //! Documents built here, walked through as attachments of a message.
 
 mod build;
+mod corpora;
 mod embedded;
 mod hostile;
 mod macros;

@@ -185,8 +185,8 @@ pub(in crate::message::document) fn note_listed(module: &str, text: &str, signs:
 
 fn note_auto(module: &str, code: &Code, signs: &mut Signs) {
     for procedure in &code.procedures {
-        let ends = |end: &&str| procedure.ends_with(*end);
-        if AUTO.contains(&procedure.as_str()) || AUTO_ENDS.iter().any(|end| ends(&end)) {
+        let ends = || AUTO_ENDS.iter().any(|end| procedure.ends_with(end));
+        if AUTO.contains(&procedure.as_str()) || ends() {
             signs.note(Sign::Auto, module, procedure);
         }
     }
@@ -241,7 +241,7 @@ fn decoded(text: &str) -> Vec<String> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    if text.len() % 2 == 0 && text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+    if text.len().is_multiple_of(2) && text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         let pairs = text.as_bytes().chunks_exact(2);
         let octets = pairs.filter_map(|pair| {
             std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
