@@ -200,9 +200,9 @@ impl End {
                 claims.extend(claim64(file, record).filter(|claim| !claims.contains(claim)));
             }
         }
-        let is_placeholder = plain.entries == u16::MAX.into()
-            || plain.octets == u32::MAX.into()
-            || plain.offset == u32::MAX.into();
+        let is_placeholder = plain.entries == u64::from(u16::MAX)
+            || plain.octets == u64::from(u32::MAX)
+            || plain.offset == u64::from(u32::MAX);
         if claims.is_empty() || !is_placeholder {
             claims.push(plain);
         }
