@@ -137,7 +137,8 @@ impl Walk<'_> {
     /// Notes a file, opens it and walks through what it holds.
     fn visit(&mut self, file: File, part: usize, parent: Option<usize>) -> Result<(), Exhausted> {
         self.purse.pay_member()?;
-        let nature = nature::recognize(&file.octets, &file.name);
+        let readings: Vec<Nature> = nature::readings(&file.octets, &file.name).collect();
+        let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         let number = self.note(&file.name, file.declared, file.octets.len() as u64, part, parent);
         let Some(item) = self.contents.items.get_mut(number) else { return Ok(()) };
         item.nature = nature;
@@ -146,13 +147,17 @@ impl Walk<'_> {
             item.content = Some(file.octets.clone());
         }
         if item.depth >= self.purse.limits().depth {
-            if open::holds_files(nature) {
+            if readings.iter().any(|nature| open::holds_files(*nature)) {
                 self.remark(number, "ARCHIVE_TOO_DEEP", String::new());
                 self.close(number, Closed::TooDeep);
             }
             return Ok(());
         }
-        open::open(nature, &file.octets, &mut Opening::new(self, number))
+        // Another program may read another thing in it, so every reading is opened.
+        for nature in readings {
+            open::open(nature, &file.octets, &mut Opening::new(self, number))?;
+        }
+        Ok(())
     }
 
     fn note(
