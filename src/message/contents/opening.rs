@@ -116,6 +116,11 @@ impl<'w, 'r> Opening<'w, 'r> {
         self.walk.remark(self.item, why.remark(), detail.into());
     }
 
+    /// The same, without the usual remark: the opener makes one that says more.
+    pub fn close(&mut self, why: Closed) {
+        self.walk.close(self.item, why);
+    }
+
     /// A text of this file, as its reader sees it.
     pub fn text(&mut self, text: &str) {
         (self.walk.reader)(Zone::Attachment, text);

@@ -36,7 +36,7 @@ pub(in crate::message) fn open_pgp(
             // Session keys, and the three forms of encrypted data.
             1 | 3 | 9 | 18 | 20 => {
                 opening.remark("MESSAGE_ENCRYPTED", "OpenPGP");
-                opening.closed(Closed::Encrypted, "OpenPGP");
+                opening.close(Closed::Encrypted);
                 return Ok(());
             }
             8 => decompress(packet.body, opening)?,
@@ -188,7 +188,7 @@ pub(in crate::message) fn open_cms(
 
 fn encrypted(opening: &mut Opening<'_, '_>) {
     opening.remark("MESSAGE_ENCRYPTED", "S/MIME");
-    opening.closed(Closed::Encrypted, "S/MIME");
+    opening.close(Closed::Encrypted);
 }
 
 /// RFC 5652 section 5.2: the content behind its type, [0], in one or many octet strings.

@@ -93,15 +93,22 @@ fn remark_script(lower: &str, found: Found, opening: &mut Opening<'_, '_>) {
     let assembles = any(lower, &ASSEMBLES) && any(lower, &SAVES);
     let decodes = any(lower, &DECODES);
     let hands_out = lower.contains("download") && lower.contains("data:");
+    let starts = has_script && any(lower, &STARTS);
     let holds = found.files + found.unknown > 0;
+    let packed = found.dangerous + found.archives > 0;
     match () {
-        () if has_script && assembles && (decodes && holds || found.dangerous > 0) => {
+        () if has_script && assembles && packed => {
             opening.remark("HTML_SMUGGLING", "a script assembles a file");
         }
-        () if (hands_out || has_script && any(lower, &STARTS)) && found.dangerous > 0 => {
+        () if (hands_out || starts) && found.dangerous > 0
+            || hands_out && starts && found.archives > 0 =>
+        {
             opening.remark("HTML_SMUGGLING", "a file is written in the page");
         }
-        () if has_script && assembles && decodes && any(lower, &STARTS) => {
+        () if has_script && assembles && decodes && holds || hands_out && packed => {
+            opening.remark("HTML_BLOB_PAYLOAD", "");
+        }
+        () if has_script && assembles && decodes && starts => {
             opening.remark("HTML_BLOB_DOWNLOAD", "");
         }
         () => {}

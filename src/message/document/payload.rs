@@ -25,8 +25,10 @@ const UNKNOWN_OCTETS: usize = 1_024;
 pub(super) struct Found {
     /// Files of any kind but pictures and fonts.
     pub(super) files: usize,
-    /// Those that run, or hold others.
+    /// Those that run.
     pub(super) dangerous: usize,
+    /// Those that hold others.
+    pub(super) archives: usize,
     /// Long strings that decode to nothing known.
     pub(super) unknown: usize,
 }
@@ -68,18 +70,14 @@ impl Finder<'_, '_, '_> {
         if is_known && nature != Nature::Text && nature != Nature::Css && nature != Nature::Json {
             self.found.files += 1;
         }
-        let dangerous = matches!(
+        let runs = matches!(
             family,
-            Family::Executable
-                | Family::Script
-                | Family::Shortcut
-                | Family::Archive
-                | Family::DiskImage
-                | Family::Office
-        ) || matches!(
-            nature,
-            Nature::OneNote | Nature::WordMacro | Nature::ExcelMacro | Nature::Rtf
-        );
+            Family::Executable | Family::Script | Family::Shortcut | Family::DiskImage
+        ) || matches!(nature, Nature::OneNote | Nature::WordMacro | Nature::ExcelMacro);
+        // Pages that keep everything in one file carry their own scripts so.
+        let is_own = matches!(nature, Nature::JavaScript | Nature::WebAssembly | Nature::XslScript);
+        let dangerous = runs && !is_own;
+        self.found.archives += usize::from(family == Family::Archive);
         self.found.dangerous += usize::from(dangerous);
         self.opening.pay_octets(octets.len() as u64)?;
         self.opening.member(name, Bytes::from(octets))

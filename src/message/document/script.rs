@@ -22,7 +22,7 @@ pub(in crate::message) fn open(
         opening.text(&source);
     }
     let found = payload::find(&source, opening)?;
-    if found.dangerous > 0 {
+    if found.dangerous + found.archives > 0 {
         opening.remark("SCRIPT_PAYLOAD", "");
     }
     look(&source, opening)
@@ -128,7 +128,7 @@ const HIDES: [&str; 24] = [
 pub(super) fn look(source: &str, opening: &mut Opening<'_, '_>) -> Result<(), Exhausted> {
     if source.contains("#@~^") {
         opening.remark("SCRIPT_ENCODED", "");
-        opening.closed(Closed::Unsupported, "encoded script");
+        opening.close(Closed::Unsupported);
     }
     opening.pay_time()?;
     let plain = untangled(source);

@@ -39,8 +39,10 @@ pub fn is_honest(nature: Nature, extension: &str) -> Honesty {
 /// Extensions that many formats share.
 fn is_usual(nature: Nature, extension: &str) -> bool {
     match nature.family() {
-        Family::Text | Family::Script => {
-            matches!(extension, "txt" | "log" | "conf" | "cfg" | "ini")
+        Family::Text | Family::Script
+            if matches!(extension, "txt" | "log" | "conf" | "cfg" | "ini") =>
+        {
+            true
         }
         Family::Spreadsheet => matches!(extension, "csv"),
         _ => match nature {

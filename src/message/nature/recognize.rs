@@ -62,7 +62,11 @@ fn collect(octets: &[u8], name: &str, found: &mut Vec<Nature>) {
         false => textual::window(octets),
     };
     if let Some(text) = &text {
-        text.natures(!name.trim().is_empty(), found);
+        // Only the names of pictures can begin a script; `%PDF` cannot.
+        let may_run = found.iter().all(|nature| nature.family() == Family::Image);
+        let mut shown = Vec::new();
+        text.natures(may_run && !name.trim().is_empty(), &mut shown);
+        found.append(&mut shown);
     } else if has_markup(octets) {
         // A browser shows markup behind any octets, if it is told that it is HTML.
         found.push(Nature::Html);

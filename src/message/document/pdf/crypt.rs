@@ -34,7 +34,8 @@ impl Key {
         let Some(trailer) = with_key else { return Key::None };
         let Some(encrypt) = file.entry(trailer, b"Encrypt") else { return Key::None };
         let mut document = Document::new();
-        document.trailer.set("Encrypt", Object::Dictionary(to_dictionary(file, encrypt, 0)));
+        let own = document.add_object(Object::Dictionary(to_dictionary(file, encrypt, 0)));
+        document.trailer.set("Encrypt", Object::Reference(own));
         let id = file.trailers.iter().rev().find_map(|trailer| trailer.value(b"ID"));
         let id = id.map_or(Object::Array(Vec::new()), |id| to_object(file, id, 0));
         let id = match id {

@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn plain_filters_decode() {
         assert_eq!(hexadecimal(b"48 65 6c6C 6f7>"), b"Hellop");
-        assert_eq!(ascii85(b"<~87cURD]j7BEbo7~>"), b"Hello World");
+        assert_eq!(ascii85(b"<~87cURD]j7BEbo7~>"), b"Hello world");
         assert_eq!(ascii85(b"z!!~>"), b"\0\0\0\0\0");
         assert_eq!(run_length(b"\x02abc\xfex\x80zzz", 1_000), b"abcxxx");
         assert_eq!(run_length(&[0x81, b'x'].repeat(100), 500).len(), 512);

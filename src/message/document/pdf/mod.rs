@@ -49,7 +49,7 @@ pub(in crate::message) fn open(
         Key::Empty(_) => opening.remark("PDF_PASSWORD_EMPTY", ""),
         Key::Unknown => {
             opening.remark("PDF_ENCRYPTED", "");
-            opening.closed(Closed::Encrypted, "");
+            opening.close(Closed::Encrypted);
         }
     }
     if file.cut {
