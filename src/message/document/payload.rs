@@ -193,43 +193,51 @@ impl Finder<'_, '_, '_> {
         Ok(())
     }
 
-    /// `%3Chtml%3E…`, `\x3c\x68…` and `\u003c…`.
+    /// `%3Chtml%3E…`, `\x3c\x68…` and `\u003c…`: what the strings of the source become that
+    /// are little but escapes.
     fn escapes(&mut self, source: &str) -> Result<(), Exhausted> {
         for (sign, prefix) in [("%", 1), ("\\x", 2), ("\\u00", 4)] {
             if super::source::times(source, sign) < NUMBERS {
                 continue;
             }
-            let mut decoded = Vec::with_capacity(source.len() / 2);
-            let mut rest = source.as_bytes();
-            let mut count = 0_usize;
-            while let Some(at) = memchr::memmem::find(rest, sign.as_bytes()) {
-                decoded.extend_from_slice(rest.get(..at).unwrap_or_default());
-                let digits = rest
-                    .get(at + prefix..at + prefix + 2)
-                    .and_then(|digits| std::str::from_utf8(digits).ok());
-                match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                    Some(octet) => {
-                        decoded.push(octet);
-                        count += 1;
-                        rest = rest.get(at + prefix + 2..).unwrap_or_default();
-                    }
-                    None => {
-                        decoded.extend_from_slice(sign.as_bytes());
-                        rest = rest.get(at + prefix..).unwrap_or_default();
-                    }
+            let mut decoded = Vec::new();
+            for string in source.split(['"', '\'', '`']) {
+                if super::source::times(string, sign) * (prefix + 2) * 3 >= string.len() {
+                    push_escaped(string.as_bytes(), sign.as_bytes(), prefix, &mut decoded);
                 }
             }
-            decoded.extend_from_slice(rest);
-            // Where it is a third of the source, it hides something.
-            if count >= NUMBERS && count * (prefix + 2) * 3 >= source.len() {
-                let text = String::from_utf8_lossy(&decoded).into_owned();
+            self.opening.pay_time()?;
+            if decoded.len() >= NUMBERS {
                 self.strings += 1;
+                let text = String::from_utf8_lossy(&decoded).into_owned();
                 self.opening.pay_octets(text.len() as u64)?;
                 self.opening.member("unescaped.html", Bytes::from(text))?;
             }
         }
         Ok(())
     }
+}
+
+/// Decodes what begins with `sign` and has two digits behind `prefix` octets.
+fn push_escaped(string: &[u8], sign: &[u8], prefix: usize, decoded: &mut Vec<u8>) {
+    let mut rest = string;
+    while let Some(at) = memchr::memmem::find(rest, sign) {
+        decoded.extend_from_slice(rest.get(..at).unwrap_or_default());
+        let digits = rest.get(at + prefix..at + prefix + 2);
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let taken = match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => {
+                decoded.push(octet);
+                prefix + 2
+            }
+            None => {
+                decoded.extend_from_slice(sign);
+                prefix
+            }
+        };
+        rest = rest.get(at + taken..).unwrap_or_default();
+    }
+    decoded.extend_from_slice(rest);
 }
 
 fn is_digit(octet: u8) -> bool {

@@ -32,7 +32,8 @@ pub(in crate::message) fn open(
         opening.remark("PROGRAM_DOTNET", "");
     }
     // Self-extracting archives keep theirs behind the last section, installers in a resource.
-    carve(octets, 64, "PROGRAM_ARCHIVE", opening)
+    carve(octets, 64, "PROGRAM_ARCHIVE", opening)?;
+    Ok(())
 }
 
 /// Looks behind and into a picture.
@@ -40,12 +41,14 @@ pub(in crate::message) fn open_picture(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
+    let carved = carve(octets, 4, "PICTURE_APPENDED", opening)?;
     let end = picture_end(octets).unwrap_or(octets.len());
     let behind = rest(octets, end);
     if behind.len() >= 64 && is_program(behind) {
         opening.remark("PICTURE_APPENDED", "program");
         opening.member("appended.exe", octets.slice(end..))?;
-    } else if behind.len() >= 48
+    } else if carved == 0
+        && behind.len() >= 48
         && !behind.iter().all(|octet| *octet == 0 || octet.is_ascii_whitespace())
     {
         let printable = behind
@@ -57,7 +60,7 @@ pub(in crate::message) fn open_picture(
             opening.member("appended.txt", octets.slice(end..))?;
         }
     }
-    carve(octets, 16, "PICTURE_APPENDED", opening)
+    Ok(())
 }
 
 fn is_program(octets: &[u8]) -> bool {
@@ -71,7 +74,7 @@ fn carve(
     from: usize,
     remark: &'static str,
     opening: &mut Opening<'_, '_>,
-) -> Result<(), Exhausted> {
+) -> Result<usize, Exhausted> {
     let mut carved = 0;
     let zip_is_read = package::has_directory(octets);
     for (signature, name) in ARCHIVES {
@@ -86,7 +89,7 @@ fn carve(
         opening.remark(remark, name);
         opening.member(name, octets.slice(at..))?;
     }
-    Ok(())
+    Ok(carved)
 }
 
 /// Whether the header behind a signature can be one: programs hold bare signatures as well,

@@ -40,7 +40,10 @@ pub(in crate::message) fn open(
     }
     let assembles =
         any(&lower, &["new blob(", "createobjecturl", "atob(", "fromcharcode", "location"]);
-    if !picture.scripts.is_empty() && assembles && found.dangerous + found.archives + found.unknown > 0 {
+    if !picture.scripts.is_empty()
+        && assembles
+        && found.dangerous + found.archives + found.unknown > 0
+    {
         opening.remark("HTML_SMUGGLING", "in a picture");
     }
     Ok(())

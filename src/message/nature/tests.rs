@@ -109,8 +109,12 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
 #[test]
 fn octets_tell_what_a_file_is() {
     use Nature::*;
-    let types = |kind: &str| format!("deflate:<Types><Override ContentType=\"application/{kind}\"/></Types>").into_bytes();
-    let office = |kind: &str, part: &str| zip(&[("[Content_Types].xml", &types(kind)), (part, b"x")]);
+    let types = |kind: &str| {
+        format!("deflate:<Types><Override ContentType=\"application/{kind}\"/></Types>")
+            .into_bytes()
+    };
+    let office =
+        |kind: &str, part: &str| zip(&[("[Content_Types].xml", &types(kind)), (part, b"x")]);
     let old_tar = {
         let mut head = vec![0; 512];
         head[..5].copy_from_slice(b"a.txt");
@@ -321,7 +325,10 @@ fn octets_tell_what_a_file_is() {
         .filter(|(octets, name, nature)| recognize(octets, name) != *nature)
         .map(|(octets, name, nature)| {
             let start = String::from_utf8_lossy(&octets[..octets.len().min(30)]).into_owned();
-            format!("{start:?} {name}: {nature:?}, not {:?}", readings(octets, name).collect::<Vec<_>>())
+            format!(
+                "{start:?} {name}: {nature:?}, not {:?}",
+                readings(octets, name).collect::<Vec<_>>()
+            )
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -335,10 +342,26 @@ fn a_file_can_be_many_things() {
         (join(&[b"%PDF-1.4\n%%EOF\n", &archive]), "a.pdf", vec![Nature::Zip, Nature::Pdf]),
         (join(&[&png, &archive]), "a.png", vec![Nature::Zip, Nature::Png]),
         (join(&[&pe(), &archive]), "a.exe", vec![Nature::WindowsProgram, Nature::Zip]),
-        (join(&[b"<html><script>x</script></html>", &archive]), "a.html", vec![Nature::Zip, Nature::Html]),
-        (b"GIF89a=1;eval(unescape('x'));function f(){return 1}".to_vec(), "a.js", vec![Nature::JavaScript, Nature::Gif]),
-        (b"GIF89a=1;new ActiveXObject('x');eval(y);".to_vec(), "a.gif", vec![Nature::JavaScript, Nature::Gif]),
-        (join(&[&png, b"<html><script>x</script></html>"]), "a.png", vec![Nature::Html, Nature::Png]),
+        (
+            join(&[b"<html><script>x</script></html>", &archive]),
+            "a.html",
+            vec![Nature::Zip, Nature::Html],
+        ),
+        (
+            b"GIF89a=1;eval(unescape('x'));function f(){return 1}".to_vec(),
+            "a.js",
+            vec![Nature::JavaScript, Nature::Gif],
+        ),
+        (
+            b"GIF89a=1;new ActiveXObject('x');eval(y);".to_vec(),
+            "a.gif",
+            vec![Nature::JavaScript, Nature::Gif],
+        ),
+        (
+            join(&[&png, b"<html><script>x</script></html>"]),
+            "a.png",
+            vec![Nature::Html, Nature::Png],
+        ),
         (join(&[&png, b"xx"]), "a.hta", vec![Nature::HtmlApplication, Nature::Png]),
         (png.clone(), "a.png", vec![Nature::Png]),
         (b"%PDF-1.4 <html><script>x</script>".to_vec(), "a.pdf", vec![Nature::Pdf, Nature::Html]),
@@ -392,7 +415,12 @@ fn lies_are_told_from_carelessness() {
 
 #[test]
 fn no_octets_harm() {
-    let mut samples = vec![zip(&[("[Content_Types].xml", b"deflate:<Types/>"), ("word/a", b"x")]), ole(&["Workbook"], 0), pe(), fat_disk()];
+    let mut samples = vec![
+        zip(&[("[Content_Types].xml", b"deflate:<Types/>"), ("word/a", b"x")]),
+        ole(&["Workbook"], 0),
+        pe(),
+        fat_disk(),
+    ];
     samples.push(b"<?xml version='1.0'?><!DOCTYPE x [ <svg".to_vec());
     samples.push(b"#!/".to_vec());
     for sample in samples {

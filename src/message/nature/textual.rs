@@ -140,7 +140,11 @@ impl Window {
         } else if found.is_empty() {
             found.extend(self.encoded());
         }
-        if named && !found.iter().any(|nature| !matches!(nature, Nature::Html | Nature::Json)) {
+        // A page is known by its first octets; a script may well write one.
+        let may_be_script = found.is_empty()
+            || !self.begins("<")
+                && found.iter().all(|nature| matches!(nature, Nature::Html | Nature::Json));
+        if named && may_be_script {
             found.extend(self.script());
         }
         if found.is_empty() && self.is_json() {
