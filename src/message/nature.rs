@@ -5,12 +5,18 @@
 //! list. Never fails: what nothing is known of is [`Nature::Unknown`]. Looks at the first and
 //! last octets and at the list of members of a package, never at more than is bounded here.
 
+mod compound;
+mod honest;
 mod names;
+pub(in crate::message) mod package;
 mod recognize;
+mod signatures;
 #[cfg(test)]
 mod tests;
+mod textual;
 
-pub use recognize::recognize;
+pub use honest::{Honesty, is_honest};
+pub use recognize::{extension, readings, recognize};
 
 /// What a kind of file is used for: what a rule about attachments speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -213,7 +213,8 @@ impl Walk<'_> {
         parent: Option<usize>,
     ) -> Result<(), Exhausted> {
         self.purse.pay_member()?;
-        let nature = nature::recognize(&file.octets, &file.name);
+        let readings: Vec<Nature> = nature::readings(&file.octets, &file.name).collect();
+        let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         let declared = file.declared.take();
         let number = self.note(&file.name, declared, file.octets.len() as u64, part, parent);
         let depth = self.contents.items.get(number).map_or(0, |item| item.depth);
@@ -237,7 +238,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if depth >= self.purse.limits().depth {
-            if open::holds_files(nature) {
+            if readings.iter().any(|nature| open::holds_files(*nature)) {
                 self.remark(number, "ARCHIVE_TOO_DEEP", String::new());
                 self.close(number, Closed::TooDeep);
             }
@@ -253,16 +254,20 @@ impl Walk<'_> {
         let held = if kept || is_slice { 0 } else { file.octets.len() as u64 };
         self.purse.hold(held);
         self.stack.push(place);
-        let walked = self.open(nature, &file, number);
+        let walked = self.open(&readings, &file, number);
         self.stack.pop();
         self.purse.release(held);
         walked
     }
 
-    fn open(&mut self, nature: Nature, file: &File, number: usize) -> Result<(), Exhausted> {
-        open::open(nature, &file.octets, &mut Opening::new(self, number))?;
+    /// Another program may read another thing in a file, so every reading is opened.
+    fn open(&mut self, readings: &[Nature], file: &File, number: usize) -> Result<(), Exhausted> {
+        for nature in readings {
+            open::open(*nature, &file.octets, &mut Opening::new(self, number))?;
+        }
+        let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         // To a reader of zip archives, what stands before one does not matter.
-        if zip::is_appended(nature, &file.name, &file.octets) {
+        if !readings.contains(&Nature::Zip) && zip::is_appended(nature, &file.name, &file.octets) {
             zip::open_appended(nature, &file.octets, &mut Opening::new(self, number))?;
         }
         Ok(())

@@ -60,6 +60,28 @@ impl<'w, 'r> Opening<'w, 'r> {
         self.walk.contents.items.get(self.item).map_or("", |item| item.name.as_str())
     }
 
+    /// Whether it is a part of the message that has no name: shown, not opened by a click.
+    pub fn is_body(&self) -> bool {
+        let item = self.walk.contents.items.get(self.item);
+        item.is_some_and(|item| item.parent.is_none() && item.name.is_empty())
+    }
+
+    /// Whether it is a part of the message whose text is read with the message's own texts.
+    pub fn is_read_as_part(&self) -> bool {
+        const READ: [&str; 6] = [
+            "text/",
+            "message/",
+            "application/json",
+            "application/xml",
+            "application/xhtml",
+            "image/svg",
+        ];
+        let item = self.walk.contents.items.get(self.item);
+        let declared =
+            item.filter(|item| item.parent.is_none()).and_then(|item| item.declared.as_deref());
+        declared.is_some_and(|declared| READ.iter().any(|known| declared.starts_with(known)))
+    }
+
     /// A file that lies in this one; it is walked through before this returns. Its octets
     /// must have been paid for ([`Opening::unpack`] does), unless they are a slice of this
     /// file's.
@@ -94,6 +116,11 @@ impl<'w, 'r> Opening<'w, 'r> {
     pub fn closed(&mut self, why: Closed, detail: impl Into<String>) {
         self.walk.close(self.item, why);
         self.walk.remark(self.item, why.remark(), detail.into());
+    }
+
+    /// The same, without the usual remark: the opener makes one that says more.
+    pub fn close(&mut self, why: Closed) {
+        self.walk.close(self.item, why);
     }
 
     /// A text of this file, as its reader sees it.

@@ -22,6 +22,6 @@ fn the_files_of_a_message_have_names_and_natures() {
         --b\r\nContent-Disposition: attachment; filename=\"a\tb.pdf\"\r\n\r\n%PDF-1.7\r\n--b--\r\n";
     let (contents, _) = walk(message);
     let natures: Vec<Nature> = contents.items.iter().map(|item| item.nature).collect();
-    assert_eq!(natures, [Nature::Unknown, Nature::Pdf]);
+    assert_eq!(natures, [Nature::Text, Nature::Pdf]);
     assert_eq!(contents.items[1].path, "a?b.pdf");
 }

@@ -1,42 +1,83 @@
-//! Bodies of fuzz targets for the openers of office documents.
+//! Bodies of fuzz targets for documents: any octets may be given to them.
 
 use bytes::Bytes;
 
 use crate::message::contents::{Contents, Limits};
-use crate::message::{Anatomy, Limits as AnatomyLimits};
+use crate::message::{Anatomy, anatomy};
 
-/// Walks through a file of a name; octets of text and items seen.
-fn walk(name: &str, signature: &[u8], data: &[u8]) -> usize {
-    if data.is_empty() {
-        return 0;
-    }
-    let mut message = b"Content-Type: application/octet-stream\r\n\
-        Content-Transfer-Encoding: binary\r\nContent-Disposition: attachment; filename="
-        .to_vec();
-    message.extend_from_slice(name.as_bytes());
-    message.extend_from_slice(b"\r\n\r\n");
-    // Most octets are spent behind the signature, which is given if it is not there.
-    if !data.starts_with(signature) {
-        message.extend_from_slice(signature);
-    }
+/// Walks through a message with one file of this name; returns items and octets of text.
+pub(super) fn with_file(data: &[u8], name: &str) -> usize {
+    let mut message = format!(
+        "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+         Content-Disposition: attachment; filename=\"{name}\"\r\n\
+         Content-Transfer-Encoding: binary\r\n\r\n"
+    )
+    .into_bytes();
     message.extend_from_slice(data);
-    let anatomy = Anatomy::of(&Bytes::from(message), AnatomyLimits::default());
+    let anatomy = Anatomy::of(&Bytes::from(message), anatomy::Limits::default());
     let mut octets = 0;
     let contents = Contents::of(&anatomy, Limits::default(), &mut |_, text| octets += text.len());
-    octets + contents.items.len()
+    assert!(contents.remarks.iter().all(|remark| remark.item < contents.items.len()));
+    contents.items.len() + octets
+}
+
+/// Takes any octets apart as a PDF.
+pub fn pdf(data: &[u8]) -> usize {
+    match data.starts_with(b"%PDF-") {
+        true => with_file(data, "a.pdf"),
+        false => with_file(&[b"%PDF-1.7\n", data].concat(), "a.pdf"),
+    }
+}
+
+/// Takes any octets apart as the file that their first octet chooses.
+pub fn document(data: &[u8]) -> usize {
+    const NAMES: [&str; 20] = [
+        "a.html",
+        "a.svg",
+        "a.js",
+        "a.vbs",
+        "a.ps1",
+        "a.bat",
+        "a.hta",
+        "a.lnk",
+        "a.url",
+        "a.one",
+        "a.ics",
+        "a.vcf",
+        "a.exe",
+        "a.png",
+        "a.p7m",
+        "a.pgp",
+        "a.library-ms",
+        "a.rdp",
+        "a.msc",
+        "a",
+    ];
+    let Some((first, rest)) = data.split_first() else { return 0 };
+    let name = NAMES.get(usize::from(*first) % NAMES.len()).copied().unwrap_or("a");
+    with_file(rest, name)
+}
+
+/// The same behind a signature, which is given if it is not there: so most octets are spent
+/// behind it.
+fn signed(data: &[u8], signature: &[u8], name: &str) -> usize {
+    match data.starts_with(signature) {
+        true => with_file(data, name),
+        false => with_file(&[signature, data].concat(), name),
+    }
 }
 
 /// A compound file: Word, Excel, PowerPoint 97, VBA projects.
 pub fn ole(data: &[u8]) -> usize {
-    walk("a.doc", super::ole::compound::SIGNATURE, data)
+    signed(data, super::ole::compound::SIGNATURE, "a.doc")
 }
 
 /// A package of XML parts.
 pub fn ooxml(data: &[u8]) -> usize {
-    walk("a.docx", b"PK\x03\x04", data)
+    signed(data, b"PK\x03\x04", "a.docx")
 }
 
 /// Rich text.
 pub fn rtf(data: &[u8]) -> usize {
-    walk("a.rtf", b"{\\rt", data)
+    signed(data, b"{\\rt", "a.rtf")
 }

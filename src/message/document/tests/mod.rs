@@ -5,6 +5,7 @@ mod corpora;
 mod embedded;
 mod hostile;
 mod macros;
+mod pages;
 mod texts;
 
 use self::build::Walked;
