@@ -6,13 +6,14 @@
 //! ([`edit::rewrite`]).
 //!
 //! The tree of parts is walked here, with limits on depth, count and octets, because a
-//! firewall must bound both and must notice where two readers would disagree; the fields of
-//! each part (Content-Type and its parameters by RFC 2231, charsets, entities) are read by
-//! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
+//! firewall must bound both and must follow every reading where two readers would disagree;
+//! old charsets and the names of HTML's characters are mail-parser's. Nothing here fails: what cannot be read becomes an [`Oddity`].
 
+mod alternatives;
 mod anatomy;
 mod archive;
 mod author;
+mod boundary;
 mod charset;
 pub mod contents;
 mod document;
@@ -24,6 +25,8 @@ mod media;
 mod nature;
 mod normal;
 mod oddity;
+mod parameters;
+mod reading;
 mod results;
 mod summary;
 mod text;
@@ -33,7 +36,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use anatomy::{Anatomy, Kind, Limits, Part};
+pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
 pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};

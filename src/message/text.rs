@@ -9,7 +9,6 @@ use super::charset;
 use super::html::html_to_text;
 use super::normal::{Normaliser, Tricks};
 use super::oddity::{Oddities, Oddity};
-use super::transfer::Flaws;
 use super::words;
 
 /// A place in a message where a rule may look.
@@ -160,18 +159,17 @@ impl Reader<'_> {
         if part.kind == Kind::Other {
             return;
         }
-        let (octets, flaws) = part.decode_body();
-        self.note_flaws(flaws);
+        let octets = part.decoded();
         let declared = part.media.charset.clone().or_else(|| match part.kind {
             Kind::Html if !octets.is_ascii() => html_charset(&octets),
             _ => None,
         });
         let decoded = charset::decode(&octets, declared.as_deref());
-        if decoded.unknown {
+        if decoded.unknown && part.is_main() {
             self.oddities.note(Oddity::CharsetUnknown, declared.unwrap_or_default());
         }
         let nuls = memchr::memchr_iter(0, decoded.text.as_bytes()).count();
-        if nuls > 0 {
+        if nuls > 0 && part.is_main() {
             self.oddities.note_times(Oddity::TextNul, nuls as u32, "");
         }
         let zone = match part.media.attachment {
@@ -223,21 +221,6 @@ impl Reader<'_> {
         self.left_octets = 0;
         self.oddities.note(Oddity::TextTruncated, format!("{} octets left away", text.len() - end));
         text.get(..end).unwrap_or_default()
-    }
-
-    fn note_flaws(&mut self, flaws: Flaws) {
-        if flaws.foreign > 0 {
-            self.oddities.note_times(Oddity::Base64Foreign, flaws.foreign, "");
-        }
-        if flaws.after_padding {
-            self.oddities.note(Oddity::Base64AfterPadding, "");
-        }
-        if flaws.cut {
-            self.oddities.note(Oddity::Base64Cut, "");
-        }
-        if flaws.bad_escapes > 0 {
-            self.oddities.note_times(Oddity::QuotedPrintable, flaws.bad_escapes, "");
-        }
     }
 
     fn add_tricks(&mut self, tricks: Tricks) {
