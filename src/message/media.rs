@@ -121,16 +121,21 @@ impl Media {
 
     /// Of all names, the one that makes the file most dangerous; the usual one among equals.
     pub fn worst_name(&self) -> &str {
-        let danger = |name: &String| extension(name).map_or(0, |extension| danger(&extension));
-        let mut worst: Option<(&String, u8)> = None;
-        for name in &self.names {
-            let danger = danger(name);
-            if worst.is_none_or(|(_, known)| danger > known) {
-                worst = Some((name, danger));
-            }
-        }
-        worst.map_or("", |(name, _)| name.as_str())
+        worst_of(&self.names)
     }
+}
+
+/// Of several names of a file, the one that makes it most dangerous; the first among equals.
+pub(super) fn worst_of(names: &[String]) -> &str {
+    let danger = |name: &String| extension(name).map_or(0, |extension| danger(&extension));
+    let mut worst: Option<(&String, u8)> = None;
+    for name in names {
+        let danger = danger(name);
+        if worst.is_none_or(|(_, known)| danger > known) {
+            worst = Some((name, danger));
+        }
+    }
+    worst.map_or("", |(name, _)| name.as_str())
 }
 
 /// How dangerous a file of this extension is to who opens it.

@@ -34,7 +34,7 @@ mod transfer;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};

@@ -1,6 +1,10 @@
 //! Openers of archives and compressed files; see [`contents`](super::contents).
 
-/// Whether a text holds files in an old encoding.
-pub(in crate::message) fn holds_text_files(_text: &[u8]) -> bool {
-    false
-}
+mod binhex;
+pub(in crate::message) mod intext;
+pub(in crate::message) mod mail;
+pub(in crate::message) mod tnef;
+mod uuencode;
+mod yenc;
+
+pub(in crate::message) use intext::holds_files as holds_text_files;

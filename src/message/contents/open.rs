@@ -3,17 +3,21 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
+use crate::message::archive;
 use crate::message::nature::{Family, Nature};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.
 pub(super) fn open(
     nature: Nature,
-    _octets: &Bytes,
-    _opening: &mut Opening<'_, '_>,
+    octets: &Bytes,
+    opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    #[expect(clippy::match_single_binding, reason = "one line a nature stands here")]
+    if archive::intext::may_hold_files(nature, octets) {
+        archive::intext::open(octets, opening)?;
+    }
     match nature {
-        // Nature::Zip => archive::zip::open(octets, opening),
+        Nature::Mail | Nature::Mailbox | Nature::Mhtml => archive::mail::open(octets, opening),
+        Nature::Tnef => archive::tnef::open(octets, opening),
         _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ pub fn recognize(octets: &[u8], name: &str) -> Nature {
 }
 
 fn by_signature(octets: &[u8]) -> Option<Nature> {
-    const SIGNATURES: [(&[u8], Nature); 9] = [
+    const SIGNATURES: [(&[u8], Nature); 10] = [
         (b"PK\x03\x04", Nature::Zip),
         (b"PK\x05\x06", Nature::Zip),
         (b"\x1f\x8b\x08", Nature::Gzip),
@@ -20,6 +20,7 @@ fn by_signature(octets: &[u8]) -> Option<Nature> {
         (b"\x28\xb5\x2f\xfd", Nature::Zstd),
         (b"7z\xbc\xaf\x27\x1c", Nature::SevenZip),
         (b"%PDF-", Nature::Pdf),
+        (b"\x78\x9f\x3e\x22", Nature::Tnef),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Nature::Compound),
     ];
     let begins = |(signature, _): &&(&[u8], Nature)| octets.starts_with(signature);

@@ -3,6 +3,7 @@
 mod author;
 mod corpora;
 mod edits;
+pub(crate) mod hidden;
 mod messages;
 
 use super::*;
