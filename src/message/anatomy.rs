@@ -367,8 +367,7 @@ impl Walk {
     fn read_leaf_otherwise(&mut self, part: &Part, waiting: &Waiting) {
         let (decoded, flaws) = part.decode_body();
         note_flaws(*flaws, part, &mut self.anatomy.oddities);
-        let (octets, more) =
-            reading::decodings(&part.body, part.media.encoding, decoded, flaws);
+        let (octets, more) = reading::decodings(&part.body, part.media.encoding, decoded, flaws);
         self.ledger.left_out |= more;
         for octets in octets {
             let media = Media { encoding: Encoding::Identity, ..part.media.clone() };
@@ -411,10 +410,9 @@ impl Walk {
         let found = !sniffed.is_empty();
         for sniffed in sniffed {
             let source = match sniffed {
-                Sniffed::Part(start) => Source::Entity {
-                    octets: cut(text, start..text.len()),
-                    beyond: Bytes::new(),
-                },
+                Sniffed::Part(start) => {
+                    Source::Entity { octets: cut(text, start..text.len()), beyond: Bytes::new() }
+                }
                 Sniffed::Multipart(boundary) => {
                     typed(multipart(boundary), Head::default(), text.clone())
                 }
@@ -525,7 +523,9 @@ impl Walk {
         if boundary::is_odd(boundary) {
             oddities.note_octets(Oddity::BoundaryOdd, boundary);
         }
-        if let Some(start) = boundary.get(..BOUNDARY_OCTETS).filter(|_| boundary.len() > BOUNDARY_OCTETS) {
+        if let Some(start) =
+            boundary.get(..BOUNDARY_OCTETS).filter(|_| boundary.len() > BOUNDARY_OCTETS)
+        {
             oddities.note_octets(Oddity::BoundaryLong, boundary);
             let media = Media { delimiter: Some(start.to_vec()), ..part.media.clone() };
             self.ledger.add(with(media, Strictness::Prefix));

@@ -155,8 +155,7 @@ fn is_closing(tail: &[u8], strictness: Strictness, found: &mut Delimiters) -> Op
 
 /// Whether a boundary has characters that none may have, RFC 2046 section 5.1.1.
 pub(super) fn is_odd(boundary: &[u8]) -> bool {
-    let is_allowed =
-        |octet: &u8| octet.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(octet);
+    let is_allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(octet);
     !boundary.iter().all(is_allowed)
 }
 

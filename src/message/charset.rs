@@ -51,7 +51,10 @@ fn keeps_ascii(label: &str) -> bool {
 pub(super) fn is_utf7(label: &str) -> bool {
     let letters: String =
         label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    matches!(letters.as_str(), "utf7" | "unicode11utf7" | "xunicode20utf7" | "csunicode11utf7" | "xutf7" | "utf7imap")
+    matches!(
+        letters.as_str(),
+        "utf7" | "unicode11utf7" | "xunicode20utf7" | "csunicode11utf7" | "xutf7" | "utf7imap"
+    )
 }
 
 /// Whether octets below 128 may be other letters than those of ASCII in a charset.

@@ -268,7 +268,7 @@ fn read_types(
             let first = types.is_empty();
             let (main, subtype) =
                 parsed.unwrap_or_else(|| (fallback.0.to_owned(), fallback.1.to_owned()));
-            add_types(main, subtype, parameters, &mut types);
+            add_types(main, subtype, parameters, &mut types, oddities);
             if first && types.len() > 1 && types.iter().any(|one| one.main == "multipart") {
                 note_parameters(parameters, oddities);
             } else if at == 0 {
@@ -293,7 +293,13 @@ fn read_types(
 
 /// The readings of one Content-Type: each boundary, each charset, and a multipart where there
 /// is a boundary without one.
-fn add_types(main: String, subtype: String, parameters: &Parameters, types: &mut Vec<Typed>) {
+fn add_types(
+    main: String,
+    subtype: String,
+    parameters: &Parameters,
+    types: &mut Vec<Typed>,
+    oddities: &mut Oddities,
+) {
     let delimiters = parameters.octets("boundary");
     let charsets = parameters.texts("charset");
     let is_multipart = main == "multipart";
@@ -311,7 +317,8 @@ fn add_types(main: String, subtype: String, parameters: &Parameters, types: &mut
             add(types, other);
         }
     }
-    if usual.main == "text" {
+    if usual.main == "text" && charsets.len() > 1 {
+        oddities.note(Oddity::CharsetDiffers, charsets.join(" / "));
         for charset in charsets.into_iter().skip(1) {
             add(types, Typed { charset: Some(charset), ..usual.clone() });
         }

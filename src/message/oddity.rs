@@ -128,7 +128,7 @@ pub enum Oddity {
     External,
     /// UTF-7, in which octets do not mean what they look like.
     CharsetUtf7,
-    /// The text itself names another charset than its header.
+    /// A text is said to be in several charsets, by its header or by itself.
     CharsetDiffers,
     /// Characters in a file name that turn the direction of writing.
     FilenameBidi,

@@ -276,8 +276,20 @@ fn is_mime_field(line: &[u8]) -> bool {
 pub(super) fn begins_like_message(octets: &[u8]) -> bool {
     const LINES: usize = 60;
     const KNOWN: [&str; 14] = [
-        "from", "to", "subject", "date", "received", "message-id", "mime-version", "return-path",
-        "content-type", "content-transfer-encoding", "reply-to", "sender", "delivered-to", "cc",
+        "from",
+        "to",
+        "subject",
+        "date",
+        "received",
+        "message-id",
+        "mime-version",
+        "return-path",
+        "content-type",
+        "content-transfer-encoding",
+        "reply-to",
+        "sender",
+        "delivered-to",
+        "cc",
     ];
     let mut known = 0;
     for (at, line) in octets.split(|octet| *octet == b'\n').take(LINES).enumerate() {

@@ -36,7 +36,8 @@ fn quoted() -> String {
 }
 
 fn lines(text: &str) -> String {
-    let pieces: Vec<&str> = text.as_bytes().chunks(20).map(|c| std::str::from_utf8(c).unwrap()).collect();
+    let pieces: Vec<&str> =
+        text.as_bytes().chunks(20).map(|c| std::str::from_utf8(c).unwrap()).collect();
     pieces.join("\r\n")
 }
 
@@ -207,24 +208,94 @@ fn fields() -> Vec<Hidden> {
     vec![
         row("as it is", with(&part)),
         row("single part", format!("{HEAD}{part}")),
-        row("type twice, last counts", mixed(&format!("; boundary=xx\r\nContent-Type: multipart/mixed; boundary=bb\r\n{body}"))),
-        row("type twice, first counts", mixed(&format!("; boundary=bb\r\nContent-Type: multipart/mixed; boundary=xx\r\n{body}"))),
-        row("type twice, text first", format!("{HEAD}Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=bb\r\n{body}")),
-        row("type five times", format!("{HEAD}Content-Type: text/plain\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\nContent-Type: multipart/mixed; boundary=bb\r\nContent-Type: text/plain\r\n{body}")),
-        row("encoding twice, first base64", nested("Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n", &b)),
-        row("encoding twice, last base64", nested("Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n", &b)),
-        row("encoding twice, quoted-printable and base64", nested("Content-Transfer-Encoding: quoted-printable\r\nContent-Transfer-Encoding: base64\r\n", &b)),
-        row("disposition twice", with(&format!("Content-Disposition: inline; filename=a.txt\r\nContent-Disposition: attachment; filename=a.com\r\n{part}"))),
-        row("type without subtype", format!("{HEAD}Content-Type: multipart; boundary=bb\r\n{body}")),
-        row("type without anything but a boundary", format!("{HEAD}Content-Type: ; boundary=bb\r\n{body}")),
-        row("text with a boundary", format!("{HEAD}Content-Type: text/plain; boundary=bb\r\n{body}")),
-        row("type with blanks", format!("{HEAD}Content-Type: multipart / mixed; boundary=bb\r\n{body}")),
-        row("type in capitals, folded", format!("{HEAD}CONTENT-TYPE:\r\n\tMULTIPART/MIXED\r\n\t;\r\n\tBOUNDARY=bb\r\n{body}")),
-        row("type as an encoded word", format!("{HEAD}Content-Type: =?us-ascii?q?multipart/mixed?=; boundary=bb\r\n{body}")),
-        row("space before colon of the type", format!("{HEAD}Content-Type : multipart/mixed; boundary=bb\r\n{body}")),
-        row("space before colon of the encoding", nested("Content-Transfer-Encoding : base64\r\n", &b)),
-        row("space before colon of an encoding that misleads", nested("Content-Transfer-Encoding : quoted-printable\r\nContent-Transfer-Encoding: base64\r\n", &b)),
-        row("no MIME-Version", mixed(&format!("; boundary=bb\r\n{body}")).replace("MIME-Version: 1.0\r\n", "")),
+        row(
+            "type twice, last counts",
+            mixed(&format!(
+                "; boundary=xx\r\nContent-Type: multipart/mixed; boundary=bb\r\n{body}"
+            )),
+        ),
+        row(
+            "type twice, first counts",
+            mixed(&format!(
+                "; boundary=bb\r\nContent-Type: multipart/mixed; boundary=xx\r\n{body}"
+            )),
+        ),
+        row(
+            "type twice, text first",
+            format!(
+                "{HEAD}Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=bb\r\n{body}"
+            ),
+        ),
+        row(
+            "type five times",
+            format!(
+                "{HEAD}Content-Type: text/plain\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\nContent-Type: multipart/mixed; boundary=bb\r\nContent-Type: text/plain\r\n{body}"
+            ),
+        ),
+        row(
+            "encoding twice, first base64",
+            nested("Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n", &b),
+        ),
+        row(
+            "encoding twice, last base64",
+            nested("Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n", &b),
+        ),
+        row(
+            "encoding twice, quoted-printable and base64",
+            nested(
+                "Content-Transfer-Encoding: quoted-printable\r\nContent-Transfer-Encoding: base64\r\n",
+                &b,
+            ),
+        ),
+        row(
+            "disposition twice",
+            with(&format!(
+                "Content-Disposition: inline; filename=a.txt\r\nContent-Disposition: attachment; filename=a.com\r\n{part}"
+            )),
+        ),
+        row(
+            "type without subtype",
+            format!("{HEAD}Content-Type: multipart; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "type without anything but a boundary",
+            format!("{HEAD}Content-Type: ; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "text with a boundary",
+            format!("{HEAD}Content-Type: text/plain; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "type with blanks",
+            format!("{HEAD}Content-Type: multipart / mixed; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "type in capitals, folded",
+            format!("{HEAD}CONTENT-TYPE:\r\n\tMULTIPART/MIXED\r\n\t;\r\n\tBOUNDARY=bb\r\n{body}"),
+        ),
+        row(
+            "type as an encoded word",
+            format!("{HEAD}Content-Type: =?us-ascii?q?multipart/mixed?=; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "space before colon of the type",
+            format!("{HEAD}Content-Type : multipart/mixed; boundary=bb\r\n{body}"),
+        ),
+        row(
+            "space before colon of the encoding",
+            nested("Content-Transfer-Encoding : base64\r\n", &b),
+        ),
+        row(
+            "space before colon of an encoding that misleads",
+            nested(
+                "Content-Transfer-Encoding : quoted-printable\r\nContent-Transfer-Encoding: base64\r\n",
+                &b,
+            ),
+        ),
+        row(
+            "no MIME-Version",
+            mixed(&format!("; boundary=bb\r\n{body}")).replace("MIME-Version: 1.0\r\n", ""),
+        ),
     ]
 }
 
@@ -261,7 +332,10 @@ fn parameters() -> Vec<Hidden> {
         row("first section only", of("; boundary*0=bb; boundary*2=cc", "bb")),
         row("sections and plain", of("; boundary*0=c; boundary*1=c; boundary=bb", "bb")),
         row("encoded word as boundary, decoded", of("; boundary=\"=?us-ascii?q?bb?=\"", "bb")),
-        row("encoded word as boundary, as it is", of("; boundary=\"=?us-ascii?q?bb?=\"", "=?us-ascii?q?bb?=")),
+        row(
+            "encoded word as boundary, as it is",
+            of("; boundary=\"=?us-ascii?q?bb?=\"", "=?us-ascii?q?bb?="),
+        ),
         row("boundary with blank in front", of("; boundary=\" bb\"", "bb")),
         row("boundary with blank in front that counts", of("; boundary=\" bb\"", " bb")),
         row("boundary with blank behind", of("; boundary=\"bb \"", "bb")),
@@ -269,8 +343,14 @@ fn parameters() -> Vec<Hidden> {
         row("boundary of odd characters", of("; boundary=\"b*{}b\"", "b*{}b")),
         row("boundary beyond ASCII", of("; boundary=\"b\u{fc}b\"", "b\u{fc}b")),
         row("boundary that is empty", of("; boundary=\"\"", "")),
-        row("boundary that is long", of(&format!("; boundary={}", "b".repeat(90)), &"b".repeat(90))),
-        row("boundary that is long and cut", of(&format!("; boundary={}", "b".repeat(90)), &"b".repeat(70))),
+        row(
+            "boundary that is long",
+            of(&format!("; boundary={}", "b".repeat(90)), &"b".repeat(90)),
+        ),
+        row(
+            "boundary that is long and cut",
+            of(&format!("; boundary={}", "b".repeat(90)), &"b".repeat(70)),
+        ),
         row("no boundary", of("", "bb")),
         row("boundary that is never used", of("; boundary=zz", "bb")),
     ]
@@ -284,30 +364,80 @@ fn boundaries() -> Vec<Hidden> {
     };
     vec![
         row("preamble", of(&format!("{part}--bb\r\n\r\nx\r\n--bb--\r\n"))),
-        row("preamble with a boundary of its own", of(&format!("--cc\r\n{part}--cc--\r\n--bb\r\n\r\nx\r\n--bb--\r\n"))),
+        row(
+            "preamble with a boundary of its own",
+            of(&format!("--cc\r\n{part}--cc--\r\n--bb\r\n\r\nx\r\n--bb--\r\n")),
+        ),
         row("epilogue", of(&format!("--bb\r\n\r\nx\r\n--bb--\r\n{part}"))),
-        row("epilogue uuencoded", of(&format!("--bb\r\n\r\nx\r\n--bb--\r\n{}", uuencoded(&eicar(), '`')))),
+        row(
+            "epilogue uuencoded",
+            of(&format!("--bb\r\n\r\nx\r\n--bb--\r\n{}", uuencoded(&eicar(), '`'))),
+        ),
         row("after the end", of(&format!("--bb\r\n\r\nx\r\n--bb--\r\n--bb\r\n{part}--bb--\r\n"))),
         row("never closed", of(&format!("--bb\r\n{part}"))),
         row("longer than the boundary", of(&format!("--bb\r\n\r\nx\r\n--bbc\r\n{part}--bb--\r\n"))),
         row("longer only", of(&format!("--bbc\r\n{part}--bbc--\r\n"))),
         row("closing with more", of(&format!("--bb\r\n\r\nx\r\n--bb--x\r\n{part}--bb--\r\n"))),
         row("blanks behind", of(&format!("--bb \t\r\n{part}--bb-- \r\n"))),
-        row("blanks behind that end nothing", of(&format!("--bb\r\n{}\r\n--bb \r\nx\r\n--bb--\r\n", part.trim_end()))),
+        row(
+            "blanks behind that end nothing",
+            of(&format!("--bb\r\n{}\r\n--bb \r\nx\r\n--bb--\r\n", part.trim_end())),
+        ),
         row("indented", of(&format!(" --bb\r\n{part} --bb--\r\n"))),
         row("bare CR before", of(&format!("x\r--bb\r\n{part}\r--bb--\r\n"))),
         row("bare CR behind", of(&format!("--bb\r{}", part.replace("\r\n", "\r")))),
         row("NUL behind", of(&format!("--bb\0\r\n{part}--bb--\r\n"))),
         row("blank line before", of(&format!("\r\n\r\n--bb\r\n{part}--bb--\r\n"))),
-        row("inner with the same boundary", of(&format!("--bb\r\n{}\r\n--bb--\r\n", inner("bb", &format!("--bb\r\n{part}--bb--\r\n"))))),
-        row("inner that begins like the outer", of(&format!("--bb\r\n{}\r\n--bb--\r\n", inner("bbc", &format!("--bbc\r\n{part}--bbc--\r\n"))))),
-        row("outer that begins like the inner", of(&format!("--bb\r\n{}\r\n--bb--\r\n", inner("b", &format!("--b\r\n{part}--b--\r\n"))))),
-        row("inner that goes on outside", of(&format!("--bb\r\n{}\r\n--bb\r\n\r\n--cc\r\n{part}--cc--\r\n--bb--\r\n", inner("cc", "x\r\n")))),
-        row("header of a part without an end", of(&format!("--bb\r\nX: y\r\n{}\r\n--bb--\r\n", plain()))),
+        row(
+            "inner with the same boundary",
+            of(&format!(
+                "--bb\r\n{}\r\n--bb--\r\n",
+                inner("bb", &format!("--bb\r\n{part}--bb--\r\n"))
+            )),
+        ),
+        row(
+            "inner that begins like the outer",
+            of(&format!(
+                "--bb\r\n{}\r\n--bb--\r\n",
+                inner("bbc", &format!("--bbc\r\n{part}--bbc--\r\n"))
+            )),
+        ),
+        row(
+            "outer that begins like the inner",
+            of(&format!(
+                "--bb\r\n{}\r\n--bb--\r\n",
+                inner("b", &format!("--b\r\n{part}--b--\r\n"))
+            )),
+        ),
+        row(
+            "inner that goes on outside",
+            of(&format!(
+                "--bb\r\n{}\r\n--bb\r\n\r\n--cc\r\n{part}--cc--\r\n--bb--\r\n",
+                inner("cc", "x\r\n")
+            )),
+        ),
+        row(
+            "header of a part without an end",
+            of(&format!("--bb\r\nX: y\r\n{}\r\n--bb--\r\n", plain())),
+        ),
         row("part that begins with blank lines", of(&format!("--bb\r\n\r\n\r\n{part}--bb--\r\n"))),
-        row("deep", (0..60).map(|n| inner(&format!("d{n}"), &format!("\r\n--d{n}\r\n"))).collect::<String>() + &part),
-        row("many parts", of(&("--bb\r\n\r\nx\r\n".repeat(2_000) + &format!("--bb\r\n{part}--bb--\r\n")))),
-        row("digest", format!("{HEAD}Content-Type: multipart/digest; boundary=bb\r\n\r\n--bb\r\n\r\n{part}--bb--\r\n")),
+        row(
+            "deep",
+            (0..60)
+                .map(|n| inner(&format!("d{n}"), &format!("\r\n--d{n}\r\n")))
+                .collect::<String>()
+                + &part,
+        ),
+        row(
+            "many parts",
+            of(&("--bb\r\n\r\nx\r\n".repeat(2_000) + &format!("--bb\r\n{part}--bb--\r\n"))),
+        ),
+        row(
+            "digest",
+            format!(
+                "{HEAD}Content-Type: multipart/digest; boundary=bb\r\n\r\n--bb\r\n\r\n{part}--bb--\r\n"
+            ),
+        ),
     ]
 }
 
@@ -321,25 +451,52 @@ fn encodings() -> Vec<Hidden> {
     let (first, second) = file.split_at(31).map_both(|half| STANDARD.encode(half));
     vec![
         row("base64 in lines", of("base64", &lines(&b))),
-        row("base64 in any line", of("base64", &b.chars().map(|c| format!("{c}\r\n")).collect::<String>())),
-        row("base64 with foreign characters", of("base64", &b.chars().map(|c| format!("{c}!")).collect::<String>())),
+        row(
+            "base64 in any line",
+            of("base64", &b.chars().map(|c| format!("{c}\r\n")).collect::<String>()),
+        ),
+        row(
+            "base64 with foreign characters",
+            of("base64", &b.chars().map(|c| format!("{c}!")).collect::<String>()),
+        ),
         row("base64 with foreign lines", of("base64", &format!("{start}\r\n*QUJD*\r\n{rest}"))),
-        row("base64 with letters in foreign lines", of("base64", &format!("{start}\r\n# comment\r\n{rest}"))),
-        row("base64 with NULs", of("base64", &b.chars().map(|c| format!("{c}\0")).collect::<String>())),
+        row(
+            "base64 with letters in foreign lines",
+            of("base64", &format!("{start}\r\n# comment\r\n{rest}")),
+        ),
+        row(
+            "base64 with NULs",
+            of("base64", &b.chars().map(|c| format!("{c}\0")).collect::<String>()),
+        ),
         row("base64 with octets beyond ASCII", of("base64", &format!("{start}\u{fc}{rest}"))),
         row("base64 after padding", of("base64", &format!("QQ==\r\n{b}"))),
         row("base64 in padded halves", of("base64", &format!("{first}\r\n{second}"))),
-        row("base64 with equals signs to be ignored", of("base64", &format!("{}={}", &b[..30], &b[30..]))),
+        row(
+            "base64 with equals signs to be ignored",
+            of("base64", &format!("{}={}", &b[..30], &b[30..])),
+        ),
         row("base64 and then a clean file", of("base64", &format!("{b}\r\nQUJDREVG"))),
         row("base64 without its padding", of("base64", b.trim_end_matches('='))),
         row("base64 cut", of("base64", &format!("{}Q", b.trim_end_matches('=')))),
-        row("base64 of the other alphabet", of("base64", &URL_SAFE.encode([b"\xfb\xff\xbf".to_vec(), eicar()].concat()))),
+        row(
+            "base64 of the other alphabet",
+            of("base64", &URL_SAFE.encode([b"\xfb\xff\xbf".to_vec(), eicar()].concat())),
+        ),
         row("base64 that is none", of("base64", &plain())),
         row("quoted-printable", of("quoted-printable", &q)),
         row("quoted-printable in small letters", of("quoted-printable", &q.to_lowercase())),
-        row("quoted-printable with soft breaks", of("quoted-printable", &q.replace('=', "=\r\n=").replacen("=\r\n", "", 1))),
-        row("quoted-printable with blanks behind breaks", of("quoted-printable", &lines(&plain()).replace("\r\n", "= \t\r\n"))),
-        row("quoted-printable with stray equals signs", of("quoted-printable", &plain().replace('R', "=R"))),
+        row(
+            "quoted-printable with soft breaks",
+            of("quoted-printable", &q.replace('=', "=\r\n=").replacen("=\r\n", "", 1)),
+        ),
+        row(
+            "quoted-printable with blanks behind breaks",
+            of("quoted-printable", &lines(&plain()).replace("\r\n", "= \t\r\n")),
+        ),
+        row(
+            "quoted-printable with stray equals signs",
+            of("quoted-printable", &plain().replace('R', "=R")),
+        ),
         row("encoding with a comment", of("base64 (c)", &b)),
         row("encoding in a comment", of("(c) base64", &b)),
         row("encoding in quotes", of("\"base64\"", &b)),
@@ -354,9 +511,17 @@ fn encodings() -> Vec<Hidden> {
         row("encoding and NUL", of("base64\0", &b)),
         row("encoding of a multipart", {
             let inner = STANDARD.encode(format!("--cc\r\n{}--cc--\r\n", part()));
-            with(&format!("Content-Type: multipart/mixed; boundary=cc\r\nContent-Transfer-Encoding: base64\r\n\r\n{inner}"))
+            with(&format!(
+                "Content-Type: multipart/mixed; boundary=cc\r\nContent-Transfer-Encoding: base64\r\n\r\n{inner}"
+            ))
         }),
-        row("encoding of a multipart that is none", with(&format!("Content-Type: multipart/mixed; boundary=cc\r\nContent-Transfer-Encoding: base64\r\n\r\n--cc\r\n{}--cc--\r\n", part()))),
+        row(
+            "encoding of a multipart that is none",
+            with(&format!(
+                "Content-Type: multipart/mixed; boundary=cc\r\nContent-Transfer-Encoding: base64\r\n\r\n--cc\r\n{}--cc--\r\n",
+                part()
+            )),
+        ),
         row("uuencode as encoding", of("x-uuencode", &uuencoded(&eicar(), '`'))),
         row("binary", of("binary", &plain())),
     ]
@@ -378,25 +543,69 @@ fn heads() -> Vec<Hidden> {
     let body = format!("\r\n--bb\r\n{part}--bb--\r\n");
     let of = |line: &str| with(&part.replacen("\r\n", &format!("\r\n{line}"), 1));
     vec![
-        row("line of blanks ends the header", mixed(&format!("; boundary=bb\r\n \r\nX: y\r\n{body}"))),
+        row(
+            "line of blanks ends the header",
+            mixed(&format!("; boundary=bb\r\n \r\nX: y\r\n{body}")),
+        ),
         row("line of blanks in a part", of(" \t\r\n")),
-        row("line of blanks, then another header", with(&format!("Content-Type: text/plain\r\n \r\n{part}"))),
-        row("line of blanks ends a part's header", with(&format!("Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n \t\r\n{b}\r\n"))),
+        row(
+            "line of blanks, then another header",
+            with(&format!("Content-Type: text/plain\r\n \r\n{part}")),
+        ),
+        row(
+            "line of blanks ends a part's header",
+            with(&format!(
+                "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n \t\r\n{b}\r\n"
+            )),
+        ),
         row("line that is no field", of("no field at all\r\n")),
         row("line that is no field before the type", with(&format!("no field at all\r\n{part}"))),
-        row("line that is no field ends the header", with(&format!("Content-Transfer-Encoding: base64\r\n{}\r\n{}", &b[..40], &b[40..]))),
+        row(
+            "line that is no field ends the header",
+            with(&format!("Content-Transfer-Encoding: base64\r\n{}\r\n{}", &b[..40], &b[40..])),
+        ),
         row("begins with a continuation", with(&format!(" x\r\n{part}"))),
-        row("bare CR ends a field", of("X: y\rContent-Transfer-Encoding: base64\r\n").replacen("Content-Transfer-Encoding: base64\r\n\r\n", "\r\n", 1)),
+        row(
+            "bare CR ends a field",
+            of("X: y\rContent-Transfer-Encoding: base64\r\n").replacen(
+                "Content-Transfer-Encoding: base64\r\n\r\n",
+                "\r\n",
+                1,
+            ),
+        ),
         row("bare CRs end all fields", with(&part.replacen("\r\n", "\r", 2))),
         row("bare CRs end the header", with(&part.replace("\r\n", "\r"))),
         row("NUL in the field", with(&part.replace("base64\r\n", "base64\0x\r\n"))),
-        row("NUL in the name of the field", with(&part.replace("Content-Transfer", "Content-\0Transfer"))),
+        row(
+            "NUL in the name of the field",
+            with(&part.replace("Content-Transfer", "Content-\0Transfer")),
+        ),
         row("byte order mark before the message", format!("\u{feff}{}", with(&part))),
-        row("byte order mark before the only type", format!("\u{feff}Content-Type: multipart/mixed; boundary=bb\r\n{HEAD}{body}")),
-        row("byte order mark before the part", with(&format!("\u{feff}{}", part.replacen("Content-Type", "Content-Transfer-Encoding: base64\r\nContent-Type", 1).replacen("Content-Transfer-Encoding: base64\r\n\r\n", "\r\n", 1)))),
-        row("line of an mbox before the message", format!("From x Mon Jan 1 00:00:00 2024\r\n{}", with(&part))),
+        row(
+            "byte order mark before the only type",
+            format!("\u{feff}Content-Type: multipart/mixed; boundary=bb\r\n{HEAD}{body}"),
+        ),
+        row(
+            "byte order mark before the part",
+            with(&format!(
+                "\u{feff}{}",
+                part.replacen(
+                    "Content-Type",
+                    "Content-Transfer-Encoding: base64\r\nContent-Type",
+                    1
+                )
+                .replacen("Content-Transfer-Encoding: base64\r\n\r\n", "\r\n", 1)
+            )),
+        ),
+        row(
+            "line of an mbox before the message",
+            format!("From x Mon Jan 1 00:00:00 2024\r\n{}", with(&part)),
+        ),
         row("blank lines before the message", format!("\r\n\r\n{}", with(&part))),
-        row("very long field", with(&part.replace("; name", &format!("; x={}; name", "y".repeat(20_000))))),
+        row(
+            "very long field",
+            with(&part.replace("; name", &format!("; x={}; name", "y".repeat(20_000)))),
+        ),
         row("very many fields", with(&format!("{}{part}", "X: y\r\n".repeat(3_000)))),
         row("field folded in its name", with(&part.replace("base64\r\n", "\r\n base64\r\n"))),
     ]
@@ -420,35 +629,87 @@ fn texts() -> Vec<Hidden> {
         row("uuencoded with blanks", of(&uuencoded(&eicar, ' '))),
         row("uuencoded without an end", of(uu.trim_end().trim_end_matches("end"))),
         row("uuencoded, second in the text", of(&format!("{}{uu}", uuencoded(b"nothing", '`')))),
-        row("uuencoded after one without an end", of(&format!("begin 644 x\r\n$86)C9```\r\n\r\n{uu}"))),
+        row(
+            "uuencoded after one without an end",
+            of(&format!("begin 644 x\r\n$86)C9```\r\n\r\n{uu}")),
+        ),
         row("uuencoded, without a mode", of(&uu.replace("begin 644 ", "begin  "))),
-        row("uuencoded, with checksums", of(&uu.replace("\r\n", "!\r\n").replace("com!", "com").replace("end!", "end"))),
-        row("uuencoded, with foreign lines", of(&uu.replacen("a.com\r\n", "a.com\r\n\r\n-- page 1 --\r\n", 1))),
-        row("uuencoded in base64 lines", of(&format!("begin-base64 644 a.com\r\n{}\r\n====\r\n", base64()))),
+        row(
+            "uuencoded, with checksums",
+            of(&uu.replace("\r\n", "!\r\n").replace("com!", "com").replace("end!", "end")),
+        ),
+        row(
+            "uuencoded, with foreign lines",
+            of(&uu.replacen("a.com\r\n", "a.com\r\n\r\n-- page 1 --\r\n", 1)),
+        ),
+        row(
+            "uuencoded in base64 lines",
+            of(&format!("begin-base64 644 a.com\r\n{}\r\n====\r\n", base64())),
+        ),
         row("xxencoded", of(&xxencoded(&eicar))),
-        row("uuencoded in HTML", format!("{HEAD}Content-Type: text/html\r\n\r\n<pre>\r\n{uu}</pre>")),
-        row("uuencoded in quoted-printable", format!("{HEAD}Content-Transfer-Encoding: quoted-printable\r\n\r\n{}", uu.replace('=', "=3D"))),
+        row(
+            "uuencoded in HTML",
+            format!("{HEAD}Content-Type: text/html\r\n\r\n<pre>\r\n{uu}</pre>"),
+        ),
+        row(
+            "uuencoded in quoted-printable",
+            format!(
+                "{HEAD}Content-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+                uu.replace('=', "=3D")
+            ),
+        ),
         row("uuencoded in an attached text", attached(uu.as_bytes(), "a.txt")),
         row("yEnc", octets(&yenc(&eicar, "=yend size=68\r\n"))),
-        row("yEnc with a wrong checksum", octets(&yenc(&eicar, "=yend size=68 crc32=00000000\r\n"))),
+        row(
+            "yEnc with a wrong checksum",
+            octets(&yenc(&eicar, "=yend size=68 crc32=00000000\r\n")),
+        ),
         row("yEnc without an end", octets(&yenc(&eicar, ""))),
-        row("yEnc in pieces", octets(&[yenc_piece(first, 1, 1), yenc_piece(second, 2, 31)].concat())),
-        row("yEnc in pieces, the last first", octets(&[yenc_piece(second, 2, 31), yenc_piece(first, 1, 1)].concat())),
+        row(
+            "yEnc in pieces",
+            octets(&[yenc_piece(first, 1, 1), yenc_piece(second, 2, 31)].concat()),
+        ),
+        row(
+            "yEnc in pieces, the last first",
+            octets(&[yenc_piece(second, 2, 31), yenc_piece(first, 1, 1)].concat()),
+        ),
         row("BinHex", of(&binhex(&eicar))),
         row("BinHex attached", attached(binhex(&eicar).as_bytes(), "a.hqx")),
         row("Outlook's winmail.dat", attached(&tnef(&eicar), "winmail.dat")),
         row("Outlook's under another name", attached(&tnef(&eicar), "a.jpg")),
         row("Outlook's, embedded", attached(&tnef_embedded(&eicar), "winmail.dat")),
-        row("Outlook's with a wrong checksum", attached(&{
-            let mut tnef = tnef(&eicar);
-            let end = tnef.len() - 1;
-            tnef[end] ^= 1;
-            tnef
-        }, "winmail.dat")),
+        row(
+            "Outlook's with a wrong checksum",
+            attached(
+                &{
+                    let mut tnef = tnef(&eicar);
+                    let end = tnef.len() - 1;
+                    tnef[end] ^= 1;
+                    tnef
+                },
+                "winmail.dat",
+            ),
+        ),
         row("parts in a plain text", of(&format!("--bb\r\n{}--bb--\r\n", part()))),
         row("part in a plain text", format!("{HEAD}\r\n{}", part())),
-        row("UTF-16", attached(&[b"\xff\xfe".to_vec(), plain().encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(), "a.txt")),
-        row("UTF-7", format!("{HEAD}Content-Type: text/plain; charset=utf-7\r\n\r\n+AFg-{}", plain().get(1..).unwrap().replace('+', "+-"))),
+        row(
+            "UTF-16",
+            attached(
+                &[
+                    b"\xff\xfe".to_vec(),
+                    plain().encode_utf16().flat_map(u16::to_le_bytes).collect(),
+                ]
+                .concat(),
+                "a.txt",
+            ),
+        ),
+        row(
+            "UTF-7",
+            format!(
+                "{HEAD}Content-Type: text/plain; charset=utf-7\r\n\r\n+AFg-{}",
+                plain().get(1..).unwrap().replace('+', "+-")
+            ),
+        ),
     ]
 }
 
@@ -465,20 +726,49 @@ fn messages() -> Vec<Hidden> {
     vec![
         row("message", of("message/rfc822", &inner)),
         row("message in base64", encoded("message/rfc822", &inner)),
-        row("message that is said to be in base64", with(&format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{inner}"))),
+        row(
+            "message that is said to be in base64",
+            with(&format!(
+                "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{inner}"
+            )),
+        ),
         row("message of another kind", of("message/x-other", &inner)),
         row("message of no kind", of("message/news", &inner)),
         row("message without a header", of("message/rfc822", &format!("\r\n{inner}"))),
         row("message that is a text", of("message/rfc822", &uuencoded(&eicar(), '`'))),
-        row("piece of a message", format!("{HEAD}Content-Type: message/partial; id=x; number=1; total=2\r\n\r\n{inner}")),
-        row("body elsewhere", of("message/external-body; access-type=URL; url=\"http://x.test/a\"", &format!("\r\n{part}"))),
+        row(
+            "piece of a message",
+            format!("{HEAD}Content-Type: message/partial; id=x; number=1; total=2\r\n\r\n{inner}"),
+        ),
+        row(
+            "body elsewhere",
+            of(
+                "message/external-body; access-type=URL; url=\"http://x.test/a\"",
+                &format!("\r\n{part}"),
+            ),
+        ),
         row("message attached as data", encoded("application/octet-stream; name=x.bin", &inner)),
         row("message attached as a file", encoded("application/octet-stream; name=x.eml", &inner)),
         row("message attached as a text", encoded("text/plain; name=x.txt", &inner)),
-        row("mailbox attached", encoded("application/octet-stream; name=x.mbox", &format!("From a Mon Jan 1\r\n{HEAD}\r\nx\r\n\r\nFrom b Mon Jan 1\r\n{inner}"))),
-        row("mailbox with blank", encoded("application/mbox", &format!("From a Mon Jan 1\n{HEAD}\nx\n\nFrom b Mon Jan 1\n{inner}"))),
+        row(
+            "mailbox attached",
+            encoded(
+                "application/octet-stream; name=x.mbox",
+                &format!("From a Mon Jan 1\r\n{HEAD}\r\nx\r\n\r\nFrom b Mon Jan 1\r\n{inner}"),
+            ),
+        ),
+        row(
+            "mailbox with blank",
+            encoded(
+                "application/mbox",
+                &format!("From a Mon Jan 1\n{HEAD}\nx\n\nFrom b Mon Jan 1\n{inner}"),
+            ),
+        ),
         row("web archive attached", encoded("application/x-mimearchive; name=x.mht", &inner)),
-        row("message in a message in a message", encoded("application/octet-stream; name=x.eml", &encoded("message/rfc822", &inner))),
+        row(
+            "message in a message in a message",
+            encoded("application/octet-stream; name=x.eml", &encoded("message/rfc822", &inner)),
+        ),
     ]
 }
 

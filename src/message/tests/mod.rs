@@ -5,6 +5,7 @@ mod corpora;
 mod edits;
 pub(crate) mod hidden;
 mod messages;
+mod suites;
 
 use super::*;
 
