@@ -10,7 +10,7 @@
 //! out for that is noted, never silent. Time is linear in octets times depth times readings.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::boundary::{self, BOUNDARY_OCTETS, Delimiter, Strictness};
 use super::charset;
 use super::cut;
 use super::head::{Head, decides_reading, is_shown};
+use super::html::{MarkedText, html_to_marked_text};
 use super::media::{Encoding, Media};
 use super::oddity::{Oddities, Oddity};
 use super::reading::{self, Sniffed};
@@ -113,6 +114,11 @@ impl Part {
     /// The body as text, without transfer encoding and charset.
     pub fn text(&self) -> String {
         charset::decode(&self.decoded(), self.media.charset.as_deref()).text.into_owned()
+    }
+
+    /// The text of an HTML part, with the stretches marked that nobody sees.
+    pub fn marked_text(&self) -> MarkedText {
+        html_to_marked_text(&self.text())
     }
 
     /// Whether it belongs to the usual reading of the message.
@@ -217,7 +223,7 @@ pub(super) enum Source {
 /// Boundaries that were declared, and lines that only begin like one.
 #[derive(Default)]
 struct Boundaries {
-    declared: Vec<Vec<u8>>,
+    declared: HashSet<Vec<u8>>,
     /// With the reading that takes such lines for boundaries.
     suspects: Vec<(Vec<Bytes>, Waiting)>,
 }
@@ -272,7 +278,7 @@ impl Walk {
             let declared = &self.boundaries.declared;
             let is_other = |line: &Bytes| {
                 let bare = line.strip_suffix(b"--").unwrap_or(line);
-                declared.iter().any(|known| known == bare || known == line)
+                declared.contains(bare) || declared.contains(&line[..])
             };
             if let Some(line) = lines.iter().find(|line| !is_other(line)) {
                 self.anatomy.oddities.note_octets(Oddity::BoundaryPrefix, line);
@@ -490,7 +496,7 @@ impl Walk {
         if waiting.strictness == Strictness::Usual {
             self.split_otherwise(part, &boundary, &found, waiting);
         }
-        self.boundaries.declared.push(boundary.trim_ascii_end().to_vec());
+        self.boundaries.declared.insert(boundary.trim_ascii_end().to_vec());
         let is_closed = found.lines.iter().any(|line| line.closing);
         if !is_closed {
             self.look_beyond(part, body, &boundary, beyond, waiting);

@@ -39,7 +39,10 @@ pub(crate) mod tests;
 pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
-pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
+pub use html::{
+    Attributes, Concealment, HtmlReader, MarkedText, Styles, attribute_value, html_to_marked_text,
+    html_to_text, is_block, read_html,
+};
 pub use media::{Encoding, Media};
 pub use nature::{Family, Nature, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};

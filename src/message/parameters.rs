@@ -142,11 +142,6 @@ impl Parameters {
         self.parameters.iter().filter(move |parameter| parameter.name == name)
     }
 
-    /// Whether a parameter is there, in whatever form.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.named(name).next().is_some()
-    }
-
     /// The values of a parameter that readers could take, the usual one first, as octets.
     pub(super) fn octets(&self, name: &str) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
@@ -401,7 +396,7 @@ impl Cursor<'_> {
             add(&mut values, word.unwrap_or_default().to_vec());
             return values;
         }
-        let tail = self.to_separator();
+        let tail = self.until_separator();
         let is_parameter = tail.contains(&b'=');
         if !tail.is_empty() && !is_parameter {
             plain.extend_from_slice(&tail);
@@ -415,7 +410,7 @@ impl Cursor<'_> {
     }
 
     /// What stands before the next semicolon, comments left away.
-    fn to_separator(&mut self) -> Vec<u8> {
+    fn until_separator(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
         while let Some(octet) = self.peek() {
             match octet {
@@ -433,7 +428,7 @@ impl Cursor<'_> {
     /// A value without quotes: to the semicolon; to some readers only to the first blank.
     fn bare(&mut self) -> Vec<Vec<u8>> {
         let from = self.at;
-        let text = self.to_separator();
+        let text = self.until_separator();
         let word = text.split(|octet| matches!(octet, b' ' | b'\t')).next().unwrap_or_default();
         let rest = text.get(word.len()..).unwrap_or_default();
         if rest.contains(&b'=') {

@@ -128,11 +128,16 @@ fn open_lines(
         if count.is_multiple_of(1_000) {
             opening.pay_time()?;
         }
-        at = next;
         if line.trim_ascii() == b"end" {
             ended = true;
+            at = next;
             break;
         }
+        // Another file begins: this one has no end.
+        if read_begin(line).is_some_and(|(_, base64)| is_encoded(text, next, base64)) {
+            break;
+        }
+        at = next;
         plain.take(line);
         other.take(line);
     }
@@ -145,8 +150,7 @@ fn open_lines(
         give(second.out, ended, &start.name, opening)?;
     }
     give(first.out, ended, &start.name, opening)?;
-    // A file without an end goes on to the end of the text, and others may begin within.
-    Ok(if ended { at } else { start.body })
+    Ok(at)
 }
 
 fn give(

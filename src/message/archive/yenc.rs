@@ -98,10 +98,13 @@ fn read_piece(text: &[u8], at: usize) -> (Piece, usize) {
         offset = number(second, b"begin=").unwrap_or(1).saturating_sub(1);
         body = after;
     }
-    let end = lines_with(text.get(body..).unwrap_or_default(), b"=yend").next();
-    let encoded = text.get(body..end.map_or(text.len(), |end| body + end)).unwrap_or_default();
+    // Where another begins, this one has no end.
+    let begin = starts(text.get(body..).unwrap_or_default()).next();
+    let limit = begin.map_or(text.len(), |begin| body + begin);
+    let end = lines_with(text.get(body..limit).unwrap_or_default(), b"=yend").next();
+    let encoded = text.get(body..end.map_or(limit, |end| body + end)).unwrap_or_default();
     let mut octets = decode(encoded);
-    let (mut matches, mut next) = (true, text.len());
+    let (mut matches, mut next) = (true, limit);
     if let Some(end) = end {
         let (last, after) = line_at(text, body + end);
         next = after;

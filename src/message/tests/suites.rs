@@ -198,6 +198,10 @@ fn difference_of_record(record: &str, data: Vec<u8>) -> String {
     let anatomy = Anatomy::of(&data.into(), Limits::default());
     let contents = Contents::of(&anatomy, ContentsLimits::default(), &mut |_, _| {});
     let mut leaves = 0;
+    let mut record = record.to_owned();
+    while record.contains("  =>") {
+        record = record.replace("  =>", " =>");
+    }
     for block in record.split("=> {").skip(1) {
         let value = |key: &str| {
             let (_, rest) = block.split_once(&format!("\"{key}\" => "))?;
@@ -232,9 +236,8 @@ fn difference_of_record(record: &str, data: Vec<u8>) -> String {
 }
 
 /// Messages that MIME-tools reads otherwise, and why.
-const MIME_TOOLS: [(&str, &str); 4] = [
-    ("bluedot-simple", "the record has no type of its one part"),
-    ("hdr-fakeout", "the same"),
+const MIME_TOOLS: [(&str, &str); 3] = [
+    ("hdr-fakeout", "a header that a line of one blank ends: read there not at all"),
     ("russian", "the record writes the letters of the same name as numbers"),
     ("uu-zeegee", "uuencoded files: parts there, files of the text here"),
 ];
