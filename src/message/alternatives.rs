@@ -5,7 +5,7 @@
 //! (`left_out`), and the message is not clean.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use super::anatomy::{Part, Source, Waiting};
 use super::boundary::Strictness;
@@ -100,11 +100,16 @@ impl Ledger {
         self.is_first(key)
     }
 
+    /// Whether no more parts are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.parts >= PARTS
+    }
+
     fn is_first(&mut self, key: u64) -> bool {
         if !self.seen.insert(key) {
             return false;
         }
-        if self.parts >= PARTS {
+        if self.is_full() {
             self.left_out = true;
             return false;
         }

@@ -268,6 +268,11 @@ impl Walk {
                 }));
                 break;
             }
+            if next.generation > 0 && self.ledger.is_full() {
+                self.ledger.left_out = true;
+                self.waiting.clear();
+                break;
+            }
             self.read(next);
         }
     }
@@ -522,7 +527,7 @@ impl Walk {
         waiting: &Waiting,
     ) {
         let oddities = &mut self.anatomy.oddities;
-        let mut with = |media: Media, strictness| {
+        let with = |media: Media, strictness| {
             let source = typed(media, part.head.clone(), part.body.clone());
             Waiting { strictness, ..other(source, waiting) }
         };

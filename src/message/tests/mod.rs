@@ -4,7 +4,9 @@ mod author;
 mod corpora;
 mod edits;
 pub(crate) mod hidden;
+mod hostile;
 mod messages;
+mod names;
 mod suites;
 
 use super::*;
