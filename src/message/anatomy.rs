@@ -9,6 +9,8 @@
 //! was there before. Ordinary mail has none. Their number and octets are bounded; what is left
 //! out for that is noted, never silent. Time is linear in octets times depth times readings.
 
+mod notes;
+
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::OnceLock;
@@ -19,12 +21,13 @@ use super::alternatives::Ledger;
 use super::boundary::{self, BOUNDARY_OCTETS, Delimiter, Strictness};
 use super::charset;
 use super::cut;
-use super::head::{Head, decides_reading, is_shown};
+use super::head::Head;
 use super::html::{MarkedText, html_to_marked_text};
 use super::media::{Encoding, Media};
 use super::oddity::{Oddities, Oddity};
 use super::reading::{self, Sniffed};
 use super::transfer;
+use notes::{note_flaws, note_media, note_message_head, note_repeated};
 
 /// How far the walk goes.
 #[derive(Debug, Clone, Copy)]
@@ -691,44 +694,6 @@ fn looks_like_message(part: &Part) -> bool {
     reading::begins_like_part(octets) || reading::begins_like_message(octets)
 }
 
-/// What is odd about the fields of a part.
-fn note_media(media: &Media, head: &Head, is_message: bool, oddities: &mut Oddities) {
-    if media.is("message", "partial") {
-        oddities.note(Oddity::Partial, "");
-    }
-    if media.is("message", "external-body") {
-        oddities.note(Oddity::External, super::alternatives::external_place(head));
-    }
-    if is_message && head.first("mime-version").is_none() {
-        let mime = ["content-type", "content-transfer-encoding", "content-disposition"];
-        let is_there = mime.into_iter().find(|name| head.first(name).is_some());
-        // RFC 2049 section 2: without the field the message is plain.
-        if let Some(name) = is_there {
-            oddities.note(Oddity::MimeVersionAbsent, name);
-        }
-    }
-}
-
-fn note_flaws(flaws: transfer::Flaws, part: &Part, oddities: &mut Oddities) {
-    let place = part.media.filename.as_deref().unwrap_or_default();
-    if flaws.foreign > 0 {
-        oddities.note_times(Oddity::Base64Foreign, flaws.foreign, place);
-        // Some stray characters are an accident of transport.
-        if flaws.foreign > 16 && flaws.foreign as usize > part.body.len() / 20 {
-            oddities.note(Oddity::EncodingUntrue, place);
-        }
-    }
-    if flaws.after_padding {
-        oddities.note(Oddity::Base64AfterPadding, place);
-    }
-    if flaws.cut {
-        oddities.note(Oddity::Base64Cut, place);
-    }
-    if flaws.bad_escapes > 0 {
-        oddities.note_times(Oddity::QuotedPrintable, flaws.bad_escapes, place);
-    }
-}
-
 fn kind_of(media: &Media) -> Kind {
     match (media.main.as_str(), media.subtype.as_str()) {
         ("multipart", _) => Kind::Multipart,
@@ -748,57 +713,4 @@ fn kind_of(media: &Media) -> Kind {
 fn is_html_name(media: &Media) -> bool {
     let extension = media.extension();
     matches!(extension.as_deref(), Some("htm" | "html" | "shtml" | "xhtml" | "xht" | "mht" | "svg"))
-}
-
-/// RFC 5322 section 3.6: fields that occur at most once.
-const ONCE: [&str; 14] = [
-    "date",
-    "from",
-    "sender",
-    "reply-to",
-    "to",
-    "cc",
-    "message-id",
-    "in-reply-to",
-    "references",
-    "subject",
-    "mime-version",
-    "content-type",
-    "content-transfer-encoding",
-    "content-disposition",
-];
-
-fn note_message_head(head: &Head, oddities: &mut Oddities) {
-    if head.fields().is_empty() {
-        oddities.note(Oddity::NoHeader, "");
-        return;
-    }
-    note_repeated(head, oddities);
-    if head.first("from").is_none() {
-        oddities.note(Oddity::NoAuthor, "");
-    }
-    if head.first("date").is_none() {
-        oddities.note(Oddity::NoDate, "");
-    }
-}
-
-fn note_repeated(head: &Head, oddities: &mut Oddities) {
-    for name in ONCE {
-        let mut same_name = head.all(name).map(|field| head.value(field).trim_ascii());
-        let Some(first) = same_name.next() else { continue };
-        let (mut echoed, mut differs) = (false, false);
-        for other in same_name {
-            echoed |= other == first;
-            differs |= other != first;
-        }
-        let oddity = match (differs, echoed) {
-            (true, _) if decides_reading(name.as_bytes()) => Oddity::HeaderRepeatedMime,
-            // Two dates mislead nobody about who writes what.
-            (true, _) if is_shown(name.as_bytes()) && name != "date" => Oddity::HeaderRepeatedShown,
-            (true, _) => Oddity::HeaderRepeated,
-            (false, true) => Oddity::HeaderEchoed,
-            (false, false) => continue,
-        };
-        oddities.note(oddity, name);
-    }
 }

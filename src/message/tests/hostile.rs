@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::hidden::{binhex, eicar, hidden, tnef, uuencoded};
+use super::encoders::{binhex, tnef, uuencoded};
+use super::hidden::{eicar, hidden};
 use super::*;
 
 /// A debug build on a busy machine; a release build takes a small part of it.

@@ -3,6 +3,7 @@
 mod author;
 mod corpora;
 mod edits;
+pub(crate) mod encoders;
 pub(crate) mod hidden;
 mod hostile;
 mod messages;
