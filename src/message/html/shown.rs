@@ -237,7 +237,7 @@ fn apply_style(text: &str, style: &mut Style) {
                 }
             }
             // The size stands before a slash or the family.
-            "font" if value.split_whitespace().any(|word| is_zero_size(word)) => style.tiny = true,
+            "font" if value.split_whitespace().any(is_zero_size) => style.tiny = true,
             "color" if is_clear(value) => style.shown = Some(Concealment::Transparent),
             "color" => style.colour = colour(value),
             "background-color" => style.background = colour(value).or(style.background),
