@@ -69,7 +69,6 @@ pub(in crate::message) fn open(
     stream.give(std::mem::take(&mut attachment))?;
     if stream.at < octets.len() {
         opening.closed(Closed::Damaged, "ends in an attribute");
-        opening.remark("TNEF_DAMAGED", "");
     }
     Ok(())
 }
@@ -104,7 +103,6 @@ impl Stream<'_, '_, '_, '_> {
                 self.at = self.octets.len();
                 if !is_whole {
                     self.opening.closed(Closed::Damaged, "cut");
-                    self.opening.remark("TNEF_DAMAGED", "cut");
                 }
                 (!data.is_empty()).then_some((number, data))
             }
@@ -204,7 +202,6 @@ impl Stream<'_, '_, '_, '_> {
     fn note_end(&mut self, properties: &Properties<'_>) {
         if properties.left > 0 {
             self.opening.closed(Closed::Damaged, "ends in a property");
-            self.opening.remark("TNEF_DAMAGED", "properties");
         }
     }
 }

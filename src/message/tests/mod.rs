@@ -4,6 +4,7 @@ mod author;
 mod corpora;
 mod edits;
 pub(crate) mod encoders;
+mod files;
 pub(crate) mod hidden;
 mod hostile;
 mod messages;
