@@ -210,3 +210,35 @@ fn a_large_message_is_cheap() {
     assert_eq!((anatomy.parts.len(), contents.items.len()), (201, 200));
     assert!(started.elapsed() < LONG);
 }
+
+/// Hidden files put together from pieces of each other: deterministic, by a counter that is
+/// stirred.
+#[test]
+fn mixtures_are_read() {
+    const ROUNDS: u64 = 400;
+    let rows: Vec<Vec<u8>> = hidden()
+        .into_iter()
+        .map(|row| row.message)
+        .filter(|message| message.len() < 3_000)
+        .collect();
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut draw = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    for _ in 0..ROUNDS {
+        let mut message = rows[draw(rows.len())].clone();
+        for _ in 0..1 + draw(4) {
+            let other = &rows[draw(rows.len())];
+            let from = draw(other.len());
+            let piece = &other[from..(from + 1 + draw(200)).min(other.len())];
+            let at = draw(message.len() + 1);
+            let end = (at + draw(40)).min(message.len());
+            message.splice(at..end, piece.iter().copied());
+        }
+        fuzz::walk(&message);
+        fuzz::dissect(&message);
+    }
+}
