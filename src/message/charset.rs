@@ -47,8 +47,34 @@ fn keeps_ascii(label: &str) -> bool {
             .any(starts)
 }
 
+/// Whether a label names UTF-7, in which plain letters may stand for others.
+pub(super) fn is_utf7(label: &str) -> bool {
+    let letters: String =
+        label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    matches!(
+        letters.as_str(),
+        "utf7" | "unicode11utf7" | "xunicode20utf7" | "csunicode11utf7" | "xutf7" | "utf7imap"
+    )
+}
+
+/// Whether octets below 128 may be other letters than those of ASCII in a charset.
+pub(super) fn hides_ascii(label: &str) -> bool {
+    let label = label.to_ascii_lowercase();
+    let begins = ["utf-16", "utf-32", "ucs-", "hz-", "iso-2022", "unicode-1", "ibm037", "ebcdic"];
+    is_utf7(&label) || begins.iter().any(|start| label.starts_with(start))
+}
+
+/// The charset that a byte order mark tells of; browsers and editors believe it before any
+/// label.
+pub(super) fn marked(octets: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_bom(octets).map(|(encoding, _)| encoding)
+}
+
 /// UTF-8 when it is, windows-1252 otherwise: every octet has a meaning there.
 pub(super) fn guess(octets: &[u8]) -> Cow<'_, str> {
+    if let Some(encoding) = marked(octets).filter(|encoding| *encoding != UTF_8) {
+        return encoding.decode_with_bom_removal(octets).0;
+    }
     match std::str::from_utf8(octets) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0,

@@ -4,8 +4,11 @@
 use bytes::Bytes;
 
 use super::anatomy::{Anatomy, Limits};
+use super::archive;
 use super::author::Authorship;
+use super::contents::{Contents, Limits as ContentsLimits};
 use super::edit;
+use super::parameters;
 use super::results::AuthenticationResults;
 use crate::mail::{Content, Order};
 
@@ -75,4 +78,49 @@ pub fn results(data: &[u8]) -> usize {
         assert!(gone || !claims, "a claim is left");
     }
     field.results.len()
+}
+
+/// Takes a message apart in all its readings and walks through what it carries; returns the
+/// number of files. Parents stand before what they hold, alternative readings behind the
+/// usual one.
+pub fn walk(data: &[u8]) -> usize {
+    let anatomy = Anatomy::of(&Bytes::copy_from_slice(data), Limits::default());
+    let mut main = true;
+    for (number, part) in anatomy.parts.iter().enumerate() {
+        assert!(part.parent.is_none_or(|parent| parent < number), "a parent stands behind");
+        assert!(main || !part.is_main(), "the usual reading goes on behind another");
+        main = part.is_main();
+    }
+    let mut octets = 0usize;
+    let contents = Contents::of(&anatomy, ContentsLimits::default(), &mut |_, text| {
+        octets = octets.saturating_add(text.len());
+    });
+    assert!(contents.items.iter().all(|item| item.part < anatomy.parts.len()));
+    contents.items.len()
+}
+
+/// Takes the files out of a text: uuencode, yEnc, BinHex, mail and mailboxes.
+pub fn text_files(data: &[u8]) -> usize {
+    let head = b"From: a@b\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: \
+        application/octet-stream\r\n\r\n";
+    archive::holds_text_files(data);
+    walk(&[head, data].concat())
+}
+
+/// Takes a stream of Outlook's apart; its signature need not be there.
+pub fn tnef(data: &[u8]) -> usize {
+    text_files(&[b"\x78\x9f\x3e\x22\x01\x00", data].concat())
+}
+
+/// Reads the value of a field with parameters in every way.
+pub fn fields(data: &[u8]) -> usize {
+    let readings = parameters::readings(data);
+    let values = readings.iter().map(|(_, reading)| {
+        let names = ["boundary", "name", "filename", "charset"];
+        names
+            .iter()
+            .map(|name| reading.octets(name).len() + reading.texts(name).len())
+            .sum::<usize>()
+    });
+    values.sum()
 }

@@ -6,13 +6,14 @@
 //! ([`edit::rewrite`]).
 //!
 //! The tree of parts is walked here, with limits on depth, count and octets, because a
-//! firewall must bound both and must notice where two readers would disagree; the fields of
-//! each part (Content-Type and its parameters by RFC 2231, charsets, entities) are read by
-//! mail-parser. Nothing here fails: what cannot be read becomes an [`Oddity`].
+//! firewall must bound both and must follow every reading where two readers would disagree;
+//! old charsets and the names of HTML's characters are mail-parser's. Nothing here fails: what cannot be read becomes an [`Oddity`].
 
+mod alternatives;
 mod anatomy;
 mod archive;
 mod author;
+mod boundary;
 mod charset;
 pub mod contents;
 pub mod document;
@@ -25,7 +26,9 @@ mod media;
 mod nature;
 mod normal;
 mod oddity;
+mod parameters;
 mod place;
+mod reading;
 mod results;
 mod summary;
 mod text;
@@ -33,12 +36,15 @@ mod transfer;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use anatomy::{Anatomy, Kind, Limits, Part};
+pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
-pub use html::{Attributes, HtmlReader, attribute_value, html_to_text, is_block, read_html};
+pub use html::{
+    Attributes, Concealment, HtmlReader, MarkedText, Styles, attribute_value, html_to_marked_text,
+    html_to_text, is_block, read_html,
+};
 pub use media::{Encoding, Media};
 pub use nature::{Family, Honesty, Nature, extension, is_honest, readings, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};

@@ -198,7 +198,7 @@ pub fn is_hidden(letter: char) -> bool {
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -298,10 +298,19 @@ impl Run {
     }
 }
 
-/// Whether a letter of the scripts is there that have letters like Latin ones: their UTF-8
-/// begins with these octets.
+/// Whether a letter of the scripts is there that have letters like Latin ones: the UTF-8 of
+/// Greek, Cyrillic and Armenian begins with these octets.
 fn has_latin_looks(text: &str) -> bool {
-    text.bytes().any(|octet| (0xcd..=0xd6).contains(&octet))
+    let octets = text.as_bytes();
+    octets.iter().any(|octet| (0xcd..=0xd6).contains(octet))
+        || memchr::memchr2_iter(0xc9, 0xe1, octets).any(|at| {
+            let next = octets.get(at + 1).copied().unwrap_or_default();
+            // Letters of phonetics, and Cherokee.
+            match octets.get(at) {
+                Some(0xc9) => matches!(next, 0x91 | 0xa1 | 0xa9 | 0xaa),
+                _ => matches!(next, 0x8e | 0x8f),
+            }
+        })
 }
 
 /// Words with Latin letters and letters that look Latin but are not, in Latin.
@@ -330,7 +339,10 @@ pub fn latin_look(letter: char) -> Option<char> {
         'Ν' | 'ո' => 'n', 'о' | 'О' | 'ο' | 'Ο' | 'օ' => 'o', 'р' | 'Р' | 'ρ' | 'Ρ' => 'p',
         'ԛ' => 'q', 'ѕ' | 'Ѕ' => 's', 'т' | 'Т' | 'τ' | 'Τ' => 't', 'υ' | 'ս' => 'u',
         'ν' | 'ѵ' => 'v', 'ԝ' | 'ω' => 'w', 'х' | 'Х' | 'χ' | 'Χ' => 'x', 'у' | 'У' | 'Υ' => 'y',
-        'Ζ' => 'z',
+        'Ζ' | 'Ꮓ' => 'z', 'ɑ' | 'Ꭺ' => 'a', 'Ᏼ' | 'Ꮟ' | 'ь' => 'b', 'Ꮯ' => 'c', 'Ꭰ' => 'd',
+        'Ꭼ' => 'e', 'ɡ' | 'ց' | 'Ꮐ' => 'g', 'հ' | 'Ꮋ' => 'h', 'ɩ' | 'ɪ' => 'i', 'Ꭻ' => 'j',
+        'Ꮶ' => 'k', 'Ꮮ' => 'l', 'Ꮇ' => 'm', 'η' | 'п' => 'n', 'Ꮲ' => 'p', 'զ' => 'q',
+        'Ꮪ' | 'Տ' => 's', 'Ꭲ' => 't', 'Ꮩ' => 'v', 'Ꮃ' => 'w', 'γ' | 'Ꭹ' => 'y',
         _ => return None,
     })
 }
@@ -364,6 +376,8 @@ mod tests {
             ("e.g. a - b", "e.g. a - b"),
             ("1 2 3", "1 2 3"),
             ("Раypal login", "Раypal login paypal"),
+            ("ɡooɡle Ꭺmazon", "ɡooɡle Ꭺmazon google amazon"),
+            ("a\u{1bca0}b", "ab"),
             ("Привет мир", "Привет мир"),
         ];
         for (text, form) in table {

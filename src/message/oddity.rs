@@ -94,6 +94,52 @@ pub enum Oddity {
     HiddenInWords,
     /// Words of letters from several scripts that look alike.
     MixedScripts,
+    /// The header of a part has no end: no empty line, and no body.
+    HeaderUnended,
+    /// MIME fields without MIME-Version.
+    MimeVersionAbsent,
+    /// A comment in a field with parameters.
+    ParameterComment,
+    /// An encoded word in a parameter that decides how the message is read.
+    ParameterWord,
+    /// Parameters that readers take for different values.
+    ParameterAmbiguous,
+    /// A semicolon is absent before the parameters.
+    ParameterSeparator,
+    /// A boundary of characters that none may have.
+    BoundaryOdd,
+    /// A boundary longer than is allowed.
+    BoundaryLong,
+    /// White space behind a boundary, or at its end.
+    BoundarySpace,
+    /// A boundary on a line that only some readers see as one: indented, or between bare CRs.
+    BoundaryLine,
+    /// An inner multipart whose boundary goes on outside of it.
+    BoundaryOutside,
+    /// Parts before the first boundary or behind the last one.
+    PartOutside,
+    /// A text that looks like a multipart or a part.
+    MimeInText,
+    /// A transfer encoding written in a way that only some readers understand.
+    EncodingAmbiguous,
+    /// base64 whose body is none.
+    EncodingUntrue,
+    /// The body lies elsewhere, and the reader's program gets it.
+    External,
+    /// UTF-7, in which octets do not mean what they look like.
+    CharsetUtf7,
+    /// A text is said to be in several charsets, by its header or by itself.
+    CharsetDiffers,
+    /// Characters in a file name that turn the direction of writing.
+    FilenameBidi,
+    /// A NUL in a file name, where some systems end it.
+    FilenameNul,
+    /// A file name longer than file systems keep.
+    FilenameLong,
+    /// A file name in no declared charset.
+    FilenameOctets,
+    /// There are more ways to read this than were looked at.
+    ReadingsLeftOut,
 }
 
 impl Oddity {
@@ -147,6 +193,29 @@ impl Oddity {
             O::TextTruncated => "TEXT_TRUNCATED",
             O::HiddenInWords => "HIDDEN_CHARACTERS",
             O::MixedScripts => "MIXED_SCRIPTS",
+            O::HeaderUnended => "PART_HEADER_UNENDED",
+            O::MimeVersionAbsent => "MIME_VERSION_ABSENT",
+            O::ParameterComment => "MIME_PARAMETER_COMMENT",
+            O::ParameterWord => "MIME_PARAMETER_ENCODED_WORD",
+            O::ParameterAmbiguous => "MIME_PARAMETER_AMBIGUOUS",
+            O::ParameterSeparator => "MIME_PARAMETER_NO_SEPARATOR",
+            O::BoundaryOdd => "MULTIPART_BOUNDARY_ODD",
+            O::BoundaryLong => "MULTIPART_BOUNDARY_TOO_LONG",
+            O::BoundarySpace => "MULTIPART_BOUNDARY_SPACE",
+            O::BoundaryLine => "MULTIPART_BOUNDARY_LINE",
+            O::BoundaryOutside => "MULTIPART_BOUNDARY_OUTSIDE",
+            O::PartOutside => "MULTIPART_PART_OUTSIDE",
+            O::MimeInText => "MIME_IN_TEXT",
+            O::EncodingAmbiguous => "ENCODING_AMBIGUOUS",
+            O::EncodingUntrue => "ENCODING_UNTRUE",
+            O::External => "MESSAGE_EXTERNAL_BODY",
+            O::CharsetUtf7 => "CHARSET_UTF7",
+            O::CharsetDiffers => "CHARSET_DIFFERS",
+            O::FilenameBidi => "FILENAME_BIDI",
+            O::FilenameNul => "FILENAME_NUL",
+            O::FilenameLong => "FILENAME_TOO_LONG",
+            O::FilenameOctets => "FILENAME_UNDECLARED_CHARSET",
+            O::ReadingsLeftOut => "MIME_READINGS_UNSCANNED",
         }
     }
 }
@@ -190,6 +259,13 @@ impl Oddities {
         self.note(oddity, String::from_utf8_lossy(start));
     }
 
+    /// Takes over what was noticed in the header of the message.
+    pub(super) fn absorb(&mut self, outer: Oddities) {
+        for Seen { oddity, times, place } in outer.seen {
+            self.note_times(oddity, times, place);
+        }
+    }
+
     /// Takes over what was noticed in the header of a part or of a message within: it can
     /// mislead about that one only.
     pub(super) fn absorb_inner(&mut self, inner: Oddities) {
@@ -202,6 +278,26 @@ impl Oddities {
                 other => other,
             };
             self.note_times(lesser, times, place);
+        }
+    }
+
+    /// Takes over what a further reading of the message showed: only what leaves something
+    /// unseen, or leads elsewhere. Its form is that of the reading, not of the message.
+    pub(super) fn absorb_alternative(&mut self, alternative: Oddities) {
+        for Seen { oddity, times, place } in alternative.seen {
+            let counts = matches!(
+                oddity,
+                Oddity::ReadingsLeftOut
+                    | Oddity::TooDeep
+                    | Oddity::TooManyParts
+                    | Oddity::Partial
+                    | Oddity::External
+                    | Oddity::FilenameBidi
+                    | Oddity::FilenameNul
+            );
+            if counts {
+                self.note_times(oddity, times, place);
+            }
         }
     }
 

@@ -9,7 +9,6 @@ use super::charset;
 use super::html::html_to_text;
 use super::normal::{Normaliser, Tricks};
 use super::oddity::{Oddities, Oddity};
-use super::transfer::Flaws;
 use super::words;
 
 /// A place in a message where a rule may look.
@@ -160,31 +159,72 @@ impl Reader<'_> {
         if part.kind == Kind::Other {
             return;
         }
-        let (octets, flaws) = part.decode_body();
-        self.note_flaws(flaws);
-        let declared = part.media.charset.clone().or_else(|| match part.kind {
-            Kind::Html if !octets.is_ascii() => html_charset(&octets),
+        let octets = part.decoded();
+        let inner = match part.kind {
+            Kind::Html => html_charset(&octets),
             _ => None,
+        };
+        let declared = part.media.charset.clone().or_else(|| match octets.is_ascii() {
+            true => None,
+            false => inner.clone(),
         });
         let decoded = charset::decode(&octets, declared.as_deref());
-        if decoded.unknown {
-            self.oddities.note(Oddity::CharsetUnknown, declared.unwrap_or_default());
+        if decoded.unknown && part.is_main() {
+            self.oddities.note(Oddity::CharsetUnknown, declared.as_deref().unwrap_or_default());
         }
         let nuls = memchr::memchr_iter(0, decoded.text.as_bytes()).count();
-        if nuls > 0 {
+        if nuls > 0 && part.is_main() {
             self.oddities.note_times(Oddity::TextNul, nuls as u32, "");
         }
+        self.read_text(part, &decoded.text);
+        for other in self.other_charsets(&octets, declared.as_deref(), inner.as_deref()) {
+            let other = charset::decode(&octets, Some(other.as_str())).text;
+            if other != decoded.text {
+                self.read_text(part, &other);
+            }
+        }
+    }
+
+    /// Charsets beside the declared one in which some reader shows a text: what its octets or
+    /// its HTML say, and ASCII where the declared one makes other letters of it.
+    fn other_charsets(
+        &mut self,
+        octets: &[u8],
+        declared: Option<&str>,
+        inner: Option<&str>,
+    ) -> Vec<String> {
+        let mut others = Vec::new();
+        let differs = |label: &str| !declared.unwrap_or_default().eq_ignore_ascii_case(label);
+        for label in [declared, inner].into_iter().flatten() {
+            if charset::is_utf7(label) {
+                self.oddities.note(Oddity::CharsetUtf7, label);
+                others.push("us-ascii".to_owned());
+            }
+        }
+        if let Some(inner) = inner.filter(|label| charset::hides_ascii(label) && differs(label)) {
+            self.oddities.note(Oddity::CharsetDiffers, inner);
+            others.push(inner.to_owned());
+        }
+        let marked = charset::marked(octets).map(|encoding| encoding.name());
+        if let Some(marked) = marked.filter(|label| declared.is_some() && differs(label)) {
+            self.oddities.note(Oddity::CharsetDiffers, marked);
+            others.push(marked.to_owned());
+        }
+        others
+    }
+
+    fn read_text(&mut self, part: &Part, text: &str) {
         let zone = match part.media.attachment {
             true => Zone::Attachment,
             false => Zone::Body,
         };
         match part.kind {
             Kind::Html => {
-                let source = self.within_limit(&decoded.text);
+                let source = self.within_limit(text);
                 (self.sink)(Zone::Html, source);
                 self.normal_unlimited(zone, &html_to_text(source));
             }
-            _ => self.normal(zone, &decoded.text),
+            _ => self.normal(zone, text),
         }
     }
 
@@ -223,21 +263,6 @@ impl Reader<'_> {
         self.left_octets = 0;
         self.oddities.note(Oddity::TextTruncated, format!("{} octets left away", text.len() - end));
         text.get(..end).unwrap_or_default()
-    }
-
-    fn note_flaws(&mut self, flaws: Flaws) {
-        if flaws.foreign > 0 {
-            self.oddities.note_times(Oddity::Base64Foreign, flaws.foreign, "");
-        }
-        if flaws.after_padding {
-            self.oddities.note(Oddity::Base64AfterPadding, "");
-        }
-        if flaws.cut {
-            self.oddities.note(Oddity::Base64Cut, "");
-        }
-        if flaws.bad_escapes > 0 {
-            self.oddities.note_times(Oddity::QuotedPrintable, flaws.bad_escapes, "");
-        }
     }
 
     fn add_tricks(&mut self, tricks: Tricks) {

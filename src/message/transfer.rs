@@ -176,6 +176,74 @@ fn soft_break(rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The same, but what escapes nothing is left away.
+pub(super) fn decode_quoted_printable_dropping(encoded: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some(at) = memchr(b'=', rest) {
+        let (before, from) = rest.split_at(at);
+        kept.extend_from_slice(before);
+        let after = from.get(1..).unwrap_or_default();
+        if hex_pair(after).is_some() || soft_break(after).is_some() {
+            kept.push(b'=');
+        }
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    decode_quoted_printable(&kept).0
+}
+
+/// So many padded runs are read one by one.
+const RUNS: usize = 8;
+
+/// The runs of base64 that each end in padding, and whether there are more of them.
+pub(super) fn base64_runs(encoded: &[u8]) -> (Vec<&[u8]>, bool) {
+    let mut runs = Vec::new();
+    let mut rest = encoded;
+    while let Some(at) = memchr(b'=', rest) {
+        if runs.len() == RUNS {
+            return (runs, true);
+        }
+        let after = rest.get(at..).unwrap_or_default();
+        let padding = after.iter().take_while(|octet| **octet == b'=').count();
+        let (run, next) = rest.split_at(at + padding);
+        if !run.trim_ascii().is_empty() {
+            runs.push(run);
+        }
+        rest = next;
+    }
+    if !rest.trim_ascii().is_empty() {
+        runs.push(rest);
+    }
+    (runs, false)
+}
+
+/// What stands before the first character that base64 does not have.
+pub(super) fn base64_start(encoded: &[u8]) -> &[u8] {
+    let end = encoded.iter().position(|octet| is_foreign(*octet)).unwrap_or(encoded.len());
+    encoded.get(..end).unwrap_or_default()
+}
+
+/// Without the lines that have a character that base64 does not have.
+pub(super) fn clean_base64_lines(encoded: &[u8]) -> Vec<u8> {
+    let lines = encoded.split_inclusive(|octet| *octet == b'\n');
+    lines.filter(|line| !line.iter().any(|octet| is_foreign(*octet))).flatten().copied().collect()
+}
+
+/// RFC 4648 section 5: other characters for 62 and 63.
+pub(super) fn from_url_alphabet(encoded: &[u8]) -> Vec<u8> {
+    let plain = |octet: &u8| match octet {
+        b'-' => b'+',
+        b'_' => b'/',
+        octet => *octet,
+    };
+    encoded.iter().map(plain).collect()
+}
+
+fn is_foreign(octet: u8) -> bool {
+    VALUES.get(usize::from(octet)).copied().unwrap_or(FOREIGN) == FOREIGN
+}
+
 /// Two hexadecimal digits, in either case as readers accept them.
 pub(super) fn hex_pair(octets: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*octets.get(at)?).to_digit(16);

@@ -1,6 +1,7 @@
 //! Openers of archives and compressed files; see [`contents`](super::contents).
 
 pub(in crate::message) mod ar;
+mod binhex;
 mod bzip2;
 pub(in crate::message) mod cab;
 mod compress;
@@ -11,10 +12,12 @@ mod fields;
 pub mod fuzz;
 mod guard;
 mod gzip;
+pub(in crate::message) mod intext;
 pub(in crate::message) mod iso;
 mod label;
 mod lz4;
 mod lzip;
+pub(in crate::message) mod mail;
 pub(in crate::message) mod msg;
 mod names;
 pub(in crate::message) mod old;
@@ -28,11 +31,16 @@ pub(in crate::message) mod self_extracting;
 pub(in crate::message) mod seven_zip;
 pub(super) mod stream;
 pub(super) mod tar;
+pub(in crate::message) mod tnef;
+mod uuencode;
 pub(in crate::message) mod volume;
 pub(in crate::message) mod xar;
 mod xz;
+mod yenc;
 pub(super) mod zip;
 mod zstd;
 
 #[cfg(test)]
 mod tests;
+
+pub(in crate::message) use intext::holds_files as holds_text_files;

@@ -22,7 +22,8 @@ mod tests;
 pub use opening::{Closed, Opening, Unpacked};
 pub use purse::{Exhausted, Limits, Purse, RATIO_FREE_OCTETS};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ use ring::digest;
 use super::archive::zip;
 use super::nature::{self, Family, Nature};
 use super::text::Zone;
-use super::{Anatomy, Kind};
+use super::{Anatomy, Part};
 
 /// A file that a message carries.
 #[derive(Debug, Clone)]
@@ -88,12 +89,14 @@ impl Contents {
     /// Walks through all that a message carries, and gives the texts in it to `reader`.
     pub fn of(anatomy: &Anatomy, limits: Limits, reader: &mut dyn FnMut(Zone, &str)) -> Contents {
         let mut walk = Walk::new(limits, reader);
+        let mut known = Known::of(anatomy);
         for (number, part) in anatomy.parts.iter().enumerate() {
-            if matches!(part.kind, Kind::Multipart | Kind::Message) {
+            if !part.is_leaf() || !known.is_new(part) {
                 continue;
             }
             let file = File {
-                name: part.media.filename.clone().unwrap_or_default(),
+                // Under whichever name it is most dangerous.
+                name: part.media.worst_name().to_owned(),
                 declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
                 octets: part.content(),
             };
@@ -136,6 +139,27 @@ impl Contents {
             true => format!("{path}{times}"),
             false => format!("{path}: {}{times}", remark.detail),
         }
+    }
+}
+
+/// The files of the usual reading, where there are others: readings that differ in the type
+/// alone hold the same file, which is walked through once.
+struct Known {
+    /// Empty when there is one reading only.
+    files: Option<(RandomState, HashSet<u64>)>,
+}
+
+impl Known {
+    fn of(anatomy: &Anatomy) -> Known {
+        let has_others = anatomy.parts.iter().any(|part| !part.is_main());
+        Known { files: has_others.then(Default::default) }
+    }
+
+    fn is_new(&mut self, part: &Part) -> bool {
+        let Some((hasher, files)) = &mut self.files else { return true };
+        let octets: &[u8] = &part.decoded();
+        let key = hasher.hash_one((octets, part.media.worst_name()));
+        files.insert(key) || part.is_main()
     }
 }
 

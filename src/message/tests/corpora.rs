@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 /// Every file below a folder of the shared corpora; says so when they are absent.
-fn corpus(name: &str) -> Vec<PathBuf> {
+pub(super) fn corpus(name: &str) -> Vec<PathBuf> {
     let root = std::env::var_os("POSTERN_CORPORA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
         PathBuf::from,
@@ -38,5 +38,26 @@ fn the_corpora_are_taken_apart_and_edited() {
             }
         }
         println!("{name}: {} files", files.len());
+    }
+}
+
+#[test]
+fn ordinary_mail_has_one_reading() {
+    for (name, most_percent) in [("modern/ham", 3), ("modern/phish", 6), ("spamassassin/nice", 5)] {
+        let (mut several, mut all) = (0, 0);
+        let mut why: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        for file in corpus(name) {
+            let data = Bytes::from(std::fs::read(&file).unwrap());
+            let anatomy = Anatomy::of(&data, Limits::default());
+            all += 1;
+            if anatomy.parts.iter().any(|part| !part.is_main()) {
+                several += 1;
+                println!("{}: {:?}", file.display(), names(&anatomy));
+            }
+            for name in names(&anatomy) {
+                *why.entry(name).or_default() += 1;
+            }
+        }
+        println!("{name}: {several} of {all} messages have several readings; {why:?}");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const HEAD: &str = "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n";
+const HEAD: &str =
+    "From: a@x.test\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nMIME-Version: 1.0\r\n";
 
 fn zone(texts: &[(Zone, String)], wanted: Zone) -> String {
     let in_zone: Vec<&str> =

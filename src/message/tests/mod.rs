@@ -3,7 +3,13 @@
 mod author;
 mod corpora;
 mod edits;
+pub(crate) mod encoders;
+mod files;
+pub(crate) mod hidden;
+mod hostile;
 mod messages;
+mod names;
+mod suites;
 
 use super::*;
 
