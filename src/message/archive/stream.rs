@@ -28,8 +28,8 @@ pub(in crate::message) fn open_gzip(octets: &Bytes, opening: &mut Opening<'_, '_
         candidates.extend(names::readings(stored, false, &[]));
     }
     let (name, _) = names::worst(&candidates);
-    if candidates.iter().any(|name| names::leads_out(name)) {
-        opening.remark("ARCHIVE_PATH_TRAVERSAL", name);
+    if let Some(outside) = candidates.iter().find_map(|name| names::outside(name)) {
+        opening.remark(outside.remark(), name);
     }
     let is_unsound = Cell::new(false);
     let unpacked = open(octets, opening, name, |source, _| {
