@@ -90,7 +90,8 @@ pub(super) fn worst(names: &[String]) -> (&str, bool) {
 fn danger(name: &str) -> u8 {
     // Windows leaves away spaces and dots at the end.
     let name = name.trim_end_matches([' ', '.', '\0']);
-    let Some((_, extension)) = name.rsplit_once('.') else { return 0 };
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let Some((_, extension)) = base.rsplit_once('.') else { return 0 };
     let of_family = |nature: Nature| match nature.family() {
         Family::Executable => 9,
         Family::Script => 8,

@@ -142,8 +142,8 @@ impl Reading<'_, '_, '_, '_> {
             let length = usize::try_from(header.size).unwrap_or(usize::MAX);
             let text = within(self.file, data, length.min(EXTENDED_OCTETS)).to_vec();
             match kind {
-                Kind::LongName => self.long_name = Some(text),
-                Kind::LongLink => self.long_link = Some(text),
+                Kind::LongName => self.long_name = Some(up_to_nul(text)),
+                Kind::LongLink => self.long_link = Some(up_to_nul(text)),
                 _ => self.extended.add(&text),
             }
             if length > EXTENDED_OCTETS {
@@ -289,6 +289,12 @@ impl Reading<'_, '_, '_, '_> {
         let packed_octets = source.data.len() as u64;
         self.opening.unpack_member(name, source, packed_octets)
     }
+}
+
+/// Long names of the GNU format end with a NUL.
+fn up_to_nul(mut text: Vec<u8>) -> Vec<u8> {
+    text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
+    text
 }
 
 /// Where the block behind some data begins.
