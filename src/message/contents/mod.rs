@@ -97,10 +97,11 @@ impl Contents {
                 declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
                 octets: part.content(),
             };
-            if let Err(exhausted) = walk.visit(file, number, None) {
+            if walk.contents.exhausted.is_some() {
+                walk.list(file, number);
+            } else if let Err(exhausted) = walk.visit(file, number, None) {
                 walk.contents.exhausted = Some(exhausted);
                 walk.remark_limit(exhausted);
-                break;
             }
         }
         walk.remark_wrappings();
@@ -194,7 +195,12 @@ impl Walk<'_> {
         part: usize,
         parent: Option<usize>,
     ) -> Result<(), Exhausted> {
-        self.purse.pay_member()?;
+        if let Err(exhausted) = self.purse.pay_member() {
+            if parent.is_none() {
+                self.list(file, part);
+            }
+            return Err(exhausted);
+        }
         let nature = nature::recognize(&file.octets, &file.name);
         let declared = file.declared.take();
         let number = self.note(&file.name, declared, file.octets.len() as u64, part, parent);
@@ -239,6 +245,20 @@ impl Walk<'_> {
         self.stack.pop();
         self.purse.release(held);
         walked
+    }
+
+    /// Notes a part of the message once there is nothing left to open it with: what is known of
+    /// it without is known, and the virus scanner is given it.
+    fn list(&mut self, file: File, part: usize) {
+        let nature = nature::recognize(&file.octets, &file.name);
+        let octets = file.octets.len();
+        let number = self.note(&file.name, file.declared, octets as u64, part, None);
+        let kept = !matches!(nature, Nature::Text | Nature::Html) && self.purse.keep(octets);
+        if let Some(item) = self.contents.items.get_mut(number) {
+            item.nature = nature;
+            item.content = kept.then_some(file.octets);
+            item.closed = open::holds_files(nature).then_some(Closed::TooLarge);
+        }
     }
 
     fn open(&mut self, nature: Nature, file: &File, number: usize) -> Result<(), Exhausted> {
