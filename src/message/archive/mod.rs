@@ -9,7 +9,7 @@ mod lz4;
 mod lzip;
 mod names;
 mod packing;
-pub(super) mod stream;
+pub(super) mod single;
 pub(super) mod tar;
 mod xz;
 pub(super) mod zip;

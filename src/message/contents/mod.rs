@@ -108,6 +108,26 @@ impl Contents {
         walk.contents
     }
 
+    /// Walks through one file as if it were of this nature, whatever its octets say.
+    pub(in crate::message) fn of_file(
+        nature: Nature,
+        name: &str,
+        octets: &Bytes,
+        limits: Limits,
+        reader: &mut dyn FnMut(Zone, &str),
+    ) -> Contents {
+        let mut walk = Walk::new(limits, reader);
+        let number = walk.note(name, None, octets.len() as u64, 0, None);
+        if let Some(item) = walk.contents.items.get_mut(number) {
+            item.nature = nature;
+        }
+        if let Err(exhausted) = open::open(nature, octets, &mut Opening::new(&mut walk, number)) {
+            walk.contents.exhausted = Some(exhausted);
+            walk.remark_limit(exhausted);
+        }
+        walk.contents
+    }
+
     /// `path: detail`, as findings show it.
     pub fn place(&self, remark: &Remark) -> String {
         let path = self.items.get(remark.item).map_or("", |item| item.path.as_str());

@@ -15,16 +15,16 @@ pub(super) fn open(
     use Nature as N;
     match nature {
         N::Apk | N::Appx | N::BrowserExtension | N::Ipa => archive::zip::open(octets, opening),
-        N::Bzip2 => archive::stream::open_bzip2(octets, opening),
-        N::Compress => archive::stream::open_compress(octets, opening),
-        N::Gzip => archive::stream::open_gzip(octets, opening),
+        N::Bzip2 => archive::single::open_bzip2(octets, opening),
+        N::Compress => archive::single::open_compress(octets, opening),
+        N::Gzip => archive::single::open_gzip(octets, opening),
         N::Jar | N::Zip => archive::zip::open(octets, opening),
-        N::Lz4 => archive::stream::open_lz4(octets, opening),
-        N::Lzip => archive::stream::open_lzip(octets, opening),
-        N::Lzma => archive::stream::open_lzma(octets, opening),
+        N::Lz4 => archive::single::open_lz4(octets, opening),
+        N::Lzip => archive::single::open_lzip(octets, opening),
+        N::Lzma => archive::single::open_lzma(octets, opening),
         N::Tar => archive::tar::open(octets, opening),
-        N::Xz => archive::stream::open_xz(octets, opening),
-        N::Zstd => archive::stream::open_zstd(octets, opening),
+        N::Xz => archive::single::open_xz(octets, opening),
+        N::Zstd => archive::single::open_zstd(octets, opening),
         _ => Ok(()),
     }
 }

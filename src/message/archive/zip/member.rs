@@ -358,7 +358,7 @@ impl Reading<'_, '_, '_, '_, '_> {
         declared: u64,
     ) -> Result<Result<(Unpacked, usize), Closed>, Exhausted> {
         let mut source = part;
-        let room = self.opening.room_octets(part.len() as u64);
+        let room = self.opening.unpacked_limit_octets(part.len() as u64);
         // LZMA data without an end mark end where they are declared to.
         let size = if packing == Packing::ZipLzma && declared == 0 { u64::MAX } else { declared };
         let unpacked = match packing::reader(packing, &mut source, size, room) {

@@ -102,7 +102,7 @@ fn open<'f>(
     ) -> std::result::Result<Box<dyn Read + 's>, Closed>,
 ) -> Result {
     let mut source: &'f [u8] = octets;
-    let room = opening.room_octets(octets.len() as u64);
+    let room = opening.unpacked_limit_octets(octets.len() as u64);
     let unpacked = match reader(&mut source, room) {
         Ok(reader) => opening.unpack(reader, octets.len() as u64)?,
         Err(why) => {
