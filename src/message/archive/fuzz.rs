@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{stream, tar, zip};
+use super::{single, tar, zip};
 use crate::message::contents::{self, Exhausted, Limits, Opening};
 
 /// Takes the octets apart as each kind of archive; returns how many files were found.
@@ -11,14 +11,14 @@ pub fn archive(data: &[u8]) -> usize {
     let openers: [Opener; 10] = [
         zip::open,
         tar::open,
-        stream::open_gzip,
-        stream::open_bzip2,
-        stream::open_xz,
-        stream::open_lzma,
-        stream::open_lzip,
-        stream::open_zstd,
-        stream::open_lz4,
-        stream::open_compress,
+        single::open_gzip,
+        single::open_bzip2,
+        single::open_xz,
+        single::open_lzma,
+        single::open_lzip,
+        single::open_zstd,
+        single::open_lz4,
+        single::open_compress,
     ];
     let octets = Bytes::copy_from_slice(data);
     let limits = Limits::default();

@@ -29,7 +29,7 @@ mod runs;
 pub(in crate::message) mod sealed;
 pub(in crate::message) mod self_extracting;
 pub(in crate::message) mod seven_zip;
-pub(super) mod stream;
+pub(super) mod single;
 pub(super) mod tar;
 pub(in crate::message) mod tnef;
 mod uuencode;

@@ -2,7 +2,7 @@
 //!
 //! In: the octets of a name, and what the archive says of their encoding. Out: one name, the
 //! most dangerous of those that readers could see, since it decides what opening the member
-//! does; and whether the name leads out of the folder that it is unpacked to. Names are words
+//! does; and whether a name or a link leads out of the folder that it is unpacked to. Names are words
 //! here: they never reach a file system.
 
 use crate::message::nature::{Family, Nature};
@@ -64,6 +64,10 @@ fn from_437(raw: &[u8]) -> String {
 /// The most dangerous of several names by what its extension makes a reader's system do; of
 /// equal ones the first. And whether they differ in that.
 pub(super) fn worst(names: &[String]) -> (&str, bool) {
+    // Mostly there is one, and to look its extension up costs more than all the rest.
+    if let [only] = names {
+        return (only, false);
+    }
     let mut worst: Option<(&String, u8)> = None;
     let mut differ = false;
     for name in names {
@@ -86,7 +90,8 @@ pub(super) fn worst(names: &[String]) -> (&str, bool) {
 fn danger(name: &str) -> u8 {
     // Windows leaves away spaces and dots at the end.
     let name = name.trim_end_matches([' ', '.', '\0']);
-    let Some((_, extension)) = name.rsplit_once('.') else { return 0 };
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let Some((_, extension)) = base.rsplit_once('.') else { return 0 };
     let of_family = |nature: Nature| match nature.family() {
         Family::Executable => 9,
         Family::Script => 8,
@@ -101,15 +106,62 @@ fn danger(name: &str) -> u8 {
     Nature::of_extension(&extension.to_lowercase()).map(of_family).max().unwrap_or(1)
 }
 
-/// Whether a name leads out of the folder that it is unpacked to: absolute, with a drive, or
-/// with `..` in it.
-pub(super) fn leads_out(name: &str) -> bool {
+/// Where a name leads that is not within the folder that its archive is unpacked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// To a place on the reader's disk, by a root or a drive. Some honest programs write this.
+    Absolute,
+    /// Upwards, by `..`.
+    Above,
+}
+
+impl Outside {
+    /// The remark that goes with it.
+    pub(super) fn remark(self) -> &'static str {
+        match self {
+            Outside::Absolute => "ARCHIVE_ABSOLUTE_NAME",
+            Outside::Above => "ARCHIVE_PATH_TRAVERSAL",
+        }
+    }
+}
+
+/// Whether a member's name leads out of the folder: any `..` does, since programs differ in
+/// what they make of it.
+pub(super) fn outside(name: &str) -> Option<Outside> {
+    match folders(name).any(|folder| folder == "..") {
+        true => Some(Outside::Above),
+        false => is_absolute(name).then_some(Outside::Absolute),
+    }
+}
+
+/// Whether a link leads out of the folder: `..` may go up as far as the link lies down.
+pub(super) fn link_outside(name: &str, target: &str) -> Option<Outside> {
+    if is_absolute(target) {
+        return Some(Outside::Absolute);
+    }
+    let mut depth = folders(name).count().saturating_sub(1);
+    for folder in folders(target) {
+        depth = match folder {
+            ".." if depth == 0 => return Some(Outside::Above),
+            ".." => depth - 1,
+            _ => depth + 1,
+        };
+    }
+    None
+}
+
+/// The folders in a name and what lies in them; Windows leaves away blanks at their ends.
+fn folders(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['/', '\\'])
+        .map(|folder| folder.trim_end_matches(' '))
+        .filter(|folder| !folder.is_empty() && *folder != ".")
+}
+
+fn is_absolute(name: &str) -> bool {
     let mut letters = name.chars();
     let (first, second) = (letters.next(), letters.next());
     let has_drive = first.is_some_and(|first| first.is_ascii_alphabetic()) && second == Some(':');
-    name.starts_with(['/', '\\'])
-        || has_drive
-        || name.split(['/', '\\']).any(|folder| folder.trim_end_matches(' ') == "..")
+    has_drive || name.starts_with(['/', '\\'])
 }
 
 /// The name of what a compressed file holds: its own without the last extension, where that
@@ -132,7 +184,7 @@ pub(super) fn unpacked_name(name: &str, extensions: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{leads_out, readings, unpacked_name, worst};
+    use super::{Outside, link_outside, outside, readings, unpacked_name, worst};
 
     #[test]
     fn names_are_read_in_every_way() {
@@ -167,13 +219,25 @@ mod tests {
 
     #[test]
     fn names_that_lead_out() {
-        for name in
-            ["../a", "a/../../b", "/etc/passwd", "\\\\host\\a", "C:\\a", "a\\..\\b", ".. /a"]
-        {
-            assert!(leads_out(name), "{name}");
+        for name in ["../a", "a/../../b", "a\\..\\b", ".. /a", "/../a"] {
+            assert_eq!(outside(name), Some(Outside::Above), "{name}");
         }
-        for name in ["a/b", "a..b", "...", "a/.b/c", "b..", ""] {
-            assert!(!leads_out(name), "{name}");
+        for name in ["/etc/passwd", "\\\\host\\a", "C:\\a", "c:a"] {
+            assert_eq!(outside(name), Some(Outside::Absolute), "{name}");
+        }
+        for name in ["a/b", "a..b", "...", "a/.b/c", "b..", "", "./a"] {
+            assert_eq!(outside(name), None, "{name}");
+        }
+        let above = Some(Outside::Above);
+        for (name, target, expected) in [
+            ("a/b/link", "../c", None),
+            ("./a/link", "../../c", above),
+            ("link", "..", above),
+            ("a/b/link", "c/../../../../d", above),
+            ("a/link", "/etc", Some(Outside::Absolute)),
+            ("link", "a/b", None),
+        ] {
+            assert_eq!(link_outside(name, target), expected, "{name} -> {target}");
         }
     }
 

@@ -100,10 +100,11 @@ impl Contents {
                 declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
                 octets: part.content(),
             };
-            if let Err(exhausted) = walk.visit(file, number, None) {
+            if walk.contents.exhausted.is_some() {
+                walk.list(file, number);
+            } else if let Err(exhausted) = walk.visit(file, number, None) {
                 walk.contents.exhausted = Some(exhausted);
                 walk.remark_limit(exhausted);
-                break;
             }
         }
         walk.remark_wrappings();
@@ -123,8 +124,10 @@ impl Contents {
         if let Some(item) = walk.contents.items.get_mut(number) {
             item.nature = nature;
         }
-        walk.contents.exhausted =
-            open::open(nature, octets, &mut Opening::new(&mut walk, number)).err();
+        if let Err(exhausted) = open::open(nature, octets, &mut Opening::new(&mut walk, number)) {
+            walk.contents.exhausted = Some(exhausted);
+            walk.remark_limit(exhausted);
+        }
         walk.contents
     }
 
@@ -236,7 +239,12 @@ impl Walk<'_> {
         part: usize,
         parent: Option<usize>,
     ) -> Result<(), Exhausted> {
-        self.purse.pay_member()?;
+        if let Err(exhausted) = self.purse.pay_member() {
+            if parent.is_none() {
+                self.list(file, part);
+            }
+            return Err(exhausted);
+        }
         let readings: Vec<Nature> = nature::readings(&file.octets, &file.name).collect();
         let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         let declared = file.declared.take();
@@ -282,6 +290,20 @@ impl Walk<'_> {
         self.stack.pop();
         self.purse.release(held);
         walked
+    }
+
+    /// Notes a part of the message once there is nothing left to open it with: what is known of
+    /// it without is known, and the virus scanner is given it.
+    fn list(&mut self, file: File, part: usize) {
+        let nature = nature::recognize(&file.octets, &file.name);
+        let octets = file.octets.len();
+        let number = self.note(&file.name, file.declared, octets as u64, part, None);
+        let kept = !matches!(nature, Nature::Text | Nature::Html) && self.purse.keep(octets);
+        if let Some(item) = self.contents.items.get_mut(number) {
+            item.nature = nature;
+            item.content = kept.then_some(file.octets);
+            item.closed = open::holds_files(nature).then_some(Closed::TooLarge);
+        }
     }
 
     /// Another program may read another thing in a file, so every reading is opened.

@@ -142,7 +142,7 @@ impl<'w, 'r> Opening<'w, 'r> {
         mut reader: impl Read,
         packed_octets: u64,
     ) -> Result<Unpacked, Exhausted> {
-        let most = self.walk.purse.room_octets(packed_octets);
+        let most = self.walk.purse.unpacked_limit_octets(packed_octets);
         let by_ratio = packed_octets.saturating_mul(self.walk.purse.limits().ratio);
         let mut octets = Vec::new();
         // Taken for the time of this call, so that each file in a file does not bring its own.
@@ -187,10 +187,24 @@ impl<'w, 'r> Opening<'w, 'r> {
 
     /// Walks through what was unpacked of a member; what went wrong is remarked.
     pub fn unpacked_member(&mut self, name: &str, unpacked: Unpacked) -> Result<(), Exhausted> {
+        match unpacked.trouble {
+            None => self.member(name, unpacked.octets),
+            Some(why) => self.broken_member(name, unpacked.octets, why),
+        }
+    }
+
+    /// A file that lies in this one, of which not all could be read; what there is of it is
+    /// walked through.
+    pub fn broken_member(
+        &mut self,
+        name: &str,
+        octets: Bytes,
+        why: Closed,
+    ) -> Result<(), Exhausted> {
         let number = self.walk.contents.items.len();
-        let walked = self.member(name, unpacked.octets);
+        let walked = self.member(name, octets);
         // Also when the purse was emptied within it.
-        if let (Some(why), true) = (unpacked.trouble, number < self.walk.contents.items.len()) {
+        if number < self.walk.contents.items.len() {
             self.walk.close(number, why);
             self.walk.remark(number, why.remark(), String::new());
         }
@@ -219,8 +233,13 @@ impl<'w, 'r> Opening<'w, 'r> {
     }
 
     /// The most octets that a file may have now that is unpacked from so many.
-    pub fn room_octets(&self, packed_octets: u64) -> u64 {
-        self.walk.purse.room_octets(packed_octets)
+    pub fn unpacked_limit_octets(&self, packed_octets: u64) -> u64 {
+        self.walk.purse.unpacked_limit_octets(packed_octets)
+    }
+
+    /// When the time for the whole message ends; for decoders that cannot ask.
+    pub fn ends(&self) -> std::time::Instant {
+        self.walk.purse.ends()
     }
 
     /// When the time for the whole message ends; for decoders that cannot ask.

@@ -132,7 +132,7 @@ impl Purse {
     }
 
     /// How many octets one more file may have, made from so many packed ones.
-    pub fn room_octets(&self, packed_octets: u64) -> u64 {
+    pub fn unpacked_limit_octets(&self, packed_octets: u64) -> u64 {
         let by_ratio = packed_octets.saturating_mul(self.limits.ratio).max(RATIO_FREE_OCTETS);
         let held = self.walked_octets.saturating_add(self.kept_octets as u64);
         let left = self.limits.held_octets.saturating_sub(held);

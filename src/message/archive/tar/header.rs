@@ -49,7 +49,8 @@ impl Header {
         let magic = block.get(MAGIC)?;
         let has_magic = magic.starts_with(b"ustar");
         let has_right_checksum = has_right_checksum(block);
-        if name.is_empty() && !has_right_checksum || !has_magic && !has_right_checksum {
+        let looks_like_one = has_magic && !name.is_empty();
+        if !has_right_checksum && !looks_like_one {
             return None;
         }
         // The GNU format has other fields where ustar has a prefix of the name.

@@ -18,7 +18,7 @@ use std::io::Read;
 use bytes::Bytes;
 
 use super::fields::within;
-use super::names;
+use super::names::{self, Outside};
 use crate::message::contents::{Closed, Exhausted, Opening};
 use header::{BLOCK, Header, Run};
 use pax::Extended;
@@ -142,8 +142,8 @@ impl Reading<'_, '_, '_, '_> {
             let length = usize::try_from(header.size).unwrap_or(usize::MAX);
             let text = within(self.file, data, length.min(EXTENDED_OCTETS)).to_vec();
             match kind {
-                Kind::LongName => self.long_name = Some(text),
-                Kind::LongLink => self.long_link = Some(text),
+                Kind::LongName => self.long_name = Some(up_to_nul(text)),
+                Kind::LongLink => self.long_link = Some(up_to_nul(text)),
                 _ => self.extended.add(&text),
             }
             if length > EXTENDED_OCTETS {
@@ -163,8 +163,8 @@ impl Reading<'_, '_, '_, '_> {
         // The name that everyone sees who knows the extensions, unless another is worse.
         let (name, _) = names::worst(&candidates);
         let name = name.to_owned();
-        if candidates.iter().any(|name| names::leads_out(name)) {
-            self.opening.remark("ARCHIVE_PATH_TRAVERSAL", name.clone());
+        if let Some(outside) = candidates.iter().find_map(|name| names::outside(name)) {
+            self.opening.remark(outside.remark(), name.clone());
         }
         let link = long_link.or_else(|| extended.link.clone()).unwrap_or(header.link.clone());
         let sizes = self.sizes(header, &extended, &name);
@@ -174,7 +174,7 @@ impl Reading<'_, '_, '_, '_> {
             self.file_member(&name, data, *other)?;
         }
         match kind {
-            Kind::Link => self.remark_link(&name, &link),
+            Kind::Link => self.remark_link(header.kind, &name, &link),
             Kind::Rest => self.opening.closed(Closed::Elsewhere, name.clone()),
             Kind::Sparse => return self.sparse_member(at, &name, size),
             _ => {}
@@ -209,13 +209,15 @@ impl Reading<'_, '_, '_, '_> {
         self.opening.remark("ARCHIVE_HEADER_MISMATCH", detail);
     }
 
-    fn remark_link(&mut self, name: &str, link: &[u8]) {
+    fn remark_link(&mut self, kind: u8, name: &str, link: &[u8]) {
         let target = String::from_utf8_lossy(link);
-        let finding = match names::leads_out(&target) {
-            true => "ARCHIVE_PATH_TRAVERSAL",
-            false => "ARCHIVE_LINK",
+        // A hard link names a member, by its name from the root of the archive.
+        let outside = match kind {
+            b'1' => names::outside(&target),
+            _ => names::link_outside(name, &target),
         };
-        self.opening.remark(finding, format!("{name} -> {target}"));
+        let remark = outside.map_or("ARCHIVE_LINK", Outside::remark);
+        self.opening.remark(remark, format!("{name} -> {target}"));
     }
 
     fn file_member(&mut self, name: &str, data: usize, size: u64) -> Result<(), Exhausted> {
@@ -287,6 +289,12 @@ impl Reading<'_, '_, '_, '_> {
         let packed_octets = source.data.len() as u64;
         self.opening.unpack_member(name, source, packed_octets)
     }
+}
+
+/// Long names of the GNU format end with a NUL.
+fn up_to_nul(mut text: Vec<u8>) -> Vec<u8> {
+    text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
+    text
 }
 
 /// Where the block behind some data begins.

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use crate::message::contents::{Contents, Limits};
 use crate::message::{Anatomy, Limits as AnatomyLimits};
 
-/// What is found in a file that is attached to a message.
+/// What is found in a file that is attached to a message, however slow the machine.
 pub(in crate::message::archive) fn walk_file(name: &str, octets: &[u8]) -> Contents {
-    walk_file_within(name, octets, Limits::default())
+    let time = std::time::Duration::from_secs(60);
+    walk_file_within(name, octets, Limits { time, ..Limits::default() })
 }
 
 pub(in crate::message::archive) fn walk_file_within(

@@ -2,3 +2,4 @@ mod bombs;
 pub(in crate::message::archive) mod build;
 mod eicar;
 mod hostile;
+mod programs;

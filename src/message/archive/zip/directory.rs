@@ -227,6 +227,16 @@ impl<'o, 'w, 'r, 'v, 'f> Reading<'o, 'w, 'r, 'v, 'f> {
 
 /// End records, the last first: those in the tail of the file, or the last one anywhere.
 pub(super) fn ends(file: &[u8]) -> Vec<End> {
+    let ends = tail_ends(file);
+    if !ends.is_empty() {
+        return ends;
+    }
+    let last = signatures(file, 0..file.len(), END).last();
+    last.and_then(|at| End::read(file, at)).into_iter().collect()
+}
+
+/// Those in the tail.
+pub(super) fn tail_ends(file: &[u8]) -> Vec<End> {
     let tail = file.len().saturating_sub(TAIL_OCTETS)..file.len();
     let mut places: Vec<usize> = Vec::new();
     for at in signatures(file, tail, END) {
@@ -235,9 +245,6 @@ pub(super) fn ends(file: &[u8]) -> Vec<End> {
             places.remove(ENDS);
         }
         places.push(at);
-    }
-    if places.is_empty() {
-        places.extend(memchr::memmem::rfind(file, END));
     }
     places.iter().rev().filter_map(|at| End::read(file, *at)).collect()
 }

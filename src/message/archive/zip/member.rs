@@ -9,7 +9,7 @@ use super::records::{
     CENTRAL, DESCRIPTOR, ENCRYPTED, Header, LOCAL, MASKED, UTF8_NAME, signatures,
 };
 use crate::message::archive::fields::{le32, within};
-use crate::message::archive::names;
+use crate::message::archive::names::{self, Outside};
 use crate::message::archive::packing::{self, Packing};
 use crate::message::contents::{Closed, Exhausted, Unpacked};
 
@@ -102,7 +102,11 @@ impl Reading<'_, '_, '_, '_, '_> {
     fn two_headed_member(&mut self, central: &Header, local: &Header) -> Result<(), Exhausted> {
         let differences = self.differences(central, local);
         let mut names = names_of(self.file, central);
-        names.extend(names_of(self.file, local));
+        for name in names_of(self.file, local) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let (name, differ) = names::worst(&names);
         let name = name.to_owned();
         if let Some(difference) = differences.first() {
@@ -189,8 +193,8 @@ impl Reading<'_, '_, '_, '_, '_> {
 
     fn member(&mut self, member: &Member<'_>) -> Result<(), Exhausted> {
         self.opening.pay_time()?;
-        if names::leads_out(&member.name) {
-            self.opening.remark("ARCHIVE_PATH_TRAVERSAL", member.name.clone());
+        if let Some(outside) = names::outside(&member.name) {
+            self.opening.remark(outside.remark(), member.name.clone());
         }
         let octets = member.headers.iter().map(|header| header.unpacked).max().unwrap_or(0);
         let is_empty = octets == 0 && member.headers.iter().all(|header| header.packed == 0);
@@ -354,7 +358,7 @@ impl Reading<'_, '_, '_, '_, '_> {
         declared: u64,
     ) -> Result<Result<(Unpacked, usize), Closed>, Exhausted> {
         let mut source = part;
-        let room = self.opening.room_octets(part.len() as u64);
+        let room = self.opening.unpacked_limit_octets(part.len() as u64);
         // LZMA data without an end mark end where they are declared to.
         let size = if packing == Packing::ZipLzma && declared == 0 { u64::MAX } else { declared };
         let unpacked = match packing::reader(packing, &mut source, size, room) {
@@ -398,11 +402,9 @@ impl Reading<'_, '_, '_, '_, '_> {
         if member.is_link {
             let target = String::from_utf8_lossy(within(&unpacked.octets, 0, 1_024));
             let detail = format!("{} -> {target}", member.name);
-            let name = match names::leads_out(&target) {
-                true => "ARCHIVE_PATH_TRAVERSAL",
-                false => "ARCHIVE_LINK",
-            };
-            self.opening.remark(name, detail);
+            let outside = names::link_outside(&member.name, &target);
+            let remark = outside.map_or("ARCHIVE_LINK", Outside::remark);
+            self.opening.remark(remark, detail);
         }
         match ((self.visitor)(&member.name, &unpacked, self.opening)?, unpacked.trouble) {
             (Then::Walk, _) => self.opening.unpacked_member(&member.name, unpacked),

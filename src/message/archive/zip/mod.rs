@@ -31,7 +31,7 @@ use super::names;
 use crate::message::contents::{Exhausted, Opening, Unpacked};
 use crate::message::nature::{Family, Nature};
 use directory::Reading;
-use records::{CENTRAL, END_OCTETS, End, Header, LOCAL};
+use records::{CENTRAL, Header};
 
 /// What is to be done with a member that the caller has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +100,11 @@ pub(in crate::message) fn is_appended(nature: Nature, name: &str, octets: &[u8])
     // The last file in an uncompressed archive or document may well be a zip archive: there
     // it counts only at the very end.
     let anywhere = nature.family() == Family::Executable || has_package_name(name);
-    directory::ends(octets).iter().filter(|end| anywhere || end.end == octets.len()).any(|end| {
-        directory::starts(octets, end).iter().any(|start| {
-            start.is_sound && octets.get(start.at..end.at).is_some_and(|it| !it.is_empty())
-        })
-    })
+    let begins = |at: usize| octets.get(at..).is_some_and(|rest| rest.starts_with(CENTRAL));
+    directory::tail_ends(octets)
+        .iter()
+        .filter(|end| anywhere || end.end == octets.len())
+        .any(|end| directory::starts(octets, end).iter().any(|start| begins(start.at)))
 }
 
 /// Walks through an archive behind other data.

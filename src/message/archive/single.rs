@@ -28,8 +28,8 @@ pub(in crate::message) fn open_gzip(octets: &Bytes, opening: &mut Opening<'_, '_
         candidates.extend(names::readings(stored, false, &[]));
     }
     let (name, _) = names::worst(&candidates);
-    if candidates.iter().any(|name| names::leads_out(name)) {
-        opening.remark("ARCHIVE_PATH_TRAVERSAL", name);
+    if let Some(outside) = candidates.iter().find_map(|name| names::outside(name)) {
+        opening.remark(outside.remark(), name);
     }
     let is_unsound = Cell::new(false);
     let unpacked = open(octets, opening, name, |source, _| {
@@ -102,7 +102,7 @@ fn open<'f>(
     ) -> std::result::Result<Box<dyn Read + 's>, Closed>,
 ) -> Result {
     let mut source: &'f [u8] = octets;
-    let room = opening.room_octets(octets.len() as u64);
+    let room = opening.unpacked_limit_octets(octets.len() as u64);
     let unpacked = match reader(&mut source, room) {
         Ok(reader) => opening.unpack(reader, octets.len() as u64)?,
         Err(why) => {
