@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::tests::{fixture, open_as};
-use crate::message::contents::Contents;
+use super::tests::{closed, fixture, open_as};
+use crate::message::contents::{Closed, Contents};
 
 /// What one opening may take. The tests run with the checks of a debug build, many at once.
 const TIME: Duration = Duration::from_millis(1_000);
@@ -96,7 +96,7 @@ fn files_that_are_cut_off() {
                 || contents.items.len() >= all
                 || !contents.remarks.is_empty();
             // What is left may begin like nothing, or end where an end is missed by nobody.
-            let lenient = name.ends_with("lzh") || end < 16;
+            let lenient = name.ends_with("lzh") || name == "a.a" || end < 16;
             assert!(told || lenient, "{name} cut at {end} of {} is silent", whole.len());
         }
     }
@@ -153,4 +153,35 @@ fn images_whose_structures_are_damaged() {
         }
     }
     assert!(slow.is_empty(), "{slow:?}");
+}
+
+/// Octets of zeros, packed so tightly that they are larger than what is unpacked.
+#[test]
+fn bombs_cost_little() {
+    let cases = [("bomb.7z", Closed::TooLarge), ("solid-bomb.7z", Closed::TooLarge)];
+    for (name, why) in cases {
+        let octets = fixture(name);
+        let begin = Instant::now();
+        let (contents, _) = open_as(name, &octets);
+        let took = begin.elapsed();
+        assert!(took < Duration::from_secs(2), "{name}: {took:?}");
+        let told = closed(&contents).iter().any(|(_, told)| *told == why);
+        assert!(told || contents.exhausted.is_some(), "{name}: {:?}", contents.remarks);
+    }
+}
+
+#[test]
+#[ignore = "prints what openings take"]
+fn times() {
+    let mut octets = fixture("rar14.rar");
+    octets[51] ^= 0xff;
+    for name in ["rar14.rar", "rar50.rar", "LZMA2.7z", "PPMd.7z", "udf-bridge.iso", "fat32.img"] {
+        let whole = if name == "rar14.rar" { octets.clone() } else { fixture(name) };
+        let begin = Instant::now();
+        drop(bytes::Bytes::copy_from_slice(&whole));
+        println!("{:?} to copy it", begin.elapsed());
+        let begin = Instant::now();
+        let (contents, _) = open_as(name, &whole);
+        println!("{name}: {:?}, {} files", begin.elapsed(), contents.items.len());
+    }
 }

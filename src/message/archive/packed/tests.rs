@@ -225,3 +225,29 @@ fn the_fuzz_body_takes_anything() {
         packed(octets);
     }
 }
+
+/// Opens all files of a folder (POSTERN_ARCHIVES) and prints what was found.
+#[test]
+#[ignore = "needs a folder"]
+fn a_folder_of_archives() {
+    let Ok(folder) = std::env::var("POSTERN_ARCHIVES") else { return };
+    let mut waiting = vec![std::path::PathBuf::from(folder)];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let octets = std::fs::read(&path).unwrap();
+        let begin = std::time::Instant::now();
+        let (contents, _) = open_as(&name, &octets);
+        let nature = contents.items[0].nature;
+        println!(
+            "{name} {nature:?}: {} files, closed {:?}, {:?}, {:?}",
+            contents.items.len() - 1,
+            closed(&contents),
+            contents.exhausted,
+            begin.elapsed()
+        );
+    }
+}

@@ -60,6 +60,7 @@ pub(super) fn walk(
         done: vec![false; packed.len()],
         open: None,
         exhausted: None,
+        too_large: false,
         panic: None,
         opening,
     };
@@ -152,6 +153,8 @@ struct Job<'j, 'w, 'r> {
     done: Vec<bool>,
     open: Option<Open>,
     exhausted: Option<Exhausted>,
+    /// A file was too large to be begun.
+    too_large: bool,
     panic: Option<Box<dyn Any + Send>>,
     opening: &'j mut Opening<'w, 'r>,
 }
@@ -178,6 +181,7 @@ impl Job<'_, '_, '_> {
             )
         });
         let why = match result {
+            Some(Ok(_)) if self.too_large => Some(Closed::TooLarge),
             Some(Ok(_)) => trouble.borrow_mut().take(),
             Some(Err(error)) => Some(reason(&error)),
             None => Some(Closed::Damaged),
@@ -199,6 +203,26 @@ impl Job<'_, '_, '_> {
         if !unseen && !self.solid {
             return ExtractionDecision::Skip;
         }
+        // Archives that are not listed here say it only now.
+        if meta.is_encrypted && self.packed.is_empty() {
+            self.close(None, &meta.name, meta.unpacked_size, Closed::Encrypted);
+            return ExtractionDecision::Stop;
+        }
+        let most = self.opening.unpacked_limit_octets(meta.packed_size);
+        // What is too large by its own words is not begun; a solid archive cannot go on
+        // without it.
+        if meta.unpacked_size > most {
+            let rest = self.packed.get(ours.unwrap_or_default()).filter(|_| ours.is_some());
+            self.close(rest.copied(), &meta.name, meta.unpacked_size, Closed::TooLarge);
+            if let Some(done) = ours.and_then(|ours| self.done.get_mut(ours)) {
+                *done = true;
+            }
+            self.too_large = true;
+            return match self.solid {
+                true => ExtractionDecision::Stop,
+                false => ExtractionDecision::Skip,
+            };
+        }
         if let Some(done) = ours.and_then(|ours| self.done.get_mut(ours)) {
             *done = true;
         }
@@ -208,12 +232,18 @@ impl Job<'_, '_, '_> {
         };
         let written = Rc::new(RefCell::new(Written {
             octets: Vec::new(),
-            most: self.opening.unpacked_limit_octets(meta.packed_size),
+            most,
             ends: self.opening.ends(),
             trouble: None,
         }));
         self.open = Some(Open { name, written: Rc::clone(&written), unseen });
         ExtractionDecision::Extract(Box::new(Sink(written)))
+    }
+
+    fn close(&mut self, entry: Option<&Entry>, name: &[u8], octets: u64, why: Closed) {
+        let name = entry.map_or_else(|| label::of_octets(name), |entry| entry.name.clone());
+        let closed = self.opening.closed_member(&name, octets, why);
+        self.exhausted = self.exhausted.or(closed.err());
     }
 
     /// Walks through the file that was unpacked last.
