@@ -97,7 +97,7 @@ impl Volume {
         let (next, last) = match self.width {
             Width::Twelve => {
                 let pair = u32::from(u16_at(table, number + number / 2));
-                (if number % 2 == 0 { pair & 0xfff } else { pair >> 4 }, 0xff6)
+                (if number.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }, 0xff6)
             }
             Width::Sixteen => (u32::from(u16_at(table, number * 2)), 0xfff6),
             Width::ThirtyTwo => (u32_at(table, number * 4) & 0x0fff_ffff, 0x0fff_fff6),
@@ -120,7 +120,7 @@ impl Volume {
         let mut steps = 0_u64;
         while let Some(number) = cluster.filter(|_| left > 0) {
             steps += 1;
-            if steps % 64 == 0 {
+            if steps.is_multiple_of(64) {
                 opening.pay_time()?;
             }
             if u64::from(number) >= self.clusters.saturating_add(2) || steps > self.clusters {
