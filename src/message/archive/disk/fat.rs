@@ -176,7 +176,9 @@ pub(super) fn walk(
                 opening.remark("DISK_IMAGE_HIDDEN_FILE", name.clone());
             }
             if entry.attributes & 0x10 == 0 {
-                let runs = volume.chain(disk, &table, entry.cluster, entry.octets, opening)?;
+                // One octet more than is unpacked shows that a file is too large.
+                let most = entry.octets.min(opening.member_limit_octets() + 1);
+                let runs = volume.chain(disk, &table, entry.cluster, most, opening)?;
                 walk_file(disk, &name, runs, entry.octets, opening)?;
             } else if entry.cluster >= 2 && seen.insert(entry.cluster) {
                 let runs = volume.chain(disk, &table, entry.cluster, FOLDER_OCTETS, opening)?;
@@ -195,7 +197,7 @@ fn walk_file(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     let there = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.octets));
-    if there < octets {
+    if there < octets && there <= opening.member_limit_octets() {
         // The chain ends too early; the rest lies nowhere, which shows when it is read.
         runs.push(Run { offset: Some(u64::MAX), octets: octets - there });
     }

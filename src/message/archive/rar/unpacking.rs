@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -26,7 +27,7 @@ use crate::message::contents::{Closed, Exhausted, Opening};
 /// The largest dictionary that is unpacked; WinRAR's own choice is 32 MiB.
 const DICTIONARY_OCTETS: u64 = 64 << 20;
 /// What the crate may have in memory at once.
-const WORKSPACE_OCTETS: u64 = 96 << 20;
+const WORKSPACE_OCTETS: u64 = 80 << 20;
 /// Headers that the crate reads.
 const HEADERS: u64 = 100_000;
 /// Octets of headers that the crate reads.
@@ -56,6 +57,7 @@ pub(super) fn walk(
     let mut job = Job {
         parsed: &parsed,
         packed,
+        places: packed.iter().enumerate().map(|(at, entry)| (entry.packed.start, at)).collect(),
         solid: solid || matches!(parsed, Archive::Rar13(_)),
         done: vec![false; packed.len()],
         open: None,
@@ -149,6 +151,8 @@ struct Open {
 struct Job<'j, 'w, 'r> {
     parsed: &'j Archive,
     packed: &'j [&'j Entry],
+    /// The numbers of the packed files by where they lie.
+    places: HashMap<usize, usize>,
     solid: bool,
     done: Vec<bool>,
     open: Option<Open>,
@@ -198,7 +202,11 @@ impl Job<'_, '_, '_> {
         if meta.is_directory || meta.is_redirection {
             return ExtractionDecision::Skip;
         }
-        let ours = self.packed.iter().position(|entry| Some(entry.packed.start) == at);
+        let ours = at.and_then(|at| self.places.get(&at)).copied();
+        if let Err(exhausted) = self.opening.pay_time() {
+            self.exhausted = Some(exhausted);
+            return ExtractionDecision::Stop;
+        }
         let unseen = ours.is_some() || self.packed.is_empty();
         if !unseen && !self.solid {
             return ExtractionDecision::Skip;
@@ -208,7 +216,11 @@ impl Job<'_, '_, '_> {
             self.close(None, &meta.name, meta.unpacked_size, Closed::Encrypted);
             return ExtractionDecision::Stop;
         }
-        let most = self.opening.unpacked_limit_octets(meta.packed_size);
+        let mut most = self.opening.unpacked_limit_octets(meta.packed_size);
+        if matches!(self.parsed, Archive::Rar13(_)) {
+            // The oldest method packs no tighter, and its decoder is slow beyond its input.
+            most = most.min(meta.packed_size.saturating_mul(64).saturating_add(64 << 10));
+        }
         // What is too large by its own words is not begun; a solid archive cannot go on
         // without it.
         if meta.unpacked_size > most {
