@@ -57,6 +57,7 @@ pub(in crate::message) fn open(
             }
         }
         if !whole {
+            opening.closed(Closed::Damaged, "cut off");
             return Ok(());
         }
     }

@@ -19,6 +19,9 @@ use crate::message::contents::{Closed, Exhausted, Opening};
 
 const SIGNATURE: &[u8] = b"MSCF";
 
+#[cfg(test)]
+mod tests;
+
 /// Octets that a block may yield ([MS-CAB] section 2.4).
 const BLOCK_OCTETS: usize = 32 << 10;
 

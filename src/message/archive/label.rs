@@ -44,8 +44,13 @@ pub(super) fn of_utf16_le_whole(octets: &[u8]) -> String {
 
 /// A name with its folder before it.
 pub(super) fn within(folder: &str, name: &str) -> String {
-    match folder.is_empty() {
-        true => name.to_owned(),
-        false => format!("{folder}/{name}"),
+    // A path is not longer than a name may be, so that many deep ones cost little.
+    let mut end = folder.len().min(NAME_OCTETS);
+    while !folder.is_char_boundary(end) {
+        end -= 1;
+    }
+    match folder.get(..end).unwrap_or_default() {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
     }
 }

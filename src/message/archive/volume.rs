@@ -35,7 +35,8 @@ pub(super) fn is_volume(name: &str) -> bool {
             && extension.len() == 3
             && octets.all(|octet| octet.is_ascii_digit())
     };
-    is_numbered(name) || numbered(b"rszacj")
+    // `.rev` mends volumes of RAR.
+    is_numbered(name) || numbered(b"rszacj") || extension == "rev"
 }
 
 fn extension(name: &str) -> &str {

@@ -20,6 +20,11 @@ use crate::message::cut;
 /// Folders in folders that are followed.
 const DEPTH: usize = 64;
 
+/// Files of one archive; more than any purse allows.
+const FILES: usize = 10_000;
+/// Octets of one name.
+const NAME_OCTETS: usize = 1_024;
+
 /// A file of the table of contents.
 #[derive(Debug, Default, Clone)]
 struct File {
@@ -77,7 +82,7 @@ fn read_table(text: &str, opening: &Opening<'_, '_>) -> Result<(Vec<File>, bool)
         opening.pay_time()?;
         match reader.read_event() {
             Ok(Event::Start(element)) => {
-                if elements.len() >= 4 * DEPTH {
+                if elements.len() >= 4 * DEPTH || found.len() >= FILES {
                     return Ok((found, false));
                 }
                 elements.push(element.local_name().as_ref().to_owned());
@@ -144,7 +149,9 @@ fn note(file: &mut File, elements: &[String], value: &str) {
     let number = || value.trim().parse().unwrap_or(u64::MAX);
     if is(elements, &["file", "name"]) {
         // A name with entities comes in pieces.
-        file.name.push_str(value);
+        if file.name.len() + value.len() <= NAME_OCTETS {
+            file.name.push_str(value);
+        }
     } else if is(elements, &["file", "data", "offset"]) {
         file.offset = number();
     } else if is(elements, &["file", "data", "length"]) {

@@ -97,7 +97,7 @@ impl Volume {
         let (next, last) = match self.width {
             Width::Twelve => {
                 let pair = u32::from(u16_at(table, number + number / 2));
-                (if number % 2 == 0 { pair & 0xfff } else { pair >> 4 }, 0xff6)
+                (if number.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }, 0xff6)
             }
             Width::Sixteen => (u32::from(u16_at(table, number * 2)), 0xfff6),
             Width::ThirtyTwo => (u32_at(table, number * 4) & 0x0fff_ffff, 0x0fff_fff6),
@@ -120,7 +120,7 @@ impl Volume {
         let mut steps = 0_u64;
         while let Some(number) = cluster.filter(|_| left > 0) {
             steps += 1;
-            if steps % 64 == 0 {
+            if steps.is_multiple_of(64) {
                 opening.pay_time()?;
             }
             if u64::from(number) >= self.clusters.saturating_add(2) || steps > self.clusters {
@@ -176,7 +176,9 @@ pub(super) fn walk(
                 opening.remark("DISK_IMAGE_HIDDEN_FILE", name.clone());
             }
             if entry.attributes & 0x10 == 0 {
-                let runs = volume.chain(disk, &table, entry.cluster, entry.octets, opening)?;
+                // One octet more than is unpacked shows that a file is too large.
+                let most = entry.octets.min(opening.member_limit_octets() + 1);
+                let runs = volume.chain(disk, &table, entry.cluster, most, opening)?;
                 walk_file(disk, &name, runs, entry.octets, opening)?;
             } else if entry.cluster >= 2 && seen.insert(entry.cluster) {
                 let runs = volume.chain(disk, &table, entry.cluster, FOLDER_OCTETS, opening)?;
@@ -195,7 +197,7 @@ fn walk_file(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     let there = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.octets));
-    if there < octets {
+    if there < octets && there <= opening.member_limit_octets() {
         // The chain ends too early; the rest lies nowhere, which shows when it is read.
         runs.push(Run { offset: Some(u64::MAX), octets: octets - there });
     }

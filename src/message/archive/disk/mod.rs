@@ -8,6 +8,8 @@
 
 mod fat;
 mod partition;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 

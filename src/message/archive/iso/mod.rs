@@ -5,6 +5,8 @@
 //! Loops of folders end where a folder was seen before.
 
 mod record;
+#[cfg(test)]
+mod tests;
 mod udf;
 
 use std::collections::{HashSet, VecDeque};

@@ -88,7 +88,9 @@ fn read_system_use(area: &[u8], image: &[u8], record: &mut Record, name: &mut Ve
                 Some(b"CE") => {
                     let at = u64::from(u32_at(field, 1)) * SECTOR_OCTETS;
                     let at = at + u64::from(u32_at(field, 9));
-                    next = slice(image, at, u64::from(u32_at(field, 17)));
+                    // A continuation lies within one sector.
+                    let length = u64::from(u32_at(field, 17)).min(SECTOR_OCTETS);
+                    next = slice(image, at, length);
                 }
                 // A folder that was moved because it lay too deep (RRIP section 4.1.5).
                 Some(b"CL") => {

@@ -16,7 +16,9 @@ use crate::message::contents::{Closed, Exhausted, Opening};
 /// Descriptors of a volume that are read.
 const DESCRIPTORS: u64 = 256;
 /// Pieces of one file; also bounds chains of allocation extents.
-const PIECES: usize = 100_000;
+const PIECES: usize = 10_000;
+/// Pieces of a metadata partition, which are searched for each block.
+const METADATA_PIECES: usize = 1_000;
 /// Octets of one folder that are read.
 const FOLDER_OCTETS: usize = 4 << 20;
 
@@ -162,7 +164,8 @@ fn sequence(image: &[u8], block_octets: u64, first: u64, blocks: u64) -> Option<
         };
         let entry = read_entry(at, 0, image, &own)?;
         if let Some(place) = volume.partitions.get_mut(number as usize) {
-            *place = Partition::Metadata(entry.runs?);
+            let runs = entry.runs.filter(|runs| runs.len() <= METADATA_PIECES);
+            *place = Partition::Metadata(runs?);
         }
     }
     // The file set descriptor, and in it the root folder (part 4 section 14.1).

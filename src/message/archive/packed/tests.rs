@@ -225,3 +225,88 @@ fn the_fuzz_body_takes_anything() {
         packed(octets);
     }
 }
+
+/// Opens all files of a folder (POSTERN_ARCHIVES) and prints what was found.
+#[test]
+#[ignore = "needs a folder"]
+fn a_folder_of_archives() {
+    let Ok(folder) = std::env::var("POSTERN_ARCHIVES") else { return };
+    let mut waiting = vec![std::path::PathBuf::from(folder)];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let octets = std::fs::read(&path).unwrap();
+        let begin = std::time::Instant::now();
+        let (contents, _) = open_as(&name, &octets);
+        let nature = contents.items[0].nature;
+        println!(
+            "{name} {nature:?}: {} files, closed {:?}, {:?}, {:?}",
+            contents.items.len() - 1,
+            closed(&contents),
+            contents.exhausted,
+            begin.elapsed()
+        );
+    }
+}
+
+#[test]
+fn the_payload_of_a_package_is_handed_on() {
+    let (contents, _) = open_as("a.rpm", &fixture("a.rpm"));
+    assert_eq!(contents.items[1].name, "payload");
+    let payload = contents.items[1].content.as_deref().unwrap();
+    assert!(payload.starts_with(&[0x1f, 0x8b, 8]));
+}
+
+/// The test string of all virus scanners, put together here.
+fn eicar() -> Vec<u8> {
+    let halves = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"];
+    halves.concat().into_bytes()
+}
+
+/// In place of the text of each fixture that keeps it as it is.
+#[test]
+fn the_test_virus_is_found_wherever_files_are_stored() {
+    let names = [
+        "Copy.7z",
+        "m0.arj",
+        "lh0.lzh",
+        "stored.cab",
+        "a.arc",
+        "newc.cpio",
+        "odc.cpio",
+        "bin.cpio",
+        "a.a",
+        "a.xar",
+        "a.alz",
+        "a.zoo",
+        "a.ace",
+        "plain.iso",
+        "joliet.iso",
+        "udf-bridge.iso",
+        "fat12.img",
+        "fat16.img",
+        "fat32.img",
+        "a.msg",
+    ];
+    for name in names {
+        let mut octets = fixture(name);
+        let mut virus = eicar();
+        // Some hold short texts only: as much of the string as fits.
+        let places = [(&b"The quick brown"[..], 68), (b"This is the", 39), (&marker(), 14)];
+        let place = places.iter().find_map(|(text, most)| {
+            memchr::memmem::find(&octets, text).map(|place| (place, *most))
+        });
+        let (place, most) = place.unwrap_or_else(|| panic!("{name} holds no text"));
+        virus.truncate(most);
+        octets[place..place + virus.len()].copy_from_slice(&virus);
+        let (contents, _) = open_as(name, &octets);
+        let items = contents.items.iter().skip(1);
+        let found = items
+            .filter_map(|item| item.content.as_deref())
+            .any(|content| memchr::memmem::find(content, &virus).is_some());
+        assert!(found, "{name}");
+    }
+}

@@ -102,14 +102,15 @@ fn walk_direct(
     let why = match entry {
         entry if entry.folder || entry.link => return Ok(()),
         entry if entry.encrypted => Closed::Encrypted,
-        entry if entry.split => Closed::Elsewhere,
+        entry if entry.split && !entry.stored => Closed::Elsewhere,
         entry if !entry.stored => Closed::Unsupported,
         _ => {
-            // What a cut archive still has is looked at too.
+            // What a volume or a cut archive has of it is looked at too.
             let content = cut(archive, entry.packed.clone());
-            return match entry.cut {
-                true => opening.broken_member(&entry.name, content, Closed::Damaged),
-                false => opening.member(&entry.name, content),
+            return match (entry.split, entry.cut) {
+                (true, _) => opening.broken_member(&entry.name, content, Closed::Elsewhere),
+                (_, true) => opening.broken_member(&entry.name, content, Closed::Damaged),
+                _ => opening.member(&entry.name, content),
             };
         }
     };

@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -26,7 +27,7 @@ use crate::message::contents::{Closed, Exhausted, Opening};
 /// The largest dictionary that is unpacked; WinRAR's own choice is 32 MiB.
 const DICTIONARY_OCTETS: u64 = 64 << 20;
 /// What the crate may have in memory at once.
-const WORKSPACE_OCTETS: u64 = 96 << 20;
+const WORKSPACE_OCTETS: u64 = 80 << 20;
 /// Headers that the crate reads.
 const HEADERS: u64 = 100_000;
 /// Octets of headers that the crate reads.
@@ -56,10 +57,12 @@ pub(super) fn walk(
     let mut job = Job {
         parsed: &parsed,
         packed,
+        places: packed.iter().enumerate().map(|(at, entry)| (entry.packed.start, at)).collect(),
         solid: solid || matches!(parsed, Archive::Rar13(_)),
         done: vec![false; packed.len()],
         open: None,
         exhausted: None,
+        too_large: false,
         panic: None,
         opening,
     };
@@ -148,10 +151,14 @@ struct Open {
 struct Job<'j, 'w, 'r> {
     parsed: &'j Archive,
     packed: &'j [&'j Entry],
+    /// The numbers of the packed files by where they lie.
+    places: HashMap<usize, usize>,
     solid: bool,
     done: Vec<bool>,
     open: Option<Open>,
     exhausted: Option<Exhausted>,
+    /// A file was too large to be begun.
+    too_large: bool,
     panic: Option<Box<dyn Any + Send>>,
     opening: &'j mut Opening<'w, 'r>,
 }
@@ -178,6 +185,7 @@ impl Job<'_, '_, '_> {
             )
         });
         let why = match result {
+            Some(Ok(_)) if self.too_large => Some(Closed::TooLarge),
             Some(Ok(_)) => trouble.borrow_mut().take(),
             Some(Err(error)) => Some(reason(&error)),
             None => Some(Closed::Damaged),
@@ -194,10 +202,38 @@ impl Job<'_, '_, '_> {
         if meta.is_directory || meta.is_redirection {
             return ExtractionDecision::Skip;
         }
-        let ours = self.packed.iter().position(|entry| Some(entry.packed.start) == at);
+        let ours = at.and_then(|at| self.places.get(&at)).copied();
+        if let Err(exhausted) = self.opening.pay_time() {
+            self.exhausted = Some(exhausted);
+            return ExtractionDecision::Stop;
+        }
         let unseen = ours.is_some() || self.packed.is_empty();
         if !unseen && !self.solid {
             return ExtractionDecision::Skip;
+        }
+        // Archives that are not listed here say it only now.
+        if meta.is_encrypted && self.packed.is_empty() {
+            self.close(None, &meta.name, meta.unpacked_size, Closed::Encrypted);
+            return ExtractionDecision::Stop;
+        }
+        let mut most = self.opening.unpacked_limit_octets(meta.packed_size);
+        if matches!(self.parsed, Archive::Rar13(_)) {
+            // The oldest method packs no tighter, and its decoder is slow beyond its input.
+            most = most.min(meta.packed_size.saturating_mul(64).saturating_add(64 << 10));
+        }
+        // What is too large by its own words is not begun; a solid archive cannot go on
+        // without it.
+        if meta.unpacked_size > most {
+            let rest = self.packed.get(ours.unwrap_or_default()).filter(|_| ours.is_some());
+            self.close(rest.copied(), &meta.name, meta.unpacked_size, Closed::TooLarge);
+            if let Some(done) = ours.and_then(|ours| self.done.get_mut(ours)) {
+                *done = true;
+            }
+            self.too_large = true;
+            return match self.solid {
+                true => ExtractionDecision::Stop,
+                false => ExtractionDecision::Skip,
+            };
         }
         if let Some(done) = ours.and_then(|ours| self.done.get_mut(ours)) {
             *done = true;
@@ -208,12 +244,18 @@ impl Job<'_, '_, '_> {
         };
         let written = Rc::new(RefCell::new(Written {
             octets: Vec::new(),
-            most: self.opening.room_octets(meta.packed_size),
+            most,
             ends: self.opening.ends(),
             trouble: None,
         }));
         self.open = Some(Open { name, written: Rc::clone(&written), unseen });
         ExtractionDecision::Extract(Box::new(Sink(written)))
+    }
+
+    fn close(&mut self, entry: Option<&Entry>, name: &[u8], octets: u64, why: Closed) {
+        let name = entry.map_or_else(|| label::of_octets(name), |entry| entry.name.clone());
+        let closed = self.opening.closed_member(&name, octets, why);
+        self.exhausted = self.exhausted.or(closed.err());
     }
 
     /// Walks through the file that was unpacked last.

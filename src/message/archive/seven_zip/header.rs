@@ -10,6 +10,10 @@ use super::super::label;
 /// More coders or streams in one block are refused, as 7-Zip does.
 const BLOCK_STREAMS: u64 = 32;
 
+/// More files, blocks or streams are refused: a bit may describe a file, so that the octets
+/// of the header alone bound too little.
+const THINGS: usize = 200_000;
+
 /// A step of unpacking.
 #[derive(Debug, Clone)]
 pub(super) struct Coder {
@@ -123,11 +127,13 @@ fn number(cursor: &mut Cursor<'_>) -> Option<u64> {
     Some(value)
 }
 
-/// A number of things of which each takes at least `octets_each` octets or a bit.
+/// A number of things that are described in the octets that are left.
 fn count(cursor: &mut Cursor<'_>) -> Option<usize> {
     let value = number(cursor)?;
     // A thing may be described by a bit.
-    usize::try_from(value).ok().filter(|count| *count <= cursor.left().saturating_mul(8))
+    usize::try_from(value)
+        .ok()
+        .filter(|count| *count <= THINGS.min(cursor.left().saturating_mul(8)))
 }
 
 fn bits(cursor: &mut Cursor<'_>, count: usize) -> Option<Vec<bool>> {
@@ -307,7 +313,7 @@ fn file_sizes(cursor: &mut Cursor<'_>, blocks: &mut [Block], digests: &[bool]) -
             *files = count(cursor)?;
             total = total.checked_add(*files)?;
         }
-        if total > cursor.left().saturating_mul(8) {
+        if total > THINGS {
             return None;
         }
         kind = cursor.u8()?;
