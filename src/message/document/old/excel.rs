@@ -353,7 +353,7 @@ fn look_at_linked_book(data: &[u8], opening: &mut Opening<'_, '_>) {
         false => code_page::decode(piece(data, 5, length), 1252).into_owned(),
     };
     if let Some((program, topic)) = text.split_once('\u{3}')
-        && program.trim_start_matches('\u{1}') != ""
+        && !program.trim_start_matches('\u{1}').is_empty()
     {
         opening.remark("DDE_FIELD", format!("{program}|{topic}"));
     }

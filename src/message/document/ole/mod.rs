@@ -6,8 +6,10 @@
 //! their octets say that they are something else, so that nothing can hide under their names.
 //! A file whose directory is broken is searched for macros and is ARCHIVE_DAMAGED.
 
+mod aes;
 pub(in crate::message) mod compound;
 pub(super) mod native;
+mod password;
 pub(super) mod properties;
 
 use bytes::Bytes;
@@ -91,7 +93,8 @@ fn open_stream(
             opening.remark("OBJECT_EQUATION", "");
             opening.member(name, octets.clone())
         }
-        "encryptedpackage" | "encryptedsummary" => {
+        "encryptedpackage" => open_encrypted(file, number, octets, opening),
+        "encryptedsummary" => {
             closed_by_password(opening);
             Ok(())
         }
@@ -160,6 +163,32 @@ fn words_in(octets: &[u8]) -> Vec<String> {
 fn closed_by_password(opening: &mut Opening<'_, '_>) {
     opening.remark("DOCUMENT_ENCRYPTED", "");
     opening.closed(Closed::Encrypted, "");
+}
+
+/// A package under the password that Excel tries by itself is as good as open.
+fn open_encrypted(
+    file: &Compound,
+    number: usize,
+    package: &Bytes,
+    opening: &mut Opening<'_, '_>,
+) -> Result<(), Exhausted> {
+    let folder = file.entry(number).and_then(|entry| entry.parent).or_else(|| file.root());
+    let info = folder.and_then(|folder| file.child(folder, "EncryptionInfo"));
+    let info = match info {
+        Some(info) => file.stream(info, opening)?.octets,
+        None => Bytes::new(),
+    };
+    match password::open(&info, package, opening)? {
+        Some(plain) => {
+            opening.remark("DOCUMENT_DEFAULT_PASSWORD", "");
+            let name = opening.name().to_owned();
+            opening.member(&name, plain)
+        }
+        None => {
+            closed_by_password(opening);
+            Ok(())
+        }
+    }
 }
 
 fn open_word(

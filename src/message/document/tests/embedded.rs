@@ -107,3 +107,24 @@ fn a_package_tells_both_its_names() {
     assert!(walked.has("OBJECT_NAME_DIFFERS") && walked.has("OBJECT_PACKAGE"));
     assert!(walked.contents.items.iter().any(|item| item.name == "invoice.exe"));
 }
+
+/// Made with msoffcrypto-tool from a workbook of two parts; the passwords are VelvetSweatshop
+/// and another one. The streams of the older method were made by hand in Python, by the steps
+/// of MS-OFFCRYPTO.
+#[test]
+fn the_password_that_excel_tries_is_tried() {
+    let open = Walked::of("a.xlsx", include_bytes!("fixtures/default_password.xlsx"));
+    assert!(open.has("DOCUMENT_DEFAULT_PASSWORD"), "{:?}", open.remarks);
+    assert!(open.contents.items.iter().any(|item| {
+        item.depth == 1 && item.content.as_deref().is_some_and(|it| it.starts_with(b"PK"))
+    }));
+    assert!(open.texts.contains("Hidden behind a password"), "{:?}", open.remarks);
+    let closed = Walked::of("a.xlsx", include_bytes!("fixtures/other_password.xlsx"));
+    assert!(closed.has("DOCUMENT_ENCRYPTED") && !closed.has("DOCUMENT_DEFAULT_PASSWORD"));
+    let older = compound_of(&[
+        ("/EncryptionInfo", include_bytes!("fixtures/standard_info.bin")),
+        ("/EncryptedPackage", include_bytes!("fixtures/standard_package.bin")),
+    ]);
+    let open = Walked::of("a.xlsx", &older);
+    assert!(open.texts.contains("Hidden by the older method"), "{:?}", open.remarks);
+}
