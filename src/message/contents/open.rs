@@ -46,4 +46,5 @@ pub(super) fn open(
 pub(super) fn holds_files(nature: Nature) -> bool {
     matches!(nature.family(), Family::Archive | Family::DiskImage)
         || matches!(nature, Nature::Jar | Nature::Apk | Nature::OutlookMessage | Nature::Mail)
+        || matches!(nature, Nature::Pdf | Nature::OneNote | Nature::Cms | Nature::PgpMessage)
 }
