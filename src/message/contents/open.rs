@@ -187,5 +187,6 @@ pub(super) fn holds_files(nature: Nature) -> bool {
     use Family::{Archive, DiskImage, Document, Office, Presentation, Spreadsheet};
     matches!(nature.family(), Archive | DiskImage | Document | Spreadsheet | Presentation | Office)
         || matches!(nature, Nature::Jar | Nature::Apk | Nature::Appx | Nature::Msi)
+        || matches!(nature, Nature::OneNote | Nature::Cms | Nature::PgpMessage)
         || matches!(nature, Nature::OutlookMessage | Nature::Mail | Nature::Mailbox | Nature::Tnef)
 }

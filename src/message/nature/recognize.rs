@@ -163,7 +163,9 @@ fn by_extension(extension: &str, is_text: bool, octets: &[u8], found: &mut Vec<N
             Family::Executable => {
                 nature == Nature::DosProgram && is_bare_program(extension, octets, found)
             }
-            _ if found.is_empty() => by_name_alone(nature) || is_text && is_written(nature),
+            _ if found.is_empty() && nature != Nature::Html => {
+                by_name_alone(nature) || is_text && is_written(nature)
+            }
             _ => nature == Nature::Html && !is_container_of(found),
         };
         // A manifest, theme or class module of Visual Basic is often something else.

@@ -317,6 +317,13 @@ fn octets_tell_what_a_file_is() {
         (b"\xff\xfe\0\0h\0\0\0i\0\0\0".to_vec(), "", Text),
         (b"\x01\x02\x03\x04\x05\xf0\x90\x00\x11".to_vec(), "a.bin", Unknown),
         (b"\x01\x02\x03\x04\x05\xf0\x90\x00\x11".to_vec(), "a.zip", Unknown),
+        (b"\x01\x02\0\x80<b>x".to_vec(), "a.html", Html),
+        (b"From: a@x.test\nTo: b@x.test\nSubject: x\nContent-Type: text/html\n\n<html><body>x</body></html>".to_vec(), "a.eml", Mail),
+        (b"Subject: x, a certificate\n\n-----BEGIN CERTIFICATE-----\n".to_vec(), "a.pem", Certificate),
+        (b"<html><script>var a = function() { return eval('1') };</script>".to_vec(), "a.html", Html),
+        (b"# Title\n\nSome words:\n\n    var x = function() { return eval(y); };\n".to_vec(), "a.md", Text),
+        (b"#include <stdio.h>\nint main(void) { const int x = 1; return eval(x); }".to_vec(), "a.c", Text),
+        (b"//! Words.\npub fn new() { let x = 1; return eval(x); }".to_vec(), "a.rs", Text),
         (b"Dear team, the function of eval is to let us return home.".to_vec(), "a.txt", Text),
     ];
     assert!(table.len() >= 120);

@@ -61,6 +61,8 @@ fn decode(octets: &[u8]) -> Option<String> {
         Err(error) if error.error_len().is_none() => {
             String::from_utf8_lossy(slice(sample, 0, error.valid_up_to())).into_owned()
         }
+        // Octets of every value are letters of some charset, but for NUL.
+        Err(_) if sample.contains(&0) => return None,
         Err(_) => charset::guess(sample).into_owned(),
     };
     is_plain(&text).then_some(text)
@@ -136,6 +138,10 @@ impl Window {
             found.push(Nature::Php);
         }
         if let Some(nature) = self.message() {
+            // Markup in a message is its body.
+            if !self.begins("<") {
+                found.retain(|nature| *nature != Nature::Html);
+            }
             found.push(nature);
         } else if found.is_empty() {
             found.extend(self.encoded());
@@ -146,6 +152,9 @@ impl Window {
                 && found.iter().all(|nature| matches!(nature, Nature::Html | Nature::Json));
         if named && may_be_script {
             found.extend(self.script());
+        }
+        if found.is_empty() {
+            found.extend(self.block());
         }
         if found.is_empty() && self.is_json() {
             found.push(Nature::Json);
@@ -388,12 +397,19 @@ impl Window {
 
     /// Scripts have no signature; words that only they have, several of one language.
     fn script(&self) -> Option<Nature> {
-        let scored = |strong: &[&str], weak: &[&str]| 3 * self.count(strong) + self.count(weak);
+        // Words that every text may have count only beside one that it may not.
+        let scored = |strong: &[&str], weak: &[&str]| match self.count(strong) {
+            0 => 0,
+            strong => 3 * strong + self.count(weak),
+        };
         let scores = [
             (Nature::Batch, self.batch()),
             (Nature::PowerShell, scored(&POWERSHELL, &POWERSHELL_WEAK)),
             (Nature::VisualBasic, scored(&VISUAL_BASIC, &VISUAL_BASIC_WEAK)),
-            (Nature::JavaScript, scored(&JAVASCRIPT, &JAVASCRIPT_WEAK)),
+            (
+                Nature::JavaScript,
+                if self.begins_as_code() { scored(&JAVASCRIPT, &JAVASCRIPT_WEAK) } else { 0 },
+            ),
             (Nature::Python, self.python()),
             (Nature::Perl, scored(&["use strict;", "use warnings;"], &["my $", "print ", "sub "])),
             (
@@ -410,6 +426,54 @@ impl Window {
         ];
         let best = scores.iter().max_by_key(|(_, score)| *score)?;
         (best.1 >= 4).then_some(best.0)
+    }
+
+    /// A script is one from its first word on, behind comments; a text with an example is not.
+    fn begins_as_code(&self) -> bool {
+        const WORDS: [&str; 30] = [
+            "var ",
+            "let ",
+            "const ",
+            "function",
+            "(",
+            "!",
+            "//",
+            "/*",
+            "\"",
+            "'",
+            "import ",
+            "export ",
+            "try",
+            "if",
+            "eval",
+            "new ",
+            "for",
+            "while",
+            "window.",
+            "document.",
+            "this",
+            "$",
+            ";",
+            "wscript",
+            "gif8",
+            "{",
+            "[",
+            "async ",
+            "class ",
+            "activexobject",
+        ];
+        let is_c = self.line("#include ") || self.line("#define ") || self.line("use std::");
+        let is_rust = self.has("pub fn ") || self.has("let mut ") || self.has("impl ");
+        WORDS.iter().any(|word| self.begins(word)) && !is_c && !is_rust || self.is_assignment()
+    }
+
+    /// `x = …`
+    fn is_assignment(&self) -> bool {
+        let first = self.lower.split(['=', '(']).next().unwrap_or_default();
+        let name = first.trim_end();
+        first.len() < self.lower.len()
+            && (1..40).contains(&name.len())
+            && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_$.".contains(&octet))
     }
 
     fn batch(&self) -> usize {
@@ -442,19 +506,38 @@ impl Window {
             "> nul",
             "exit /b",
         ];
-        4 * strong + self.count(&words)
+        match (strong, self.count(&words)) {
+            (0, words) => words.saturating_sub(2),
+            (strong, words) => 4 * strong + words,
+        }
     }
 
     fn python(&self) -> usize {
-        let strong = usize::from(
-            self.line("def ") && self.has("):\n") || self.has("):\r\n") && self.line("def "),
-        );
-        let import = usize::from(self.line("import ") && !self.has(";"))
-            + usize::from(self.line("from ") && self.has(" import "));
-        3 * strong
-            + 2 * import
-            + 3 * usize::from(self.has("if __name__ =="))
-            + self.count(&["exec(", "print(", "base64.b64decode", "subprocess.", "os.system("])
+        let line = |word: &str| self.lower.lines().any(|line| line.starts_with(word));
+        let defines = line("def ") && (self.has("):\n") || self.has("):\r\n"));
+        let imports = usize::from(line("import ") && !self.has(";"))
+            + usize::from(line("from ") && self.has(" import "));
+        let words = ["exec(", "print(", "base64.b64decode", "subprocess.", "os.system("];
+        3 * usize::from(defines)
+            + 2 * imports
+            + 3 * usize::from(line("if __name__ =="))
+            + self.count(&words)
+    }
+
+    /// Blocks of RFC 7468 and OpenPGP behind some words.
+    fn block(&self) -> Option<Nature> {
+        const BLOCKS: [(&str, Nature); 7] = [
+            ("-----begin pgp message", Nature::PgpMessage),
+            ("-----begin pkcs7", Nature::Cms),
+            ("-----begin cms", Nature::Cms),
+            ("-----begin rsa private", Nature::KeyStore),
+            ("-----begin private key", Nature::KeyStore),
+            ("-----begin certificate", Nature::Certificate),
+            ("-----begin pgp public key", Nature::PgpKey),
+        ];
+        let found =
+            BLOCKS.iter().find(|(block, _)| self.lower.lines().any(|line| line.starts_with(block)));
+        found.map(|(_, nature)| *nature)
     }
 
     fn is_json(&self) -> bool {
