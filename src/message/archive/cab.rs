@@ -222,7 +222,7 @@ impl Window<'_> {
         packed_octets: u64,
         opening: &mut Opening<'_, '_>,
     ) -> Result<(), Exhausted> {
-        let most = opening.room_octets(packed_octets);
+        let most = opening.unpacked_limit_octets(packed_octets);
         let wanted = entry.octets.min(most);
         let end = entry.offset.saturating_add(wanted);
         self.fill(entry.offset, end, opening)?;

@@ -308,12 +308,16 @@ impl Walk<'_> {
 
     /// Another program may read another thing in a file, so every reading is opened.
     fn open(&mut self, readings: &[Nature], file: &File, number: usize) -> Result<(), Exhausted> {
-        for nature in readings {
-            open::open(*nature, &file.octets, &mut Opening::new(self, number))?;
-        }
-        let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         // To a reader of zip archives, what stands before one does not matter.
-        if !readings.contains(&Nature::Zip) && zip::is_appended(nature, &file.name, &file.octets) {
+        let before = readings.iter().copied().find(|nature| *nature != Nature::Zip);
+        let appended =
+            before.filter(|nature| zip::is_appended(*nature, &file.name, &file.octets));
+        for nature in readings {
+            if appended.is_none() || *nature != Nature::Zip {
+                open::open(*nature, &file.octets, &mut Opening::new(self, number))?;
+            }
+        }
+        if let Some(nature) = appended {
             zip::open_appended(nature, &file.octets, &mut Opening::new(self, number))?;
         }
         Ok(())

@@ -170,7 +170,10 @@ fn open_document(
             document::ooxml::open(octets, opening)
         }
         N::OpenOther | N::OpenSheet | N::OpenSlides | N::OpenText => {
-            document::ooxml::open(octets, opening)
+            match octets.starts_with(b"PK") || !document::ooxml::is_flat(octets) {
+                true => document::ooxml::open(octets, opening),
+                false => document::ooxml::open_flat(octets, opening),
+            }
         }
         N::PowerPoint | N::PowerPointMacro | N::Word | N::WordMacro => {
             document::ooxml::open(octets, opening)

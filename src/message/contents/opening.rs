@@ -211,17 +211,6 @@ impl<'w, 'r> Opening<'w, 'r> {
         walked
     }
 
-    /// A file that lies in this one, of which not all could be read; what there is of it is
-    /// walked through.
-    pub fn broken_member(
-        &mut self,
-        name: &str,
-        octets: Bytes,
-        why: Closed,
-    ) -> Result<(), Exhausted> {
-        self.unpacked_member(name, Unpacked { octets, trouble: Some(why) })
-    }
-
     /// Pays for octets that were unpacked without [`Opening::unpack`].
     pub fn pay_octets(&mut self, octets: u64) -> Result<(), Exhausted> {
         self.walk.purse.pay_octets(octets)
@@ -235,11 +224,6 @@ impl<'w, 'r> Opening<'w, 'r> {
     /// The most octets that a file may have now that is unpacked from so many.
     pub fn unpacked_limit_octets(&self, packed_octets: u64) -> u64 {
         self.walk.purse.unpacked_limit_octets(packed_octets)
-    }
-
-    /// When the time for the whole message ends; for decoders that cannot ask.
-    pub fn ends(&self) -> std::time::Instant {
-        self.walk.purse.ends()
     }
 
     /// When the time for the whole message ends; for decoders that cannot ask.

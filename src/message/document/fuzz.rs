@@ -62,6 +62,7 @@ pub fn document(data: &[u8]) -> usize {
 /// behind it.
 fn signed(data: &[u8], signature: &[u8], name: &str) -> usize {
     match data.starts_with(signature) {
+        _ if data.is_empty() => 0,
         true => with_file(data, name),
         false => with_file(&[signature, data].concat(), name),
     }

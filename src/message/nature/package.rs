@@ -103,7 +103,9 @@ pub(super) fn refine(octets: &[u8]) -> Nature {
     let members = members(octets);
     let names = Names(members.iter().map(|member| member.name.to_ascii_lowercase()).collect());
     if names.has("[content_types].xml") {
-        return office(octets, &members, &names).unwrap_or(Nature::Zip);
+        if let Some(nature) = office(octets, &members, &names) {
+            return nature;
+        }
     }
     let kind = members.iter().find(|member| member.name == b"mimetype");
     if let Some(nature) =
@@ -112,6 +114,11 @@ pub(super) fn refine(octets: &[u8]) -> Nature {
         return nature;
     }
     match () {
+        // LibreOffice goes by the manifest, or by the name, where there is no such member.
+        () if names.has("meta-inf/manifest.xml") || names.has("content.xml") => Nature::OpenOther,
+        () if names.any(|name| name.starts_with(b"basic/") && name.ends_with(b".xml")) => {
+            Nature::OpenOther
+        }
         () if names.has("androidmanifest.xml")
             || names.has("base/manifest/androidmanifest.xml") =>
         {

@@ -215,7 +215,10 @@ fn is_written(nature: Nature) -> bool {
 
 /// Binary formats without a signature.
 fn by_name_alone(nature: Nature) -> bool {
-    matches!(
+    // What calls itself an archive and is none of those known is opened, and found damaged.
+    let is_packed = matches!(nature.family(), Family::Archive | Family::DiskImage)
+        && !matches!(nature, Nature::Uuencode | Nature::YEnc | Nature::BinHex);
+    is_packed || matches!(
         nature,
         Nature::Brotli
             | Nature::Lzma

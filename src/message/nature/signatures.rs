@@ -12,6 +12,8 @@ type Signature = (usize, &'static [u8], Nature);
 
 #[rustfmt::skip]
 const SIGNATURES: &[Signature] = &[
+    // Binary data may lie in it, so it is no text to others.
+    (0, b"{\\rt", Nature::Rtf),
     (0, b"PK\x03\x04", Nature::Zip),
     (0, b"PK\x05\x06", Nature::Zip),
     // A volume of several, or one that was meant to be (APPNOTE 8.5.3, 8.5.4).

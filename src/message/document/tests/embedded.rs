@@ -93,7 +93,8 @@ fn a_file_is_found_however_it_is_embedded() {
         if !is_found {
             let paths: Vec<&str> =
                 walked.contents.items.iter().map(|item| item.path.as_str()).collect();
-            missed.push(format!("{what}: {paths:?}"));
+            let natures: Vec<_> = walked.contents.items.iter().map(|item| (item.nature, item.closed)).collect();
+            missed.push(format!("{what}: {paths:?} {natures:?}"));
         }
     }
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), table.len(), missed.join("\n"));
