@@ -86,7 +86,7 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn files_that_are_cut_off() {
-    let mut slow = Vec::new();
+    let (mut slow, mut silent) = (Vec::new(), Vec::new());
     for name in SMALL {
         let whole = fixture(name);
         let all = open_as(name, &whole).0.items.len();
@@ -95,12 +95,20 @@ fn files_that_are_cut_off() {
             let told = contents.items.iter().any(|item| item.closed.is_some())
                 || contents.items.len() >= all
                 || !contents.remarks.is_empty();
-            // What is left may begin like nothing, or end where an end is missed by nobody.
-            let lenient = matches!(name, "a.a" | "a.ace") || name.ends_with("lzh") || end < 16;
-            assert!(told || lenient, "{name} cut at {end} of {} is silent", whole.len());
+            // What is left may begin like nothing, or end between two files of a format that
+            // has no end mark.
+            let lenient = matches!(name, "a.a" | "a.ace")
+                || name.starts_with("rar1")
+                || name.starts_with("rar2")
+                || name.ends_with("lzh")
+                || end < 16;
+            if !told && !lenient {
+                silent.push(format!("{name} {end}"));
+            }
         }
     }
     assert!(slow.is_empty(), "{slow:?}");
+    assert!(silent.is_empty(), "{silent:?}");
 }
 
 #[test]

@@ -115,6 +115,7 @@ fn read_4(octets: &[u8], listing: &mut Listing) -> Option<()> {
             return None;
         }
     }
+    // Not all writers write an end.
     Some(())
 }
 
@@ -270,7 +271,8 @@ fn read_5(octets: &[u8], listing: &mut Listing) -> Option<()> {
             return None;
         }
     }
-    Some(())
+    // There is no end, which all of them have.
+    None
 }
 
 fn entry_5(mut body: Cursor<'_>) -> Option<Entry> {

@@ -76,6 +76,9 @@ fn remark(listing: &Listing, opening: &mut Opening<'_, '_>) {
     if listing.continues || listing.entries.iter().any(|entry| entry.split) {
         opening.closed(Closed::Elsewhere, "one volume of several");
     }
+    if listing.entries.is_empty() && !listing.headers_encrypted {
+        opening.closed(Closed::Damaged, "no files");
+    }
     if listing.broken {
         opening.closed(Closed::Damaged, "headers end too early");
     }

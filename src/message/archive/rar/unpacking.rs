@@ -74,6 +74,13 @@ pub(super) fn walk(
     if let Some(exhausted) = exhausted {
         return Err(exhausted);
     }
+    // The oldest archives have no end but that of their last file.
+    if let Archive::Rar13(oldest) = &parsed {
+        let end = oldest.entries.last().map_or(0, |entry| entry.packed_range.end);
+        if end != archive.len() {
+            opening.closed(Closed::Damaged, "something else follows the last file");
+        }
+    }
     if packed.is_empty() && why.is_some() {
         opening.closed(why.unwrap_or(Closed::Damaged), "not read to its end");
     }
