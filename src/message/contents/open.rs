@@ -34,6 +34,8 @@ pub(super) fn open(
         N::Text | N::Unknown if document::old::text_sheet::is_named_so(opening.name()) => {
             document::old::text_sheet::open(octets, opening)
         }
+        // Word asks for no more than this, whatever follows.
+        _ if octets.starts_with(b"{\\rt") => document::rtf::open(octets, opening),
         _ if octets.starts_with(b"ActiveMime") => {
             document::old::slides::open_active_mime(octets, opening)
         }

@@ -91,8 +91,12 @@ fn a_file_is_found_however_it_is_embedded() {
             })
         });
         if !is_found {
-            let paths: Vec<&str> =
-                walked.contents.items.iter().map(|item| item.path.as_str()).collect();
+            let paths: Vec<String> = walked
+                .contents
+                .items
+                .iter()
+                .map(|item| format!("{} {:?}", item.path, item.nature))
+                .collect();
             missed.push(format!("{what}: {paths:?}"));
         }
     }
