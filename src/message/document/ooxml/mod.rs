@@ -24,18 +24,27 @@ pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
+    if xml::is_xml(octets) {
+        return open_flat(octets, opening);
+    }
     let mut seen = Seen::default();
     for_each_member(octets, opening, &mut |name, unpacked, opening| {
         let octets = &unpacked.octets;
         if name.eq_ignore_ascii_case("mimetype") && octets.len() < 256 {
             return Ok(Then::Done);
         }
-        if xml::is_xml(octets) && is_own(octets, name) {
-            part::read(name, &xml::text_of(octets), &mut seen, opening)?;
-            return Ok(Then::Done);
-        }
+        let nature = nature::recognize(octets, "");
         let lower = name.to_ascii_lowercase();
-        if lower.ends_with(".bin") && nature::recognize(octets, "") == Nature::Unknown {
+        // What looks like a web page may still be a part that the document is made of.
+        let is_named_part = [".xml", ".rels", ".vml"].iter().any(|end| lower.ends_with(end));
+        let is_page = matches!(nature, Nature::Html | Nature::Mhtml | Nature::Svg);
+        if xml::is_xml(octets) && (is_named_part || !is_page) {
+            part::read(name, &xml::text_of(octets), &mut seen, opening)?;
+            if is_own(nature, octets, name) {
+                return Ok(Then::Done);
+            }
+        }
+        if lower.ends_with(".bin") && nature == Nature::Unknown {
             binary::read(&lower, octets, &mut seen, opening)?;
         }
         Ok(Then::Walk)
@@ -71,8 +80,7 @@ pub(in crate::message) fn open_flat(
 
 /// Whether XML is a part of the format, not a file that it embeds, such as a web page: by its
 /// content, and by its name only where that makes it a script.
-fn is_own(octets: &[u8], name: &str) -> bool {
-    let by_content = nature::recognize(octets, "");
+fn is_own(by_content: Nature, octets: &[u8], name: &str) -> bool {
     let is_plain =
         matches!(by_content, Nature::Xml | Nature::Unknown | Nature::OfficeXml | Nature::Text);
     let by_name = nature::recognize(octets, name).family();

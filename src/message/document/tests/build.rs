@@ -45,10 +45,20 @@ pub(super) fn eicar() -> Vec<u8> {
     halves.concat().into_bytes()
 }
 
-/// A package of parts.
+/// A package of parts; what tells its kind is added where it lacks.
 pub(super) fn package(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let lacks = |wanted: &str| !parts.iter().any(|(name, _)| *name == wanted);
+    let is_open = parts.iter().any(|(name, _)| *name == "content.xml" || name.contains("manifest"));
+    let mut all: Vec<(&str, &[u8])> = Vec::new();
+    if is_open && lacks("mimetype") {
+        all.push(("mimetype", b"application/vnd.oasis.opendocument.text"));
+    } else if !is_open && lacks("[Content_Types].xml") {
+        all.push(("[Content_Types].xml", b"<Types/>"));
+    }
+    all.extend_from_slice(parts);
+    let parts = all;
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, octets) in parts {
+    for (name, octets) in &parts {
         let options = zip::write::SimpleFileOptions::default();
         zip.start_file(*name, options).expect("a member");
         zip.write_all(octets).expect("octets");

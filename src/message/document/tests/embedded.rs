@@ -91,10 +91,13 @@ fn a_file_is_found_however_it_is_embedded() {
             })
         });
         if !is_found {
-            let paths: Vec<&str> =
-                walked.contents.items.iter().map(|item| item.path.as_str()).collect();
-            let natures: Vec<_> = walked.contents.items.iter().map(|item| (item.nature, item.closed)).collect();
-            missed.push(format!("{what}: {paths:?} {natures:?}"));
+            let paths: Vec<String> = walked
+                .contents
+                .items
+                .iter()
+                .map(|item| format!("{} {:?}", item.path, item.nature))
+                .collect();
+            missed.push(format!("{what}: {paths:?}"));
         }
     }
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), table.len(), missed.join("\n"));

@@ -20,7 +20,7 @@ fn texts_of_packages() {
         row("hidden and deleted", "a.docx", word("<w:p><w:rPr><w:vanish/></w:rPr><w:t>unseen</w:t><w:delText>gone</w:delText></w:p>", &[]), "", "unseen|gone"),
         row("strict prefixes", "a.docx", word("<x:p><x:t>strict</x:t></x:p>", &[]), "", "strict"),
         row("other parts", "a.docx", word("", &[("word/header1.xml", b"<w:hdr><w:t>head</w:t></w:hdr>"), ("word/comments.xml", b"<w:comments><w:t>remark</w:t></w:comments>"), ("word/footnotes.xml", b"<w:footnotes><w:t>note</w:t></w:footnotes>")]), "", "head|remark|note"),
-        row("odd names", "a.docx", package(&[("[Content_Types].xml", b"<Types/>"), ("x/y.z", b"<w:document><w:t>odd</w:t></w:document>")]), "", "odd"),
+        row("odd names", "a.docx", package(&[("[Content_Types].xml", b"<Types><Override PartName='/x/y.z' ContentType='application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml'/></Types>"), ("x/y.z", b"<w:document><w:t>odd</w:t></w:document>")]), "", "odd"),
         row("utf-16", "a.docx", package(&[("word/document.xml", &utf16)]), "", "Grün"),
         row("properties", "a.docx", word("", &[("docProps/custom.xml", custom), ("docProps/core.xml", core)]), "", "MSIP_Label_ab_Name: Secret|title: The plan|keywords: merger"),
         row("cells", "a.xlsx", excel(&[("xl/sharedStrings.xml", b"<sst><si><t>shared</t></si><si><r><t>ri</t></r><r><t>ch</t></r></si></sst>"), ("xl/worksheets/sheet1.xml", b"<worksheet><c t='s'><v>77</v></c><c t='inlineStr'><is><t>inline</t></is></c><c><v>4111111111111111</v></c></worksheet>"), ("xl/comments1.xml", b"<comments><comment><text><t>remark</t></text></comment></comments>")]), "", "shared|rich|inline|4111111111111111|remark"),
