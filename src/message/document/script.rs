@@ -156,8 +156,9 @@ fn remark_words(lower: &str, opening: &mut Opening<'_, '_>) {
             "-o ",
         ],
     );
-    let runs = first(&RUNS)
-        .or_else(|| any(lower, &[".run ", ".run(", ".exec(", "shell("]).then_some("run"));
+    let starts = any(lower, &[".run ", ".run(", ".exec(", "shell("])
+        && any(lower, &["createobject", "activexobject", "wscript", "getobject("]);
+    let runs = first(&RUNS).or_else(|| starts.then_some("run"));
     match (fetches, runs) {
         (Some(fetches), Some(runs)) => {
             opening.remark("SCRIPT_DOWNLOAD_RUN", format!("{fetches} {runs}"))
