@@ -13,8 +13,8 @@ use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::cursor::{Cursor, octet, slice, u16_at, u32_at};
-use super::label;
 use super::guard::{Guarded, guarded};
+use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
 
 const SIGNATURE: &[u8] = b"MSCF";

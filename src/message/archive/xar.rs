@@ -12,8 +12,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::cursor::{Cursor, slice};
-use super::label;
 use super::guard::Guarded;
+use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cut;
 

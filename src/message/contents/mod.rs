@@ -310,8 +310,7 @@ impl Walk<'_> {
     fn open(&mut self, readings: &[Nature], file: &File, number: usize) -> Result<(), Exhausted> {
         // To a reader of zip archives, what stands before one does not matter.
         let before = readings.iter().copied().find(|nature| *nature != Nature::Zip);
-        let appended =
-            before.filter(|nature| zip::is_appended(*nature, &file.name, &file.octets));
+        let appended = before.filter(|nature| zip::is_appended(*nature, &file.name, &file.octets));
         for nature in readings {
             if appended.is_none() || *nature != Nature::Zip {
                 open::open(*nature, &file.octets, &mut Opening::new(self, number))?;

@@ -218,19 +218,20 @@ fn by_name_alone(nature: Nature) -> bool {
     // What calls itself an archive and is none of those known is opened, and found damaged.
     let is_packed = matches!(nature.family(), Family::Archive | Family::DiskImage)
         && !matches!(nature, Nature::Uuencode | Nature::YEnc | Nature::BinHex);
-    is_packed || matches!(
-        nature,
-        Nature::Brotli
-            | Nature::Lzma
-            | Nature::PgpMessage
-            | Nature::PgpSignature
-            | Nature::PgpKey
-            | Nature::Cms
-            | Nature::RawDisk
-            | Nature::Mp3
-            | Nature::StuffIt
-            | Nature::PasswordStore
-    )
+    is_packed
+        || matches!(
+            nature,
+            Nature::Brotli
+                | Nature::Lzma
+                | Nature::PgpMessage
+                | Nature::PgpSignature
+                | Nature::PgpKey
+                | Nature::Cms
+                | Nature::RawDisk
+                | Nature::Mp3
+                | Nature::StuffIt
+                | Nature::PasswordStore
+        )
 }
 
 /// How far down a reading stands: the least number is the most dangerous.

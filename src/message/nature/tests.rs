@@ -316,7 +316,7 @@ fn octets_tell_what_a_file_is() {
         (utf16("plain text without a mark", true), "", Text),
         (b"\xff\xfe\0\0h\0\0\0i\0\0\0".to_vec(), "", Text),
         (b"\x01\x02\x03\x04\x05\xf0\x90\x00\x11".to_vec(), "a.bin", Unknown),
-        (b"\x01\x02\x03\x04\x05\xf0\x90\x00\x11".to_vec(), "a.zip", Unknown),
+        (b"\x01\x02\x03\x04\x05\xf0\x90\x00\x11".to_vec(), "a.zip", Zip),
         (b"\x01\x02\0\x80<b>x".to_vec(), "a.html", Html),
         (b"From: a@x.test\nTo: b@x.test\nSubject: x\nContent-Type: text/html\n\n<html><body>x</body></html>".to_vec(), "a.eml", Mail),
         (b"Subject: x, a certificate\n\n-----BEGIN CERTIFICATE-----\n".to_vec(), "a.pem", Certificate),

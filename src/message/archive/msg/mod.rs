@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use cfb::CompoundFile;
 
-use super::label;
 use super::guard::{Guarded, guarded};
+use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::html_to_text;
 

@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use bytes::Bytes;
 
 use super::super::cursor::Cursor;
-use super::super::label;
 use super::super::guard::Exactly;
+use super::super::label;
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cut;

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::super::cursor::{Cursor, octet, u16_at, u32_at};
-use super::super::label;
 use super::super::guard::Exactly;
+use super::super::label;
 use super::arj_unpacking::{Fastest, Huffman};
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};

@@ -11,8 +11,8 @@ use delharc::LhaHeader;
 use delharc::decode::{Decoder, DecoderAny};
 
 use super::super::cursor::Cursor;
-use super::super::label;
 use super::super::guard::{Guarded, guarded};
+use super::super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
 
 /// Takes an LHA archive apart.

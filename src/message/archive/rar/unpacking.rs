@@ -19,8 +19,8 @@ use rars::{
     ExtractionDecision, ExtractionErrorAction,
 };
 
-use super::super::label;
 use super::super::guard::guarded;
+use super::super::label;
 use super::listing::Entry;
 use crate::message::contents::{Closed, Exhausted, Opening};
 

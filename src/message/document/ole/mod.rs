@@ -162,7 +162,7 @@ fn words_in(octets: &[u8]) -> Vec<String> {
 
 fn closed_by_password(opening: &mut Opening<'_, '_>) {
     opening.remark("DOCUMENT_ENCRYPTED", "");
-    opening.closed(Closed::Encrypted, "");
+    opening.close(Closed::Encrypted);
 }
 
 /// A package under the password that Excel tries by itself is as good as open.
