@@ -32,6 +32,7 @@ pub fn look(anatomy: &Anatomy, author: &Authorship) -> Vec<Sighting> {
             }
         }
     }
+    seen.extend(stand_in(anatomy, author));
     seen.extend(unreadable(anatomy, head));
     seen.extend(split_fields(head));
     seen.extend(cut_fields(head));
@@ -60,6 +61,13 @@ fn unclear(why: &'static str, head: &Head) -> Sighting {
     };
     let value = head.first("from").unwrap_or_default();
     Sighting::new(name, format!("{why}: {}", quoted(value)))
+}
+
+/// From names nobody and Sender does: some readers show it as the author, others show nothing.
+fn stand_in(anatomy: &Anatomy, author: &Authorship) -> Option<Sighting> {
+    let stand_ins = anatomy.stand_ins(author);
+    let first = stand_ins.first()?;
+    Some(Sighting::new("SENDER_WITHOUT_AUTHOR", first.address.to_string()))
 }
 
 /// RFC 5322 section 3.6.2: several authors need a Sender.

@@ -58,6 +58,15 @@ impl Anatomy {
         author_of(head)
     }
 
+    /// Whom readers show when From names nobody: the mailboxes of Sender. Empty when there is an
+    /// author, or something that may be one.
+    pub fn stand_ins(&self, author: &Authorship) -> Vec<Mailbox> {
+        match author {
+            Authorship::Absent | Authorship::Unclear(doubt::NO_ADDRESS) => self.mailboxes("sender"),
+            Authorship::One(_) | Authorship::Several(_) | Authorship::Unclear(_) => Vec::new(),
+        }
+    }
+
     /// The mailboxes of all fields of a name, those of groups among them. What cannot be read
     /// is left away, as is what lies beyond a generous limit.
     pub fn mailboxes(&self, field: &str) -> Vec<Mailbox> {

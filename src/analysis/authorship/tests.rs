@@ -13,10 +13,14 @@ fn names(head: &str) -> Vec<&'static str> {
 
 #[test]
 fn authors_are_sighted() {
-    let table: [(&str, &[&str]); 31] = [
+    let table: [(&str, &[&str]); 35] = [
         ("From: Ann <a@x.test>", &[]),
         ("Subject: x", &[]),
         ("From: Bank", &["AUTHOR_WITHOUT_ADDRESS"]),
+        ("Sender: a@x.test", &["SENDER_WITHOUT_AUTHOR"]),
+        ("From: \r\nSender: A <a@x.test>", &["AUTHOR_WITHOUT_ADDRESS", "SENDER_WITHOUT_AUTHOR"]),
+        ("From: <>\r\nSender: a@x.test", &["AUTHOR_WITHOUT_ADDRESS", "SENDER_WITHOUT_AUTHOR"]),
+        ("From: a@x.test\r\nSender: b@y.test", &[]),
         ("From: a@x.test\r\nFrom: b@y.test", &["AUTHOR_FIELDS_DIFFER"]),
         ("From : a@x.test", &["AUTHOR_FIELD_HIDDEN"]),
         ("From: a@x.test\0, b@y.test", &["AUTHOR_CUT_OFF"]),
