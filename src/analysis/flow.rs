@@ -168,9 +168,10 @@ impl Analysis {
             return (None, None);
         }
         let _turn = self.reading.acquire().await.ok();
-        let (settings, octets) = (self.reports.clone(), octets.clone());
+        let (settings, own) = (self.reports.clone(), self.own_domains.clone());
+        let octets = octets.clone();
         let now_ms = now_ms();
-        let work = move || dmarc_reports::look(&settings, &octets, now_ms);
+        let work = move || dmarc_reports::look(&settings, &own, &octets, now_ms);
         tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
     }
 

@@ -52,7 +52,7 @@ pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
-use crate::mail::{Content, EnhancedCode, Finding, Mail, Order, Summary};
+use crate::mail::{Content, Domain, EnhancedCode, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
@@ -152,6 +152,8 @@ pub struct Analysis {
     /// What recipients are told of strangers.
     banner: Impersonation,
     reports: DmarcReports,
+    /// Of which others may report.
+    own_domains: Vec<Domain>,
     /// Reports that are being read.
     reading: Semaphore,
     timeout: Duration,
@@ -185,6 +187,7 @@ impl Analysis {
             etiquette: Some(Etiquette::new(config)),
             banner: config.impersonation.clone(),
             reports: config.authentication.reports.clone(),
+            own_domains: config.domain.iter().map(|own| own.name.clone()).collect(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -208,6 +211,7 @@ impl Analysis {
             etiquette: None,
             banner: Impersonation::default(),
             reports: DmarcReports::default(),
+            own_domains: Vec::new(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,

@@ -22,6 +22,7 @@ use crate::policy::{PolicySet, verdict};
 struct ScanRow {
     file: String,
     verdict: Verdict,
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     score: f32,
     findings: Vec<FindingRow>,
 }
@@ -38,7 +39,7 @@ pub(super) fn scan(order: &ScanOrder) -> Result<Exit, Trouble> {
                 render::rows(&[row], order.json, line)?;
             }
             Err(error) => {
-                eprintln!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
+                aside!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
                 unreadable = Some(Trouble::Input { file, error });
             }
         }
