@@ -323,6 +323,17 @@ pub struct AccountRow {
     pub addresses: Vec<String>,
 }
 
+/// What the box remembers of a text or file, before it is weighed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SightingRow {
+    /// `NEAR_SPAM` and the like.
+    pub name: String,
+    /// By which its weight is multiplied.
+    pub strength: f32,
+    /// What and where.
+    pub detail: String,
+}
+
 /// Digests for other sites, as `postern bulk export` writes them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignedFeed {

@@ -1,5 +1,6 @@
 //! What the operator can see and do, in terms of the rooms that do it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use super::api::{
     SignedFeed, Status,
 };
 use super::senders::{self, SenderError};
+use crate::analysis::Statement;
 use crate::analysis::bulk::{Bulk, SiteKey};
 use crate::analysis::learning::Teacher;
 use crate::analysis::shadow::Shadow;
@@ -31,6 +33,12 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// How much of a header section is shown.
 const HEADER_OCTETS: usize = 64 << 10;
 
+/// Remembers of senders what people say of their mail.
+pub trait Hearing: fmt::Debug + Send + Sync {
+    /// May block on the disk.
+    fn hear(&self, statement: &Statement<'_>);
+}
+
 /// Everything that the operator reaches.
 #[derive(Debug)]
 pub struct Desk {
@@ -46,6 +54,8 @@ pub struct Desk {
     pub store: Arc<Store>,
     /// Teaches the classifier.
     pub teacher: Arc<Teacher>,
+    /// Remembers what is said of senders.
+    pub hearing: Arc<dyn Hearing>,
     /// What is tried on live mail, unseen.
     pub shadow: Arc<Shadow>,
     /// DMARC reports on their way out.

@@ -3,7 +3,8 @@
 use super::Desk;
 use super::api::{Acted, Detail, QuarantineRow};
 use super::desk::{self, DeskError, OPERATOR, parse_id, rfc3339};
-use super::learning::parse_label;
+use super::learning::{Known, parse_label};
+use crate::analysis::Speaker;
 use crate::journal::Event;
 use crate::mail::Verdict;
 use crate::quarantine::{HeldEntry, HeldFilter, QuarantineError};
@@ -28,7 +29,8 @@ impl Desk {
     }
 
     /// Releases or deletes. `learn` is `spam`, `ham` or `nothing`; without it, what was kept
-    /// as spam and is released is learned as ham.
+    /// as spam and is released is learned as ham. What is learned goes into the history of the
+    /// sender, too.
     pub(super) async fn act_on_quarantine(
         &self,
         id: &str,
@@ -71,7 +73,11 @@ impl Desk {
         self.journal.record(mail_id, event);
         let lesson = match (label, held) {
             (Some(label), Some(held)) => {
-                let taught = self.report(label, None, held.content, Some(mail_id)).await;
+                let (known, said) = (Known::of(held), parse_label(label)?);
+                tokio::task::block_in_place(|| {
+                    self.tell_history(&known, said, Speaker::Operator);
+                });
+                let taught = self.report(label, None, known.content, Some(mail_id)).await;
                 // The mail is on its way, whatever the classifier made of it.
                 Some(taught.map_or_else(|error| format!("not learned: {error}"), |row| row.done))
             }

@@ -1,17 +1,24 @@
 //! The operator's part of learning: reports, the model, the shadow, and the store for a backup.
+//!
+//! A report of a mail that the box still has teaches the classifier and moves the history of
+//! its sender. A message that somebody brings in a file only teaches: what stands in it is
+//! whoever's word, so nothing in it says who sent it.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use super::Desk;
-use super::api::{Exported, LessonRow, ModelRow};
+use super::api::{Exported, LessonRow, ModelRow, SightingRow};
 use super::desk::{DeskError, OPERATOR, parse_id};
-use crate::analysis::Saved;
 use crate::analysis::classifier::{FEATURES_VERSION, Label, Lesson, Standing};
 use crate::analysis::learning::NotTaught;
 use crate::analysis::shadow::Report;
-use crate::mail::{Content, MailId};
-use crate::quarantine::HeldFilter;
+use crate::analysis::{Feedback, Saved, Sighting, Speaker, Statement};
+use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
+use crate::quarantine::{Held, HeldFilter};
 
 /// The file in the data directory that the store is exported into.
 const EXPORT: &str = "store.export";
@@ -25,7 +32,40 @@ pub(super) fn parse_label(text: &str) -> Result<Label, DeskError> {
     }
 }
 
+/// A mail that the box still has.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) mail_id: MailId,
+    facts: Facts,
+    envelope: Envelope,
+    judgement: Judgement,
+    pub(super) content: Content,
+}
+
+impl Known {
+    pub(super) fn of(held: Held) -> Known {
+        let Held { mail_id, facts, envelope, judgement, content, .. } = held;
+        Known { mail_id, facts, envelope, judgement, content }
+    }
+}
+
 impl Desk {
+    /// What somebody says of a mail goes into the history of its sender. Blocks.
+    pub(super) fn tell_history(&self, known: &Known, label: Label, speaker: Speaker) {
+        self.hearing.hear(&Statement {
+            mail_id: known.mail_id,
+            facts: &known.facts,
+            envelope: &known.envelope,
+            judgement: &known.judgement,
+            content: &known.content,
+            speaker,
+            feedback: match label {
+                Label::Spam => Feedback::Unwanted,
+                Label::Ham => Feedback::Wanted,
+            },
+        });
+    }
+
     /// Teaches a message that somebody brings. `user` is whose word it is; without one it is
     /// the operator's.
     pub(super) async fn report(
@@ -44,7 +84,8 @@ impl Desk {
         lesson_row(label, taught)
     }
 
-    /// Teaches a mail that the box still has: in quarantine, or in the queue.
+    /// Teaches a mail that the box still has, in quarantine or in the queue, and remembers what
+    /// was said of its sender.
     pub(super) async fn report_known(
         &self,
         id: &str,
@@ -52,26 +93,47 @@ impl Desk {
         user: Option<&str>,
     ) -> Result<LessonRow, DeskError> {
         let mail_id = parse_id(id)?;
-        let content = tokio::task::block_in_place(|| self.content_of(mail_id))?;
+        let known = tokio::task::block_in_place(|| self.known(mail_id))?;
         let gone = || {
             DeskError::Unknown(format!(
                 "mail {id} is neither in quarantine nor in the queue; report it from a file"
             ))
         };
-        self.report(label, user, content.ok_or_else(gone)?, Some(mail_id)).await
+        let known = known.ok_or_else(gone)?;
+        let said = parse_label(label)?;
+        let speaker = if user.is_some() { Speaker::User } else { Speaker::Operator };
+        tokio::task::block_in_place(|| self.tell_history(&known, said, speaker));
+        self.report(label, user, known.content, Some(mail_id)).await
     }
 
-    /// The content of a mail that is kept somewhere. Blocks.
-    fn content_of(&self, mail_id: MailId) -> Result<Option<Content>, DeskError> {
+    /// A mail that is kept somewhere. Blocks.
+    fn known(&self, mail_id: MailId) -> Result<Option<Known>, DeskError> {
         if let Some(held) = self.quarantine.load(mail_id)? {
-            return Ok(Some(held.content));
+            return Ok(Some(Known::of(held)));
         }
         // An entry may be named for itself and belong to this mail.
         let filter = HeldFilter { mail_id: Some(mail_id), ..HeldFilter::default() };
         if let Some(entry) = self.quarantine.list(&filter, 1).pop() {
-            return Ok(self.quarantine.load(entry.id)?.map(|held| held.content));
+            return Ok(self.quarantine.load(entry.id)?.map(Known::of));
         }
-        Ok(self.spool.load(mail_id)?.map(|mail| mail.content.clone()))
+        Ok(self.spool.load(mail_id)?.map(|mail| Known {
+            mail_id,
+            facts: mail.facts.as_ref().clone(),
+            envelope: mail.envelope.as_ref().clone(),
+            judgement: mail.stage().judgement().as_ref().clone(),
+            content: mail.content.clone(),
+        }))
+    }
+
+    /// What the box has seen before of a message that somebody brings; counts nothing. Blocks.
+    pub(super) fn seen_before(&self, message: &Bytes) -> Vec<SightingRow> {
+        let Some(bulk) = &self.bulk else { return Vec::new() };
+        let row = |seen: Sighting| SightingRow {
+            name: seen.name.to_owned(),
+            strength: seen.strength,
+            detail: seen.detail,
+        };
+        bulk.look_at(message, SystemTime::now()).into_iter().map(row).collect()
     }
 
     /// What the classifier in force knows.

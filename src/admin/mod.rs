@@ -16,7 +16,7 @@ mod serve;
 
 use std::path::{Path, PathBuf};
 
-pub use desk::Desk;
+pub use desk::{Desk, Hearing};
 pub use serve::{SocketError, serve};
 
 /// Where the control socket lies.

@@ -230,10 +230,18 @@ fn teaching(
     let refresh = warp::path!("v1" / "model" / "refresh")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| one(move || desk.refresh_model()));
+    let seen = warp::path!("v1" / "bulk" / "look")
+        .and(warp::body::content_length_limit(MESSAGE_OCTETS))
+        .and(warp::body::bytes())
+        .and(with.clone())
+        .and_then(|message: bytes::Bytes, desk: Arc<Desk>| {
+            one(move || Ok(desk.seen_before(&message)))
+        });
     let export = warp::path!("v1" / "store" / "export")
         .and(with)
         .and_then(|desk: Arc<Desk>| one(move || desk.export_store()));
-    brought.or(known).unify().or(save).unify().or(refresh).unify().or(export).unify().boxed()
+    let model = save.or(refresh).unify();
+    brought.or(known).unify().or(model).unify().or(export).unify().or(seen).unify().boxed()
 }
 
 fn with(

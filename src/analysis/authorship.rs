@@ -1,17 +1,24 @@
 //! Whether a message shows every reader the same author, and whether the name beside the
 //! author's address claims to be another address.
 //!
-//! In: a message taken apart and its author. Out: sightings; those of class `equivocal` refuse
-//! the mail by default, because what authentication verifies would not be what is read (RFC
-//! 9989 section 11). Linear in the header; nothing fails.
+//! In: a message taken apart and its author; then who vouches. Out: sightings; those of class
+//! `equivocal` refuse the mail by default, because what authentication verifies would not be
+//! what is read (RFC 9989 section 11). A name that is somebody else's address is one of them,
+//! until somebody answers for the author ([`settle`]). Linear in the header; nothing fails.
 
 mod claims;
 
-use super::Sighting;
-use crate::mail::Address;
+use super::{Authenticated, Sighting};
+use crate::mail::{Address, Domain};
 use crate::message::{Anatomy, Authorship, Head, Mailbox, doubt};
 use crate::net::registrable::is_same_organisation;
 
+/// The name is somebody else's address, and nobody answers for the author …
+pub(super) const IS_ADDRESS: &str = "AUTHOR_NAME_IS_ADDRESS";
+/// The name holds one beside other words.
+pub(super) const HOLDS_ADDRESS: &str = "AUTHOR_NAME_HOLDS_ADDRESS";
+/// … or somebody does.
+const OTHER_ADDRESS: &str = "AUTHOR_NAME_OTHER_ADDRESS";
 /// Runs of white space in a name longer than this push the address out of sight.
 const PADDING: usize = 20;
 /// Names longer than this do, too.
@@ -93,14 +100,58 @@ fn look_at_name(anatomy: &Anatomy, mailbox: &Mailbox, seen: &mut Vec<Sighting>) 
         claim.domain().is_some_and(|domain| !is_same_organisation(domain.as_str(), &own))
     };
     let claimed = claims::addresses_in(name);
+    if claimed.found.is_empty() && anatomy.head().is_some_and(has_bare_at) {
+        seen.push(Sighting::new("AUTHOR_NAME_AT_SIGN", quoted(name.as_bytes())));
+    }
     let Some(claim) = claimed.found.iter().find(is_foreign) else { return };
     let detail = format!("{claim} beside {}", mailbox.address);
     let sight = match () {
         () if is_explained(anatomy, claim, &mailbox.address) => "AUTHOR_NAME_EXPLAINED",
-        () if claimed.is_whole => "AUTHOR_NAME_IS_ADDRESS",
-        () => "AUTHOR_NAME_HOLDS_ADDRESS",
+        () if claimed.is_whole => IS_ADDRESS,
+        () => HOLDS_ADDRESS,
     };
     seen.push(Sighting::new(sight, detail));
+}
+
+/// What a name that is somebody else's address comes to, now that it is known who vouches: it
+/// stays a refusal where nobody answers for the author, and where the name is an address of
+/// the house, which no stranger shows in good faith. Otherwise the reader can be deceived
+/// about the name only, as by any name, and it is one more finding: web forms and ticket
+/// systems write such mail. `is_ours` knows the domains of the house.
+pub(super) fn settle(
+    author: &Authorship,
+    authenticated: &Authenticated,
+    is_ours: impl Fn(&str) -> bool,
+) -> Option<Sighting> {
+    let Authorship::One(mailbox) = author else { return None };
+    let own = mailbox.address.domain()?.as_str();
+    let claimed = claims::addresses_in(&mailbox.display_name);
+    let is_deceit = |claim: &Address| {
+        !is_ours(own) && claim.domain().is_some_and(|domain| is_ours(domain.as_str()))
+    };
+    // Whole or with a name before it, it is what programs show of somebody's mailbox.
+    if let Some(claim) = claimed.found.first().filter(|claim| is_deceit(claim)) {
+        let detail = format!("{claim}, of this house, beside {}", mailbox.address);
+        return claimed.is_mailbox.then(|| Sighting::new(IS_ADDRESS, detail));
+    }
+    let vouches = |domain: &Domain| is_same_organisation(domain.as_str(), own);
+    if !authenticated.speaks_for_author() && !authenticated.vouching.iter().any(vouches) {
+        return None;
+    }
+    let claim = claimed.found.first().filter(|_| claimed.is_whole)?;
+    Some(Sighting::new(OTHER_ADDRESS, format!("{claim} beside {}", mailbox.address)))
+}
+
+/// An at sign in a name that is not in quotes: RFC 5322 section 3.2.3 forbids it there, and
+/// whoever reads on knows that it is no address.
+fn has_bare_at(head: &Head) -> bool {
+    let value = head.first("from").unwrap_or_default();
+    let end = value.iter().rposition(|octet| *octet == b'<').unwrap_or_default();
+    let mut is_quoted = false;
+    value.get(..end).unwrap_or_default().iter().any(|octet| {
+        is_quoted ^= *octet == b'"';
+        *octet == b'@' && !is_quoted
+    })
 }
 
 /// Lists, forms and services speak for somebody and say so: answers go to the address that

@@ -15,9 +15,10 @@ use super::content::{self, Inside};
 use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::Links;
-use super::{Analysis, Failure, INLINE_OCTETS, Look, Passage, Sighting};
+use super::origin::Arrival;
+use super::{Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship};
 use crate::config::OnFailure;
-use crate::mail::{Domain, Finding};
+use crate::mail::{Domain, Finding, Role};
 use crate::message::Authorship;
 
 /// Hosts of links that lists in DNS may be asked for; they choose among them.
@@ -70,6 +71,12 @@ impl Analysis {
         octets: &Bytes,
         passage: Option<Passage<'_>>,
     ) -> (Look, Option<String>) {
+        let arrival = passage
+            .map_or(Arrival::Direct, |passage| Arrival::of(&self.settings, octets, passage.facts));
+        // From here on the client is the first one that is not the house's own.
+        let passage =
+            passage.map(|passage| Passage { facts: arrival.facts(passage.facts), ..passage });
+        let asked = passage.filter(|_| arrival != Arrival::Unknown);
         let mut inside = self.look_inside(octets, passage).await;
         let author_domain = match &inside.look.author {
             Authorship::One(mailbox) => mailbox.address.domain(),
@@ -77,9 +84,10 @@ impl Analysis {
         };
         let (sender, listed) = tokio::join!(
             self.look_for_sender(octets, passage),
-            self.ask_lists(passage, &inside.links, author_domain),
+            self.ask_lists(asked, &inside.links, author_domain),
         );
         let deferral = self.add_sender(&mut inside.look, sender);
+        self.settle_author(&mut inside.look, passage);
         inside.look.findings.extend(listed);
         self.recognize(&mut inside.look, passage);
         // Where nobody was asked who vouches, that nobody does says nothing.
@@ -87,12 +95,43 @@ impl Analysis {
         let authenticated = was_asked
             .is_some_and(|(authentication, passage)| authentication.is_asked_about(&passage))
             .then(|| inside.look.authenticated.clone());
-        let acquaintance = &inside.look.acquaintance;
-        let is_new = acquaintance.is_stranger_possible.then_some(acquaintance.is_new_sender);
+        let is_new = inside.look.acquaintance.newness();
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
         inside.look.findings.extend(pretence);
         inside.look.orders.extend(impersonation::banner(&self.banner, is_new));
+        if let Arrival::Relayed(facts) = arrival {
+            inside.look.relayed = Some(facts);
+        }
         (inside.look, deferral)
+    }
+
+    /// Whether a name that is somebody else's address refuses the mail. Own mail is not asked
+    /// who vouches for it: the house does.
+    fn settle_author(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let may_claim = [authorship::IS_ADDRESS, authorship::HOLDS_ADDRESS];
+        let found = look.findings.iter_mut().find(|one| may_claim.contains(&one.name.as_ref()));
+        let (Some(found), Some(passage)) = (found, passage) else { return };
+        let is_ours = |host: &str| self.desk.site.is_own(host);
+        let author_domain = match &look.author {
+            Authorship::One(mailbox) => mailbox.address.domain(),
+            _ => None,
+        };
+        let own = Authenticated {
+            vouching: author_domain.into_iter().cloned().collect(),
+            ..Authenticated::default()
+        };
+        let settled = match passage.facts.role {
+            Role::Inbound => authorship::settle(&look.author, &look.authenticated, is_ours),
+            // Among themselves people of the house need no protection.
+            Role::Outbound | Role::Submission => authorship::settle(&look.author, &own, |_| false),
+        };
+        // A name that holds more than the address is milder than any of its outcomes but one.
+        let settled = settled.filter(|sighting| {
+            found.name == authorship::IS_ADDRESS || sighting.name == authorship::IS_ADDRESS
+        });
+        if let Some(sighting) = settled {
+            *found = self.desk.weights.weigh(sighting);
+        }
     }
 
     async fn look_inside(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Inside {

@@ -6,7 +6,10 @@
 //! Invariants: nobody is refused for good. Whoever comes back between delay and window is let
 //! in; whoever comes back at other times is let in at the [`ATTEMPTS`]th attempt that lies a
 //! delay apart, whatever network it comes from. A store that fails, is full, or was killed
-//! lets in, or asks once more. Who came back once is let in for weeks. Known authors,
+//! lets in, or asks once more. Who came back once is let in for weeks: its network with the
+//! domain of its reverse-path, and with each domain that vouches for it; such a domain with
+//! good history from anywhere. Without history (`history.enabled = false`) nobody is known but
+//! by having come back. Known authors,
 //! networks with good records, correspondents, trusted senders, own people and exempt
 //! networks do not wait. The null reverse-path is never refused at RCPT, where it is most
 //! often another server that verifies an address.
@@ -106,7 +109,7 @@ impl Greylist {
     ) -> Option<Greylist> {
         let settings = config.history.greylist.clone();
         let store = store.filter(|_| settings.mode != GreylistMode::Off)?;
-        let (limits, store) = (config.limits.clone(), Arc::clone(store));
+        let (limits, store) = (config.limits_of_clients(), Arc::clone(store));
         Some(Greylist { settings, limits, history, store })
     }
 
@@ -163,7 +166,7 @@ impl Greylist {
         let organisation = reverse_organisation(&envelope.reverse_path);
         let vouching = vouching(&look.authenticated);
         let mut doors = vec![self.door_key(&network, &organisation)];
-        doors.extend(vouching.iter().map(|domain| self.door_key(domain, "")));
+        doors.extend(vouching.iter().map(|domain| self.door_of_domain(domain, &network, now_s)));
         let reverse_path = envelope.reverse_path.address().map(Address::key).unwrap_or_default();
         let mut own: Vec<String> =
             envelope.recipients.iter().map(|one| one.forward_path.key()).collect();
@@ -250,7 +253,16 @@ impl Greylist {
         Ok(None)
     }
 
-    /// Who came back: a network with a domain, or a domain that vouches.
+    /// A domain that vouches is let in from anywhere only when it is known for good mail: a
+    /// provider vouches for whoever has an account there.
+    fn door_of_domain(&self, domain: &str, network: &str, now_s: u64) -> Key {
+        let is_good =
+            self.history.as_ref().is_some_and(|history| history.is_good_domain(domain, now_s));
+        let place = if is_good { "anywhere" } else { network };
+        Key::of(&[b"door of", domain.as_bytes(), place.as_bytes()])
+    }
+
+    /// Who came back: a network with a domain.
     fn door_key(&self, place: &str, organisation: &str) -> Key {
         Key::of(&[b"door", place.as_bytes(), organisation.as_bytes()])
     }

@@ -18,8 +18,11 @@ use ipnet::IpNet;
 
 use super::{Authenticated, Look, Passage, Sighting};
 use crate::config::{Config, History as Settings, Limits};
-use crate::mail::{Address, Class, Disposition, Envelope, Judgement, ReversePath, Role, Verdict};
+use crate::mail::{
+    Address, Class, Disposition, Envelope, Judgement, MailId, ReversePath, Role, Verdict,
+};
 use crate::message::Authorship;
+use crate::net::registrable;
 use crate::store::behind::Key;
 use crate::store::history::{Kind, Push, Standing};
 use crate::store::{Store, StoreError};
@@ -43,7 +46,7 @@ const CLEAR: f32 = 0.3;
 const GOOD_MAIL: Push = Push { good: 0.5, suspicious: 0.0, bad: 0.0 };
 const SUSPICIOUS_MAIL: Push = Push { good: 0.0, suspicious: 0.5, bad: 0.0 };
 const BAD_MAIL: Push = Push { good: 0.0, suspicious: 0.0, bad: 1.0 };
-/// A person looked at it.
+/// The operator looked at it.
 const WANTED_MAIL: Push = Push { good: 4.0, suspicious: 0.0, bad: 0.0 };
 const UNWANTED_MAIL: Push = Push { good: 0.0, suspicious: 0.0, bad: 4.0 };
 
@@ -72,6 +75,14 @@ pub struct Acquaintance {
     pub is_settled: bool,
 }
 
+impl Acquaintance {
+    /// Whether the author is new to the box; none where that cannot be said: of own and exempt
+    /// mail, and as long as everybody is new.
+    pub fn newness(&self) -> Option<bool> {
+        (self.is_stranger_possible && self.is_settled).then_some(self.is_new_sender)
+    }
+}
+
 /// What a person says of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feedback {
@@ -79,6 +90,16 @@ pub enum Feedback {
     Wanted,
     /// Reported as spam.
     Unwanted,
+}
+
+/// Whose word it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Counts as several mails, for everything that the mail touches.
+    Operator,
+    /// Counts as one mail, for the author and its recipients only: what one user wants says
+    /// nothing of a domain or a network.
+    User,
 }
 
 /// The network that stands for a client: IPv4 /24, IPv6 /48, what one site is given at most.
@@ -90,7 +111,7 @@ pub fn network_of(client: IpAddr) -> IpNet {
 
 /// The registrable part of a domain, or all of it when it has none.
 pub(in crate::analysis) fn organisational(domain: &str) -> &str {
-    psl::domain_str(domain).unwrap_or(domain)
+    registrable::organisational(domain).unwrap_or(domain)
 }
 
 /// How good a record is, from 0 to 1: enough mail, for long enough, with hardly any harm.
@@ -156,7 +177,7 @@ impl History {
     /// None when it is switched off or there is no store.
     pub fn new(config: &Config, store: Option<&Arc<Store>>) -> Option<History> {
         let store = store.filter(|_| config.history.enabled)?;
-        let (settings, limits) = (config.history.clone(), config.limits.clone());
+        let (settings, limits) = (config.history.clone(), config.limits_of_clients());
         Some(History { settings, limits, store: Arc::clone(store) })
     }
 
@@ -295,6 +316,14 @@ impl History {
         known.ok().flatten().is_some_and(|known| good_grade(&known, now_s, 60.0) >= 2.0 * CLEAR)
     }
 
+    /// Whether a domain that vouches has a clearly good record, and no bad one.
+    pub(in crate::analysis) fn is_good_domain(&self, domain: &str, now_s: u64) -> bool {
+        let known = self.standing(Kind::Domain, &domain_key(organisational(domain)), now_s);
+        known.ok().flatten().is_some_and(|known| {
+            good_grade(&known, now_s, 14.0) >= CLEAR && bad_grade(&known) == 0.0
+        })
+    }
+
     /// Whether an own user wrote to this address, for who knows the envelope only.
     pub fn has_written(&self, own: &Address, other: &Address, now_s: u64) -> bool {
         self.store.history().has_written(&correspondence(own, other), now_s).unwrap_or(false)
@@ -322,25 +351,43 @@ impl History {
         }
     }
 
-    /// Remembers what a person said of a mail; counts as several mails, within the day's
-    /// bounds.
+    /// Remembers what a person said of a mail, once for each mail, within the day's bounds.
     pub fn record_feedback(
         &self,
-        passage: Passage<'_>,
+        (mail_id, passage): (MailId, Passage<'_>),
         author: &Authorship,
         authenticated: &Authenticated,
-        feedback: Feedback,
+        (speaker, feedback): (Speaker, Feedback),
         now_s: u64,
     ) {
         if !self.is_subject(passage) {
             return;
         }
-        let push = match feedback {
-            Feedback::Wanted => WANTED_MAIL,
-            Feedback::Unwanted => UNWANTED_MAIL,
-        };
-        let keys = Keys::of(passage, author, authenticated);
-        if let Err(error) = self.push_all(&keys, passage.envelope, &[], push, now_s) {
+        let recorded = (|| {
+            let said = (speaker == Speaker::Operator, feedback == Feedback::Wanted);
+            let said = [u8::from(said.0), u8::from(said.1)];
+            let key = Key::of(&[b"said", mail_id.to_string().as_bytes(), &said]);
+            if !self.store.history().is_said_first(key, now_s)? {
+                return Ok(());
+            }
+            let keys = Keys::of(passage, author, authenticated);
+            match (speaker, feedback) {
+                (Speaker::Operator, Feedback::Wanted) => {
+                    self.push_all(&keys, passage.envelope, &[], WANTED_MAIL, now_s)
+                }
+                (Speaker::Operator, Feedback::Unwanted) => {
+                    self.push_all(&keys, passage.envelope, &[], UNWANTED_MAIL, now_s)
+                }
+                (Speaker::User, Feedback::Wanted) => {
+                    self.push_author(&keys, passage.envelope, &[], GOOD_MAIL, now_s)
+                }
+                (Speaker::User, Feedback::Unwanted) => {
+                    self.push_author(&keys, passage.envelope, &[], BAD_MAIL, now_s)
+                }
+            }
+        })();
+        if let Err(error) = recorded {
+            let error: StoreError = error;
             tracing::warn!(%error, "what was said of a mail cannot be remembered");
         }
     }
@@ -370,13 +417,35 @@ impl History {
         push: Push,
         now_s: u64,
     ) -> Result<(), StoreError> {
-        let history = self.store.history();
-        let half_life_s = self.settings.half_life_s();
-        let one = |kind, key| history.push(kind, key, &keys.network, push, now_s, half_life_s);
-        one(Kind::Network, keys.network)?;
+        self.push(Kind::Network, keys.network, keys, push, now_s)?;
         for (_, key) in &keys.domains {
-            one(Kind::Domain, *key)?;
+            self.push(Kind::Domain, *key, keys, push, now_s)?;
         }
+        self.push_author(keys, envelope, dispositions, push, now_s)
+    }
+
+    fn push(
+        &self,
+        kind: Kind,
+        key: Key,
+        keys: &Keys,
+        push: Push,
+        now_s: u64,
+    ) -> Result<(), StoreError> {
+        let half_life_s = self.settings.half_life_s();
+        self.store.history().push(kind, key, &keys.network, push, now_s, half_life_s)
+    }
+
+    /// Author, and author with each recipient.
+    fn push_author(
+        &self,
+        keys: &Keys,
+        envelope: &Envelope,
+        dispositions: &[Disposition],
+        push: Push,
+        now_s: u64,
+    ) -> Result<(), StoreError> {
+        let one = |kind, key| self.push(kind, key, keys, push, now_s);
         let Some((_, author)) = &keys.author else { return Ok(()) };
         one(Kind::Sender, *author)?;
         if !keys.is_proven || envelope.recipients.len() > RECIPIENTS {
@@ -441,7 +510,7 @@ impl Keys {
         let mut seen = std::collections::HashSet::new();
         names.retain(|name| seen.insert(*name));
         names.truncate(DOMAINS);
-        let domain_key = |name: &&str| (name.to_string(), Key::of(&[b"domain", name.as_bytes()]));
+        let domains = names.into_iter().map(|name| (name.to_owned(), domain_key(name))).collect();
         let author = author.map(|address| {
             let text = address.key();
             let key = match is_proven {
@@ -450,8 +519,12 @@ impl Keys {
             };
             (address.clone(), key)
         });
-        Keys { network, domains: names.iter().map(domain_key).collect(), is_proven, author }
+        Keys { network, domains, is_proven, author }
     }
+}
+
+fn domain_key(organisation: &str) -> Key {
+    Key::of(&[b"domain", organisation.as_bytes()])
 }
 
 fn network_key(client: IpAddr) -> Key {
@@ -490,7 +563,7 @@ fn sightings(
     if grades.bad >= NOTICED {
         sightings.push(Sighting::strong("HISTORY_BAD", bad, &*grades.bad_of));
     }
-    if acquaintance.is_new_sender && acquaintance.is_settled {
+    if acquaintance.newness() == Some(true) {
         let who = keys.author.as_ref().map_or("no single author".to_owned(), |(author, _)| {
             let said = if keys.is_proven { "" } else { ", not proven" };
             format!("{author}{said}")

@@ -1,7 +1,8 @@
 //! How a client behaved at the door, and what it called itself.
 //!
 //! In: the passage of an inbound mail. Out: sightings. Nothing here looks at the message, and
-//! nothing is said of mail from own servers, own people, or networks of `limits.exempt`.
+//! nothing is said of mail from own servers, own people, or networks of `limits.exempt`. Of
+//! mail that an own relay passes on, the client is the one in front of it.
 //! Standards: RFC 5321 sections 3.1, 4.1.1.1 and 4.1.3, RFC 2920 section 3.1.
 
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ impl Etiquette {
         Etiquette {
             hostname: config.system.hostname.clone(),
             protected: config.domain.iter().map(|domain| domain.name.clone()).collect(),
-            exempt: config.limits.exempt.clone(),
+            exempt: config.limits_of_clients().exempt,
         }
     }
 

@@ -15,6 +15,7 @@ pub mod classifier;
 mod content;
 mod desk;
 pub mod dmarc_reports;
+mod feedback;
 mod flow;
 pub mod greylist;
 pub mod headers;
@@ -25,6 +26,7 @@ mod likeness;
 pub mod links;
 pub mod lists;
 pub mod manners;
+mod origin;
 mod passage;
 pub mod reputation;
 pub mod rules;
@@ -44,15 +46,16 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
-pub use history::Acquaintance;
+pub use feedback::Statement;
+pub use history::{Acquaintance, Feedback, Speaker};
 pub use likeness::{Likeness, Saved, Untaught};
 pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
 
-use crate::config::{Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
-use crate::mail::{Content, Domain, EnhancedCode, Finding, Mail, Order, Summary};
+use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
+use crate::mail::{Content, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
@@ -123,6 +126,9 @@ pub struct Look {
     pub authenticated: Authenticated,
     /// Whom the reader sees as its author.
     pub author: Authorship,
+    /// Of mail that an own relay passed on: the facts as they are of the client in front of
+    /// it. Whoever judges or remembers a sender takes these.
+    pub relayed: Option<Facts>,
     /// How well the box knows who sent it.
     pub acquaintance: Acquaintance,
     /// What the lists of senders say, one a recipient; empty when they say nothing.
@@ -154,6 +160,8 @@ pub struct Analysis {
     reports: DmarcReports,
     /// Of which others may report.
     own_domains: Vec<Domain>,
+    /// Says which servers in front of the box are its own, and how senders are authenticated.
+    settings: config::Authentication,
     /// Reports that are being read.
     reading: Semaphore,
     timeout: Duration,
@@ -188,6 +196,7 @@ impl Analysis {
             banner: config.impersonation.clone(),
             reports: config.authentication.reports.clone(),
             own_domains: config.domain.iter().map(|own| own.name.clone()).collect(),
+            settings: config.authentication.clone(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
@@ -212,6 +221,7 @@ impl Analysis {
             banner: Impersonation::default(),
             reports: DmarcReports::default(),
             own_domains: Vec::new(),
+            settings: config::Authentication::default(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
@@ -305,6 +315,11 @@ impl Analysis {
                 Ok(Look { findings: vec![finding], unscanned: true, ..Look::default() })
             }
         }
+    }
+
+    /// What a sighting of another process is worth by the weights in force.
+    pub fn weigh(&self, sighting: Sighting) -> Finding {
+        self.desk.weights.weigh(sighting)
     }
 
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's

@@ -48,9 +48,10 @@ impl Door {
             Limit::AccountLogins,
         ];
         let names = of_connections.into_iter().chain(of_gate.map(Limit::name));
+        let limits = config.limits_of_clients();
         Arc::new(Door {
-            limiter: ClientLimiter::new(&config.limits),
-            gate: Gate::new(&config.limits, &config.door),
+            limiter: ClientLimiter::new(&limits),
+            gate: Gate::new(&limits, &config.door),
             limited: names.map(counter).collect(),
             delayed: registry().counter(
                 "postern_delayed_replies_total",
@@ -62,8 +63,9 @@ impl Door {
 
     /// Puts other limits in force.
     pub(super) fn reload(&self, config: &Config) {
-        self.limiter.reload(&config.limits);
-        self.gate.reload(&config.limits, &config.door);
+        let limits = config.limits_of_clients();
+        self.limiter.reload(&limits);
+        self.gate.reload(&limits, &config.door);
     }
 
     fn count(&self, limit: &str) {

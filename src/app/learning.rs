@@ -1,18 +1,21 @@
 //! Joins what learns and what is tried in the shadow with the line that mail takes.
 //!
-//! In: judged mail. Out: lessons and trials, each beside the mail and after its verdict.
+//! In: judged mail, and what people say of mail. Out: lessons and trials, each beside the mail
+//! and after its verdict; histories of senders that moved.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 
-use super::pipeline::Judging;
+use super::pipeline::{Judging, Line};
 use super::start::blocking;
+use crate::admin::Hearing;
 use crate::analysis::bulk::{Bulk, Label};
 use crate::analysis::learning::Teacher;
 use crate::analysis::learning::automatic::Observation;
 use crate::analysis::shadow::{Judge, Opinion, Shadow};
-use crate::analysis::{Likeness, Look};
+use crate::analysis::{Likeness, Look, Statement};
 use crate::cli::Trouble;
 use crate::config::Config;
 use crate::mail::{Class, Disposition, Finding, Judgement, Mail, Order, Verdict};
@@ -27,6 +30,14 @@ pub(super) struct Learning {
     pub(super) likeness: Arc<Likeness>,
     pub(super) teacher: Arc<Teacher>,
     pub(super) shadow: Arc<Shadow>,
+}
+
+/// What people say is heard by the analysis that a reload last put in force.
+impl Hearing for Line {
+    fn hear(&self, statement: &Statement<'_>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.judging.load().analysis.hear(statement, now.as_secs());
+    }
 }
 
 impl Learning {
@@ -56,7 +67,8 @@ impl Learning {
             return;
         }
         let (findings, authenticated) = (&look.findings, &look.authenticated);
-        let observation = Observation { findings, facts: &mail.facts, authenticated };
+        let facts = look.relayed.as_ref().unwrap_or(&mail.facts);
+        let observation = Observation { findings, facts, authenticated };
         self.teacher.observe(mail.id, &mail.content, &observation);
         if let Some(label) = known_bad(judged.judgement()) {
             self.teacher.remember(&mail.content, label);

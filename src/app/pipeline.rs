@@ -85,13 +85,16 @@ impl Pipeline for Line {
 /// History learns what became of a mail.
 fn remember<S>(judging: &Judging, mail: &Mail<S>, stage: &Judged) {
     if let Some(history) = judging.analysis.history() {
-        let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
+        let look = stage.scanned().look();
+        let facts = look.relayed.as_ref().unwrap_or(&mail.facts);
+        let passage = Passage { facts, envelope: &mail.envelope };
         let now_s = mail.facts.received_ms / 1_000;
-        history.record(passage, stage.scanned().look(), stage.judgement(), now_s);
+        history.record(passage, look, stage.judgement(), now_s);
     }
 }
 
-/// The answer to a doubtful mail from a stranger.
+/// The answer to a doubtful mail from a stranger. An own relay is none, whoever is in front
+/// of it: it would only queue the mail and bring it again.
 fn come_again(judging: &Judging, mail: &Mail<Judged>) -> Option<Reply> {
     let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
     let (look, judgement) = (mail.stage().scanned().look(), mail.stage().judgement());

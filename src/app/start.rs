@@ -19,7 +19,7 @@ use super::pipeline::{Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, StoredAccounts, proxied};
 use super::{ballast, outflow, recovery};
-use crate::admin::{self, Desk};
+use crate::admin::{self, Desk, Hearing};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
@@ -103,6 +103,7 @@ impl App {
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
             teacher: Arc::clone(&learning.teacher),
+            hearing: Arc::clone(&line) as Arc<dyn Hearing>,
             shadow: Arc::clone(&learning.shadow),
             reporter: Arc::clone(&reporter),
             bulk: Some(Arc::clone(&rooms.bulk)),

@@ -1,8 +1,9 @@
 //! `postern backup`: the small state of a box in a folder, and back.
 //!
 //! In: a configuration. Out: a folder with the configuration file, the classifier's model, the
-//! tuned weights and an export of the store (accounts, lists, history), and a `MANIFEST` with
-//! the length and CRC-32C of each. Not in it: mail (spool, quarantine, journal), the site's
+//! tuned weights, the key by which digests are signed, imported feeds of digests and an export
+//! of the store (accounts, lists, history), and a `MANIFEST` with the length and CRC-32C of
+//! each. Not in it: mail (spool, quarantine, journal), the site's
 //! rule folders and certificates, which are files of the operator's already. Works with a
 //! running box or without one; restoring needs the box stopped, checks everything before it
 //! writes anything, and replaces what is there only when told to.
@@ -21,6 +22,7 @@ use super::control::Control;
 use super::exit::{Exit, Trouble};
 use super::model;
 use crate::admin::api::Exported;
+use crate::analysis::bulk::{FEEDS_DIR, KEY_FILE, is_feed_file};
 use crate::analysis::classifier::MODEL_FILE;
 use crate::analysis::weights::TUNED_FILE;
 use crate::config::Config;
@@ -31,6 +33,8 @@ const CONFIG: &str = "postern.toml";
 const STORE: &str = "store.export";
 /// Of the folder's form.
 const FORM: u32 = 1;
+/// Whole files of the data directory.
+const KEPT: [&str; 3] = [MODEL_FILE, TUNED_FILE, KEY_FILE];
 
 /// `postern backup`.
 #[derive(Debug, Args)]
@@ -141,11 +145,14 @@ fn create(config_file: &Path, out: &Path) -> Result<Exit, Trouble> {
         Ok::<(), Trouble>(())
     };
     keep(CONFIG, read(config_file)?)?;
-    for name in [MODEL_FILE, TUNED_FILE] {
+    for name in KEPT {
         let file = config.system.data_dir.join(name);
         if file.exists() {
             keep(name, read(&file)?)?;
         }
+    }
+    for (name, file) in feeds(&config.system.data_dir)? {
+        keep(&name, read(&file)?)?;
     }
     if let Some(export) = export_store(&config)? {
         keep(STORE, export)?;
@@ -162,6 +169,27 @@ fn create(config_file: &Path, out: &Path) -> Result<Exit, Trouble> {
     let names: Vec<&str> = manifest.files.keys().map(String::as_str).collect();
     say!("{}: {}", out.display(), names.join(", "));
     Ok(Exit::Ok)
+}
+
+/// Imported feeds. In a backup they lie flat beside the rest.
+fn feeds(data_dir: &Path) -> Result<Vec<(String, PathBuf)>, Trouble> {
+    let dir = data_dir.join(FEEDS_DIR);
+    let unreadable = |error| Trouble::Input { file: dir.clone(), error };
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut feeds = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_feed_file(&name) && entry.path().is_file() {
+            feeds.push((name, entry.path()));
+        }
+    }
+    feeds.sort();
+    Ok(feeds)
 }
 
 /// The store as octets: from the running box, or straight from the disk.
@@ -211,12 +239,14 @@ fn restore(config_file: &Path, folder: &Path, existing: Existing) -> Result<Exit
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     written(data_dir, made)?;
     let _lock = stopped(data_dir)?;
-    let targets: Vec<(&str, PathBuf)> = [MODEL_FILE, TUNED_FILE]
-        .into_iter()
-        .map(|name| (name, data_dir.join(name)))
-        .chain([(CONFIG, config_file.to_owned())])
-        .filter(|(name, _)| files.contains_key(*name))
-        .collect();
+    let target = |name: &str| match name {
+        STORE => None,
+        CONFIG => Some(config_file.to_owned()),
+        name if is_feed_file(name) => Some(data_dir.join(FEEDS_DIR).join(name)),
+        name => Some(data_dir.join(name)),
+    };
+    let targets: Vec<(&str, PathBuf)> =
+        files.keys().filter_map(|name| Some((name.as_str(), target(name)?))).collect();
     let has_store = files.contains_key(STORE);
     if existing == Existing::Kept {
         let same =
@@ -232,6 +262,10 @@ fn restore(config_file: &Path, folder: &Path, existing: Existing) -> Result<Exit
     }
     if has_store {
         restore_store(data_dir, &folder.join(STORE))?;
+    }
+    if targets.iter().any(|(name, _)| is_feed_file(name)) {
+        let dir = data_dir.join(FEEDS_DIR);
+        written(&dir, DirBuilder::new().recursive(true).mode(0o700).create(&dir))?;
     }
     for (name, file) in &targets {
         if let Some(octets) = files.get(*name) {
@@ -255,7 +289,10 @@ fn checked(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Trouble> {
     let mut files = BTreeMap::new();
     for (name, listed) in manifest.files {
         // A manifest names no paths.
-        if ![CONFIG, MODEL_FILE, TUNED_FILE, STORE].contains(&name.as_str()) {
+        let is_part = [CONFIG, STORE].contains(&name.as_str())
+            || KEPT.contains(&name.as_str())
+            || is_feed_file(&name);
+        if !is_part {
             return Err(bad(format!("{name} is no part of a backup")));
         }
         let octets = read(&folder.join(&name))?;
@@ -302,7 +339,11 @@ fn restore_store(data_dir: &Path, export: &Path) -> Result<(), Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::bulk::SiteKey;
     use crate::analysis::classifier::{Classifier, LearningLimits};
+
+    /// In the data directory.
+    const FEED: &str = "feeds/0123456789abcdef.digests";
 
     fn setup(dir: &Path) -> PathBuf {
         let file = dir.join("postern.toml");
@@ -323,6 +364,11 @@ mod tests {
         fs::write(data.join(TUNED_FILE), "[SPAM_CASINO]\nscore = 1.5\n").unwrap();
         let store = Store::open(&data).unwrap();
         store.accounts().add("ann", "long enough, ann", Vec::new()).unwrap();
+        SiteKey::of_site(&data).unwrap();
+        fs::create_dir(data.join(FEEDS_DIR)).unwrap();
+        fs::write(data.join(FEED), "digests").unwrap();
+        // Left by an import that was cut off.
+        fs::write(data.join(format!("{FEED}.new")), "half").unwrap();
         file
     }
 
@@ -336,7 +382,8 @@ mod tests {
         let restored = new.path().join("postern.toml");
         restore(&restored, &folder, Existing::Kept).unwrap();
         assert_eq!(fs::read(&restored).unwrap(), fs::read(&config).unwrap());
-        for name in [MODEL_FILE, TUNED_FILE] {
+        assert!(!folder.join(format!("{FEED}.new")).exists());
+        for name in [MODEL_FILE, TUNED_FILE, KEY_FILE, FEED] {
             let of = |dir: &Path| fs::read(dir.join("data").join(name)).unwrap();
             assert_eq!(of(new.path()), of(old.path()), "{name}");
         }
@@ -357,13 +404,31 @@ mod tests {
         let config = filled(old.path());
         let folder = old.path().join("backup");
         create(&config, &folder).unwrap();
-        for name in [CONFIG, MODEL_FILE, TUNED_FILE, STORE, MANIFEST] {
+        let feed = FEED.rsplit('/').next().unwrap();
+        for name in [CONFIG, MODEL_FILE, TUNED_FILE, KEY_FILE, feed, STORE, MANIFEST] {
             let whole = fs::read(folder.join(name)).unwrap();
             fs::write(folder.join(name), &whole[..whole.len() / 2]).unwrap();
             let refused = restore(&new.path().join("postern.toml"), &folder, Existing::Kept);
             assert!(matches!(refused, Err(Trouble::Data(_))), "{name}: {refused:?}");
             assert_eq!(fs::read_dir(new.path()).unwrap().count(), 0, "{name}");
             fs::write(folder.join(name), whole).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_manifest_names_no_paths() {
+        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let config = filled(old.path());
+        let folder = old.path().join("backup");
+        create(&config, &folder).unwrap();
+        let manifest = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+        for name in ["../evil.digests", "..digests", "x/0123.digests", "lock"] {
+            let listed = Listed::of(b"");
+            let (octets, crc32c) = (listed.octets, listed.crc32c);
+            let more = format!("\n[files.\"{name}\"]\noctets = {octets}\ncrc32c = \"{crc32c}\"\n");
+            fs::write(folder.join(MANIFEST), format!("{manifest}{more}")).unwrap();
+            let refused = restore(&new.path().join("postern.toml"), &folder, Existing::Kept);
+            assert!(matches!(refused, Err(Trouble::Data(_))), "{name}: {refused:?}");
         }
     }
 

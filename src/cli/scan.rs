@@ -1,5 +1,13 @@
 //! `postern scan`: looks into messages in files, as the box would.
+//!
+//! In: files, and a configuration or none. Out: verdict, score and findings of each. A message
+//! in a file does not say how it came, whatever its Received fields claim, so nothing is said
+//! of client, sender and history. With a configuration the lists in DNS are asked about links
+//! and the author's domain, and the running box, which alone reads its store, is asked what it
+//! remembers of texts and files; without a running box only imported feeds are. Nothing is
+//! counted or learned.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,14 +15,18 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::arguments::ScanOrder;
+use super::control::Control;
 use super::exit::{Exit, Trouble};
 use super::messages;
+use super::model;
 use super::progress::Progress;
 use super::render;
-use crate::admin::api::FindingRow;
+use crate::admin::api::{FindingRow, SightingRow, Status};
+use crate::analysis::bulk::{self, Bulk};
 use crate::analysis::{Analysis, Surroundings};
 use crate::config::{Config, Policy};
-use crate::mail::{Role, Verdict};
+use crate::mail::{Finding, Role, Verdict};
+use crate::net::resolver::DnsResolver;
 use crate::policy::{PolicySet, verdict};
 
 /// What is said of one file.
@@ -55,17 +67,26 @@ struct Scanner {
     analysis: Arc<Analysis>,
     policy: PolicySet,
     runtime: tokio::runtime::Runtime,
+    /// Remembers texts and files.
+    running: Option<Control>,
+    /// It was said that what the box remembers is not known.
+    is_told: Cell<bool>,
 }
 
 impl Scanner {
     fn new(config: Option<&Path>) -> Result<Scanner, Trouble> {
         let config = config.map(Config::load).transpose()?;
         let wrong = |error: crate::analysis::rules::RuleError| Trouble::Rules(error.to_string());
+        let running = match &config {
+            Some(config) => running(config)?,
+            None => None,
+        };
         let (analysis, policy) = match &config {
-            Some(config) => (
-                Analysis::new(config, Surroundings::default()).map_err(wrong)?,
-                PolicySet::new(&config.policy),
-            ),
+            Some(config) => {
+                let surroundings = surroundings(config, running.is_some())?;
+                let analysis = Analysis::new(config, surroundings).map_err(wrong)?;
+                (analysis, PolicySet::new(&config.policy))
+            }
             None => (Analysis::shipped().map_err(wrong)?, PolicySet::new(&Policy::default())),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -73,17 +94,82 @@ impl Scanner {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        Ok(Scanner { analysis, policy, runtime })
+        Ok(Scanner { analysis, policy, runtime, running, is_told: Cell::new(false) })
+    }
+
+    /// What the running box remembers of the message.
+    fn seen_before(&self, octets: &[u8]) -> Vec<Finding> {
+        let Some(control) = &self.running else { return Vec::new() };
+        match control.send::<Vec<SightingRow>>("/v1/bulk/look", octets.to_vec()) {
+            Ok(rows) => {
+                let told = |row: SightingRow| bulk::told(&row.name, row.strength, row.detail);
+                let sightings = rows.into_iter().filter_map(told);
+                sightings.map(|sighting| self.analysis.weigh(sighting)).collect()
+            }
+            Err(trouble) => {
+                if !self.is_told.replace(true) {
+                    eprintln!("postern: the box does not say what it remembers: {trouble}");
+                }
+                Vec::new()
+            }
+        }
     }
 
     fn look(&self, file: &Path, octets: Vec<u8>) -> Result<ScanRow, Trouble> {
-        let look = self.runtime.block_on(self.analysis.scan_octets(octets.into(), None));
-        let findings = look.findings;
+        let octets = bytes::Bytes::from(octets);
+        let look = self.runtime.block_on(self.analysis.scan_octets(octets.clone(), None));
+        let mut findings = look.findings;
+        findings.extend(self.seen_before(&octets));
         let (verdict, score) = verdict(&findings, self.policy.terms(Role::Inbound, None));
         let mut findings: Vec<FindingRow> = findings.iter().map(FindingRow::from).collect();
         findings.sort_by(|one, other| other.score.abs().total_cmp(&one.score.abs()));
         Ok(ScanRow { file: file.to_string_lossy().into_owned(), verdict, score, findings })
     }
+}
+
+/// The running box, for what only it can say; none when there is none or it keeps no digests.
+fn running(config: &Config) -> Result<Option<Control>, Trouble> {
+    // What was learned since the model was last written counts, too.
+    let found = model::save(config).and_then(|()| is_running(config));
+    match found {
+        Ok(_) if !config.bulk.enabled => Ok(None),
+        Ok(true) => Ok(Some(Control::at(config)?)),
+        Ok(false) => {
+            eprintln!(
+                "postern: the box is not running: what it remembers of texts and files is not \
+                 asked for"
+            );
+            Ok(None)
+        }
+        Err(trouble) => {
+            eprintln!("postern: what the box remembers is not asked for: {trouble}");
+            Ok(None)
+        }
+    }
+}
+
+fn is_running(config: &Config) -> Result<bool, Trouble> {
+    match Control::at(config)?.one::<Status>("/v1/status") {
+        Ok(_) => Ok(true),
+        Err(Trouble::NotRunning(_)) => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What can be asked without the box's store, which only one process may open.
+fn surroundings(config: &Config, asks_box: bool) -> Result<Surroundings, Trouble> {
+    let mut surroundings = Surroundings::default();
+    if !config.reputation.list.is_empty() {
+        match DnsResolver::new(&config.dns) {
+            Ok(resolver) => surroundings.resolver = Some(Arc::new(resolver)),
+            Err(error) => eprintln!("postern: lists in DNS are not asked: {error}"),
+        }
+    }
+    if config.bulk.enabled && !asks_box {
+        let bulk = Bulk::new(config, None).map_err(|error| Trouble::Refused(error.to_string()))?;
+        surroundings.bulk = Some(bulk);
+    }
+    Ok(surroundings)
 }
 
 fn line(row: &ScanRow) -> String {

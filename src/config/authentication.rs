@@ -28,8 +28,9 @@ pub struct Authentication {
     pub signatures: usize,
     /// Networks for whose clients SPF and reverse names mean nothing; none by default.
     pub exempt: Vec<IpNet>,
-    /// Own servers in front of this box. For mail that they pass on, the client is the one
-    /// that the Received field on top names; none by default.
+    /// Own servers in front of this box. For mail that they pass on, the client that is judged
+    /// is the one that the Received field on top names; the door does not limit them and
+    /// greylisting does not ask them to come back. None by default.
     pub trusted_relays: Vec<IpNet>,
     /// Domains whose ARC seals are believed: what DMARC said where they took the mail counts
     /// when it fails here. Names below them are meant too; none by default.
@@ -107,11 +108,13 @@ impl Authentication {
 
     /// Whether SPF and reverse names are left out for a client.
     pub fn is_exempt(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
         self.exempt.iter().any(|network| network.contains(&client))
     }
 
     /// Whether a client is an own server that passes mail on.
     pub fn is_relay(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
         self.trusted_relays.iter().any(|network| network.contains(&client))
     }
 

@@ -8,7 +8,8 @@ const DAY_S: u64 = 86_400;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
-    /// Whether senders are remembered at all; true.
+    /// Whether senders are remembered at all; true. Greylisting works without it, too, and then
+    /// knows only who came back.
     pub enabled: bool,
     /// What was seen counts half after so many days; 30.
     pub half_life_days: u32,
@@ -18,7 +19,8 @@ pub struct History {
     pub suspicious_from: f32,
     /// Mail from this score counts as bad; 8.
     pub bad_from: f32,
-    /// For so many days after the first start everybody is new, so it is not said of anybody; 7.
+    /// For so many days after the first start everybody is new, so it is not said of anybody,
+    /// and nothing else is made of it; 7.
     pub settle_days: u32,
     /// `[history.greylist]`.
     pub greylist: Greylist,

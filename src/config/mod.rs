@@ -117,6 +117,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The limits for clients. Own relays are exempt like the networks of `limits.exempt`:
+    /// what is wrong with the mail they bring is not their doing.
+    pub fn limits_of_clients(&self) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.exempt.extend(&self.authentication.trusted_relays);
+        limits
+    }
+
     /// Reads and checks a file.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { file: file.to_owned(), error };

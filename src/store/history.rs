@@ -1,5 +1,6 @@
 //! What is remembered of senders: counts of good, suspicious and bad mail that fade, for
-//! networks, domains, senders and pairs of sender and recipient; and whom own users wrote to.
+//! networks, domains, senders and pairs of sender and recipient; whom own users wrote to; and
+//! of which mails somebody spoke.
 //!
 //! In: pushes with a time. Out: [`Standing`]s as of their last push, or faded to a time. What
 //! a key stands for is decided by who asks.
@@ -29,6 +30,8 @@ pub const PER_NETWORK_PER_DAY: f32 = 5.0;
 
 /// Keys in each tree; some 100 octets each on disk.
 const ENTRIES: usize = 500_000;
+/// Mails of which it is remembered that somebody spoke of them.
+const STATEMENTS: usize = 100_000;
 const DAY_S: u64 = 86_400;
 /// What was not seen for so long is a stranger again.
 const KEPT_DAYS: u64 = 180;
@@ -139,6 +142,18 @@ impl Fading for Wrote {
     }
 }
 
+/// Somebody said something of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Said {
+    at_s: u64,
+}
+
+impl Fading for Said {
+    fn keep_until_s(&self) -> u64 {
+        self.at_s + KEPT_DAYS * DAY_S
+    }
+}
+
 /// The trees.
 #[derive(Debug)]
 pub struct SenderHistory {
@@ -147,6 +162,7 @@ pub struct SenderHistory {
     senders: Arc<Behind<Standing>>,
     pairs: Arc<Behind<Standing>>,
     wrote: Arc<Behind<Wrote>>,
+    said: Arc<Behind<Said>>,
     since_s: u64,
     moves: Mutex<Moves>,
 }
@@ -163,12 +179,14 @@ impl SenderHistory {
         let standings =
             |name| Behind::open(db, folder, name, ENTRIES, Surplus::Forgets).map(Arc::new);
         let wrote = Behind::open(db, folder, "history-wrote", ENTRIES, Surplus::Forgets)?;
+        let said = Behind::open(db, folder, "history-said", STATEMENTS, Surplus::Forgets)?;
         Ok(SenderHistory {
             networks: standings("history-networks")?,
             domains: standings("history-domains")?,
             senders: standings("history-senders")?,
             pairs: standings("history-pairs")?,
             wrote: Arc::new(wrote),
+            said: Arc::new(said),
             since_s: since_s(db)?,
             moves: Mutex::default(),
         })
@@ -179,6 +197,7 @@ impl SenderHistory {
         let mut chores: Vec<Arc<dyn Chores>> =
             standings.into_iter().map(|tree| Arc::clone(tree) as Arc<dyn Chores>).collect();
         chores.push(Arc::clone(&self.wrote) as Arc<dyn Chores>);
+        chores.push(Arc::clone(&self.said) as Arc<dyn Chores>);
         chores
     }
 
@@ -219,6 +238,17 @@ impl SenderHistory {
     /// Whether an own user wrote to somebody within a year.
     pub fn has_written(&self, key: &Key, now_s: u64) -> Result<bool, StoreError> {
         Ok(self.wrote.find(key)?.is_some_and(|wrote| wrote.keep_until_s() >= now_s))
+    }
+
+    /// Whether something is said for the first time; from now on it was said.
+    pub fn is_said_first(&self, key: Key, now_s: u64) -> Result<bool, StoreError> {
+        let mut is_first = false;
+        let is_kept = self.said.change(key, |known| {
+            is_first = known.is_none_or(|said| said.keep_until_s() < now_s);
+            known.filter(|_| !is_first).or(Some(Said { at_s: now_s }))
+        })?;
+        // What cannot be remembered could be said for ever.
+        Ok(is_first && is_kept)
     }
 
     fn tree(&self, kind: Kind) -> &Behind<Standing> {

@@ -12,6 +12,7 @@ use super::harness::{Client, Postern, Setup, Sink, free_port, text, wait_for};
 
 const STRANGER: [u8; 4] = [192, 0, 2, 7];
 const NEIGHBOUR: [u8; 4] = [192, 0, 2, 8];
+const OTHER_STRANGER: [u8; 4] = [203, 0, 113, 77];
 const OTHER: [u8; 4] = [198, 51, 100, 1];
 const LISTED: &str = "recipients = \"list\"\naddresses = [\"bob\", \"ann\"]";
 
@@ -341,4 +342,47 @@ fn every_refusal_can_be_asked_about() {
     assert_eq!(unknown.reply().unwrap().code, 220);
     let refused = unknown.say("MAIL FROM:<x@example.test>");
     assert!(doors.tracked(&refused).contains("127.0.0.1"), "{refused}");
+}
+
+#[test]
+fn an_own_relay_is_not_limited_and_who_is_in_front_of_it_is_judged() {
+    let sink = Sink::start();
+    let setup = Setup::new()
+        .next_hop(sink.hop())
+        .recipients(LISTED)
+        .set("limits", "idle_commands = 100000")
+        .set("authentication", "trusted_relays = [\"192.0.2.0/28\"]")
+        .set("history", "settle_days = 0")
+        .set("history.greylist", "mode = \"all\"")
+        .set("lists", "blocked = [\"198.51.100.0/24\"]");
+    let door = "greeting_delay_ms = 0\ntarpit_ms = 0\nunknown_recipients_per_hour = 5\n\
+                inbound = { messages_per_minute_per_network = 3 }";
+    let doors = Doors::with(setup, door);
+    // Some relays know no recipients and pass on every attempt.
+    let mut relay = doors.greeted(STRANGER);
+    assert_eq!(relay.say("MAIL FROM:<a@sender.test>").code, 250);
+    for at in 0..15 {
+        assert_eq!(relay.say(&format!("RCPT TO:<nobody{at}@example.test>")).code, 550);
+    }
+    drop(relay);
+    let send = |received: &str, id: &str| {
+        let sent = [received.as_bytes(), &text::message("relayed", id)].concat();
+        doors.greeted(STRANGER).send("a@sender.test", &["bob@example.test"], &sent)
+    };
+    let fine = "Received: from mail.sender.test (unknown [203.0.113.9]) by relay.example.test\r\n";
+    for at in 0..6 {
+        let reply = send(fine, &format!("relayed{at}@sender.test"));
+        assert_eq!(reply.code, 250, "neither greylisted nor limited: {reply}");
+    }
+    let blocked = fine.replace("203.0.113.9", "198.51.100.7");
+    assert_eq!(send(&blocked, "blocked@sender.test").code, 550);
+    // What the stranger says of hops before it changes nothing.
+    let forged = format!("{blocked}{fine}");
+    assert_eq!(send(&forged, "forged@sender.test").code, 550);
+    assert_eq!(send(&format!("{fine}{blocked}"), "story@sender.test").code, 250);
+    sink.wait(7);
+    // A stranger at the door is asked to come again, whatever relays it names.
+    let mut stranger = doors.greeted(OTHER_STRANGER);
+    assert_eq!(stranger.say("MAIL FROM:<a@sender.test>").code, 250);
+    assert_eq!(stranger.say("RCPT TO:<bob@example.test>").code, 451);
 }

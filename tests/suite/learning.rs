@@ -121,6 +121,60 @@ fn what_is_released_teaches_unless_told_otherwise() {
 }
 
 #[test]
+fn what_is_released_makes_its_sender_known() {
+    let sink = Sink::start();
+    let settings = [
+        ("history", "settle_days = 0"),
+        ("history.greylist", "mode = \"off\""),
+        ("limits", "exempt = []"),
+        // The text must not become good by the release.
+        ("bulk", "enabled = false"),
+    ];
+    let postern = trained(&sink, &settings);
+    let mut random = Random::new(13);
+    let is_new = |id: &str| {
+        let shown = postern.tell(&["quarantine", "show", id]);
+        assert!(shown.contains("CLASSIFIER"), "{shown}");
+        shown.contains("SENDER_NEW")
+    };
+    // The same shop each time; nobody vouches for it, so it is known in this network only.
+    for (act, expected) in [("--no-learn", true), ("--ham", true), ("--no-learn", false)] {
+        send(&postern, &spam(&mut random, 900));
+        let ids = kept(&postern);
+        assert_eq!(is_new(&ids[0]), expected, "before {act}");
+        postern.tell(&["quarantine", "release", act, &ids[0]]);
+        wait_for("an empty quarantine", || {
+            postern.ask(&["quarantine", "list"]).is_empty().then_some(())
+        });
+    }
+    sink.wait(3);
+}
+
+#[test]
+fn scan_asks_the_running_box_what_it_remembers() {
+    let sink = Sink::start();
+    let mut postern = trained(&sink, &[]);
+    let mut random = Random::new(14);
+    let file = postern.setup().dir().join("reported");
+    std::fs::write(&file, ham(&mut random, 830)).unwrap();
+    let name = file.to_str().unwrap();
+    let said = |output: std::process::Output| {
+        assert!(output.status.success());
+        let [out, err] = [output.stdout, output.stderr];
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    };
+    let (before, remarks) = said(postern.cli(&["scan", name]));
+    assert!(!before.contains("NEAR_SPAM") && remarks.is_empty(), "{before}{remarks}");
+    postern.tell(&["report", "spam", name]);
+    let (after, remarks) = said(postern.cli(&["scan", name]));
+    assert!(after.contains("NEAR_SPAM +3.5") && remarks.is_empty(), "{after}{remarks}");
+    postern.terminate();
+    let (alone, remarks) = said(postern.cli(&["scan", name]));
+    assert!(!alone.contains("NEAR_SPAM"), "{alone}");
+    assert!(remarks.contains("the box is not running"), "{remarks}");
+}
+
+#[test]
 fn reports_are_learned_saved_and_outlive_a_kill() {
     let sink = Sink::start();
     let mut postern = trained(&sink, &[]);
@@ -246,9 +300,10 @@ fn a_backup_of_a_running_box_brings_its_accounts_and_lessons_back() {
     std::fs::write(&file, ham(&mut Random::new(12), 820)).unwrap();
     postern.setup().add_user("ann@example.test", "correct horse", &["ann@example.test"]);
     postern.tell(&["report", "spam", file.to_str().unwrap()]);
+    let key = postern.tell(&["bulk", "key"]);
     let folder = postern.setup().dir().join("backup");
     let said = postern.tell(&["backup", "create", "--out", folder.to_str().unwrap()]);
-    for name in ["classifier.model", "postern.toml", "store.export"] {
+    for name in ["bulk.key", "classifier.model", "postern.toml", "store.export"] {
         assert!(said.contains(name), "{said}");
     }
     let restore = ["backup", "restore", "--replace", folder.to_str().unwrap()];
@@ -261,4 +316,5 @@ fn a_backup_of_a_running_box_brings_its_accounts_and_lessons_back() {
     postern.start_again();
     assert_eq!(lessons(&postern), "[1,0]");
     assert!(postern.tell(&["user", "list"]).contains("ann@example.test"));
+    assert_eq!(postern.tell(&["bulk", "key"]), key, "partners know the box again");
 }

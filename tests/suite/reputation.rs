@@ -193,3 +193,24 @@ fn without_a_list_nobody_is_asked() {
     let Some(world) = world("") else { return };
     assert_eq!(send(&world, "192.0.2.7", "a@listed.example").0, 250);
 }
+
+#[test]
+fn scan_asks_lists_about_what_is_in_the_file() {
+    let lists = list("good.test", "client", "\"127.0.0.2\" = 30.0")
+        + &list("senders.test", "sender", "\"127.0.0.0/8\" = 30.0");
+    let Some(world) = world(&lists) else { return };
+    let file = world.postern.setup().dir().join("one.eml");
+    let scan = |author: &str| {
+        // How it came is a story here, whoever tells it.
+        let message = format!(
+            "Received: from x ([192.0.2.7]) by mx.example.test\r\nFrom: {author}\r\n\
+             To: bob@example.test\r\nSubject: lists\r\n\r\nHello.\r\n"
+        );
+        std::fs::write(&file, message).unwrap();
+        world.postern.tell(&["scan", file.to_str().unwrap()])
+    };
+    let listed = scan("a@listed.example");
+    assert!(listed.contains("SENDER_LISTED"), "{listed}");
+    let fine = scan("a@fine.example");
+    assert!(!fine.contains("_LISTED"), "{fine}");
+}

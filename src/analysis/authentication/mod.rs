@@ -17,7 +17,6 @@ mod dkim;
 mod dmarc;
 mod iprev;
 mod keys;
-mod origin;
 mod report;
 mod signatures;
 mod signed;
@@ -40,6 +39,7 @@ pub use dkim::{DkimCheck, DkimResult};
 pub use dmarc::{Alignment, Evaluation, Identifier, Mechanism, PolicyRecord};
 pub use iprev::{Iprev, IprevResult};
 
+use super::origin::{self, Origin};
 use super::{Authenticated, Demand, Dmarc, DmarcPolicy, Passage, Sighting};
 use crate::config::{self, Config, Consequence, OnTemperror};
 use crate::mail::{Domain, EnhancedCode, Order, ReversePath, Role};
@@ -48,7 +48,6 @@ use crate::net::resolver::Resolve;
 use crate::store::dmarc::Observation;
 use authors::{AuthorCheck, Authors, Face, Judged};
 use dmarc::Published;
-use origin::Origin;
 use signatures::Signatures;
 use spf::{Question, Spf, SpfResult};
 

@@ -60,6 +60,12 @@ pub fn imported(data_dir: &Path, key: &FeedKey) -> PathBuf {
     data_dir.join(FEEDS_DIR).join(format!("{}.digests", key.short()))
 }
 
+/// Whether a file in that folder is an imported feed by its name.
+pub fn is_feed_file(name: &str) -> bool {
+    let stem = name.strip_suffix(".digests").unwrap_or_default();
+    !stem.is_empty() && stem.bytes().all(|octet| octet.is_ascii_hexdigit())
+}
+
 /// Reads a feed's file whole, unless it is longer than a feed can be.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, BulkError> {
     let unreadable = |error| BulkError::File { path: path.to_owned(), error };

@@ -29,10 +29,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use digest::{Digests, FileDigest};
-pub use feeds::{imported, read_file};
+pub use feeds::{imported, is_feed_file, read_file};
 pub use key::{KEY_FILE, SiteKey};
 pub use sketch::Sketch;
 pub use table::Label;
@@ -40,15 +41,31 @@ pub use table::Label;
 use super::{Passage, Sighting};
 use crate::config::{Bulk as Settings, Config, Limits};
 use crate::mail::Role;
-use crate::message::Anatomy;
+use crate::message::{self, Anatomy};
 use crate::store::{DigestKind, KeptDigest, Store, StoreError};
 use feed::{FEED_ENTRIES, Feed, FeedEntry, FeedError};
 use feeds::Feeds;
 use table::{Entry, Labels, Table};
 use words::hash_of;
 
+/// All that is seen here.
+const SIGHTINGS: [&str; 6] = [
+    "BULK_SEEN",
+    "BULK_LIST_SEEN",
+    "BULK_MANY_SENDERS",
+    "NEAR_SPAM",
+    "NEAR_HAM",
+    "ATTACHMENT_KNOWN_BAD",
+];
+
+/// What another process says that it saw here; nothing when the name is none of ours.
+pub fn told(name: &str, strength: f32, detail: String) -> Option<Sighting> {
+    let known = SIGHTINGS.into_iter().find(|known| *known == name)?;
+    Some(Sighting::strong(known, strength, detail))
+}
+
 /// Folder of imported feeds in the data directory.
-const FEEDS_DIR: &str = "feeds";
+pub const FEEDS_DIR: &str = "feeds";
 /// Files that reports were about; both exactly and by likeness.
 const FILES: usize = 20_000;
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -149,7 +166,7 @@ impl Bulk {
         let mut feeds = Feeds::new(&config.bulk.feed, &data_dir);
         feeds.refresh(store.as_ref(), now_s);
         Ok(Arc::new(Bulk {
-            settings: Mutex::new((config.bulk.clone(), config.limits.clone())),
+            settings: Mutex::new((config.bulk.clone(), config.limits_of_clients())),
             memory: Mutex::new(memory),
             feeds: Mutex::new(feeds),
             store,
@@ -163,7 +180,7 @@ impl Bulk {
         let mut feeds = Feeds::new(&config.bulk.feed, &self.data_dir);
         feeds.refresh(self.store.as_ref(), seconds(SystemTime::now()));
         *locked(&self.feeds) = feeds;
-        *locked(&self.settings) = (config.bulk.clone(), config.limits.clone());
+        *locked(&self.settings) = (config.bulk.clone(), config.limits_of_clients());
     }
 
     /// Looks whether the like was seen before, and counts it. Without a passage, as for a
@@ -229,6 +246,11 @@ impl Bulk {
         let feeds = locked(&self.feeds);
         let (said, is_exact) = feeds.of_file(&file.sha256, file.sketch.as_ref(), now_s)?;
         Some(judge::of_file_elsewhere(file, &said, is_exact))
+    }
+
+    /// The same for octets, without counting.
+    pub fn look_at(&self, octets: &Bytes, now: SystemTime) -> Vec<Sighting> {
+        self.look(&Anatomy::of(octets, message::Limits::default()), None, now)
     }
 
     /// Somebody said what a message is: policy, quarantine, a scanner, a reader. `now` is when.

@@ -368,7 +368,9 @@ fn every_finding_has_a_weight() {
     let weights = crate::analysis::weights::Weights::shipped().unwrap();
     let own = [crate::mail::Domain::parse("example.test").unwrap()];
     let good = mail("text/xml", "r.xml", PLAIN.as_bytes());
-    for (domain, is_own) in [("mail.Example.test", true), ("bank.test", false), ("example.test.evil.test", false)] {
+    for (domain, is_own) in
+        [("mail.Example.test", true), ("bank.test", false), ("example.test.evil.test", false)]
+    {
         let other = PLAIN.replace("<domain>Example.test<", &format!("<domain>{domain}<"));
         let message = mail("text/xml", "r.xml", other.as_bytes());
         let (sighting, incoming) = look(&settings, &own, &message, NOW_MS);

@@ -273,6 +273,53 @@ fn who_came_back_is_let_in_for_weeks() {
 }
 
 #[test]
+fn a_voucher_opens_the_door_of_one_network_until_it_is_known_for_good_mail() {
+    let (_dir, store, config) = store_and_config("");
+    let history = History::new(&config, Some(&store)).unwrap();
+    let greylist = Greylist::new(&config, Some(history.clone()), Some(&store)).unwrap();
+    let mail = |client: &str, at: u64| {
+        // A customer of a provider who writes under another domain each time.
+        let sender = format!("a@customer{at}.test");
+        let mut mailing = Mailing::new(client, &sender, &["bob@own.test"], 4.0);
+        mailing.judgement.summary.message_id = format!("{at}@big.test");
+        mailing.look.authenticated.vouching = vec![Domain::parse("big.test").unwrap()];
+        mailing
+    };
+    assert!(waits(&greylist, &mail("192.0.2.7", 1), 1_000));
+    assert!(!waits(&greylist, &mail("192.0.2.7", 1), 1_300));
+    assert!(!waits(&greylist, &mail("192.0.2.9", 2), 1_301), "the same network");
+    assert!(waits(&greylist, &mail("198.51.100.7", 3), 1_302), "another customer elsewhere");
+    // After weeks of good mail the provider is believed from anywhere.
+    let start_s = 5_000_000_000;
+    for at in 0..40u64 {
+        let mut good = mail(&format!("203.0.{at}.7"), 100 + at);
+        good.judgement.findings.clear();
+        good.judgement.score = 0.0;
+        history.record(good.passage(), &good.look, &good.judgement, start_s + at * 86_400);
+    }
+    let now_s = start_s + 40 * 86_400;
+    assert!(history.is_good_domain("mail.big.test", now_s));
+    assert!(waits(&greylist, &mail("192.0.2.7", 4), now_s));
+    assert!(!waits(&greylist, &mail("192.0.2.7", 4), now_s + 300));
+    assert!(!waits(&greylist, &mail("198.51.100.99", 5), now_s + 301), "from anywhere");
+}
+
+#[test]
+fn an_own_relay_is_never_asked_to_come_again() {
+    let (_dir, store, mut config) = store_and_config("mode = 'all'");
+    config.authentication.trusted_relays = vec!["192.0.2.0/28".parse().unwrap()];
+    let greylist = Greylist::new(&config, None, Some(&store)).unwrap();
+    let mail = |client| Mailing::new(client, "a@sender.test", &["bob@own.test"], 4.0);
+    for (client, expected) in [("192.0.2.7", false), ("192.0.2.77", true)] {
+        assert_eq!(waits(&greylist, &mail(client), 1_000), expected, "{client}");
+        let (sender, own) = (mail(client).envelope.reverse_path, "bob@own.test".parse().unwrap());
+        let client = client.parse().unwrap();
+        let reply = greylist.at_recipient(Role::Inbound, client, &sender, &own, 1_000);
+        assert_eq!(reply.is_some(), expected, "{client}");
+    }
+}
+
+#[test]
 fn messages_without_an_id_are_known_by_their_body() {
     let (_dir, greylist, _) = greylist("");
     let mail = |body: &str, client: &str, to: &str| {

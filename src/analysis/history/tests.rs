@@ -263,20 +263,22 @@ fn what_people_say_counts_more() {
     let house = Box::new();
     let proven = mail(0.0).proven();
     let look = &proven.look;
-    let say = |feedback| {
+    let say = |house: &Box, mail_id, feedback| {
         let (author, authenticated) = (&look.author, &look.authenticated);
-        house.history.record_feedback(proven.passage(), author, authenticated, feedback, START_S);
+        let said = (Speaker::Operator, feedback);
+        let mail = (mail_id, proven.passage());
+        house.history.record_feedback(mail, author, authenticated, said, START_S);
     };
-    say(Feedback::Unwanted);
-    assert!(strength(&house.look(&proven, 0).0, "HISTORY_BAD") > 1.0);
+    let mail_id = MailId::mint();
+    say(&house, mail_id, Feedback::Unwanted);
+    let once = strength(&house.look(&proven, 0).0, "HISTORY_BAD");
+    assert!(once > 1.0);
+    say(&house, mail_id, Feedback::Unwanted);
+    assert_eq!(strength(&house.look(&proven, 0).0, "HISTORY_BAD"), once, "said already");
+    say(&house, MailId::mint(), Feedback::Unwanted);
+    assert!(strength(&house.look(&proven, 0).0, "HISTORY_BAD") > once);
     let other = Box::new();
-    other.history.record_feedback(
-        proven.passage(),
-        &look.author,
-        &look.authenticated,
-        Feedback::Wanted,
-        START_S,
-    );
+    say(&other, mail_id, Feedback::Wanted);
     assert!(other.look(&proven, 1).1.pair_known);
 }
 
@@ -306,6 +308,7 @@ fn a_new_box_calls_nobody_new() {
             house.history.look(mailing.passage(), &look.author, &look.authenticated, now_s);
         assert_eq!(seen.iter().any(|one| one.name == "SENDER_NEW"), said);
         assert!(acquaintance.is_new_sender);
+        assert_eq!(acquaintance.newness(), said.then_some(true));
     }
 }
 

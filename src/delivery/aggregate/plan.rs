@@ -4,6 +4,7 @@
 //! size after `!` is RFC 7489 section 6.2, which RFC 9989 lets stand in old records.
 
 use crate::mail::{Address, Domain, Host};
+use crate::net::registrable::is_same_organisation;
 use crate::store::dmarc::{Day, Period};
 
 /// Addresses that get the report on one domain; RFC 9990 section 3.5 leaves the limit to us.
@@ -153,12 +154,6 @@ pub fn standing(policy_domain: &Domain, destination: &Destination) -> Standing {
         Ok(question) => Standing::External(question),
         Err(_) => Standing::Impossible,
     }
-}
-
-/// Whether one organisation registered both.
-fn is_same_organisation(one: &str, other: &str) -> bool {
-    let registered = |name| psl::domain_str(name);
-    one == other || registered(one).is_some_and(|found| registered(other) == Some(found))
 }
 
 /// RFC 9990 section 4, steps 6 to 9.
