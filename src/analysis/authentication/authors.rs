@@ -49,7 +49,9 @@ impl Authors {
         };
         let mut domains: Vec<Domain> = Vec::new();
         let mut unjudged = 0;
-        for domain in mailboxes.iter().filter_map(|mailbox| mailbox.address.domain()) {
+        let long = anatomy.domains_of_long_authors(&shown);
+        let named = mailboxes.iter().filter_map(|mailbox| mailbox.address.domain());
+        for domain in named.chain(&long) {
             match domains.contains(domain) {
                 true => {}
                 false if domains.len() < DOMAINS => domains.push(domain.clone()),

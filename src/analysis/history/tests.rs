@@ -154,7 +154,9 @@ fn who_has_a_bad_record_is_known_to_nobody() {
     let say = |mailing: &Mailing, day: u64| {
         let (author, proof) = (&mailing.look.author, &mailing.look.authenticated);
         let now_s = START_S + day * DAY_S;
-        house.history.record_feedback(mailing.passage(), author, proof, Feedback::Wanted, now_s);
+        let (mail, said) =
+            ((MailId::mint(), mailing.passage()), (Speaker::Operator, Feedback::Wanted));
+        house.history.record_feedback(mail, author, proof, said, now_s);
     };
     say(&proven, 0);
     let (seen, _) = house.look(&proven, 1);

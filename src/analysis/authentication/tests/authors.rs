@@ -155,3 +155,13 @@ async fn a_sender_in_the_authors_place_is_judged_and_never_passes() {
         assert_eq!(outcome.demand, None);
     }
 }
+
+/// Nobody can answer to such an address, but its domain stands there for all to see.
+#[tokio::test]
+async fn a_local_part_that_is_too_long_hides_no_domain() {
+    let long = format!("{}@bank.test", "a".repeat(70));
+    for from in [long.clone(), format!("Bank <{long}>")] {
+        let outcome = check(ZONE, "", &FROM_EVIL, message(&from)).await;
+        assert_eq!(consequence(&outcome), Consequence::Reject, "{:?}", names(&outcome));
+    }
+}
