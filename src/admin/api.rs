@@ -57,6 +57,7 @@ pub struct QuarantineRow {
     /// `spam`, `malicious`, …
     pub verdict: String,
     /// Sum of the findings' scores.
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     pub score: f32,
     /// Length of the content.
     pub size_octets: u64,
@@ -68,6 +69,7 @@ pub struct FindingRow {
     /// Upper snake case.
     pub name: String,
     /// Its part of the score.
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     pub score: f32,
     /// In plain words.
     pub detail: String,
@@ -234,6 +236,9 @@ pub struct SourceRow {
     pub quarantined: u64,
     /// Refused because of DMARC.
     pub rejected: u64,
+    /// Of all these, mails in reports whose sender was not authenticated: anybody could have
+    /// written them.
+    pub unauthenticated: u64,
 }
 
 /// A report with its sources.
@@ -383,4 +388,20 @@ pub struct SenderRow {
     pub by: String,
     /// RFC 3339; empty for the configuration's.
     pub since: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_have_two_decimals() {
+        let table = [(4.7_f32, "4.7"), (0.1 + 0.2, "0.3"), (-0.001, "0.0"), (1.005, "1.0")];
+        for (score, shown) in table {
+            let row = FindingRow { name: "X".into(), score, detail: String::new() };
+            let value = serde_json::to_value(&row).unwrap();
+            assert_eq!(value["score"].to_string(), shown);
+            assert!(serde_json::to_string(&row).unwrap().contains(&format!(":{shown},")));
+        }
+    }
 }

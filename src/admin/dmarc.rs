@@ -31,7 +31,7 @@ impl Desk {
         let loaded = self.store.dmarc().received().load(id)?;
         let unknown = || DeskError::Unknown(format!("no DMARC report {id}"));
         let (report, rows) = loaded.ok_or_else(unknown)?;
-        Ok(ReportDetail { row: report_row(&report), sources: sources(&rows) })
+        Ok(ReportDetail { row: report_row(&report), sources: sources_of(&report, &rows) })
     }
 
     /// The sources in all reports on a domain together. Blocks.
@@ -43,7 +43,7 @@ impl Desk {
             if is_on(&report.policy, domain.as_ref())
                 && let Some((_, rows)) = received.load(&report.key())?
             {
-                all.add(&rows);
+                all.add_report(&report, &rows);
             }
         }
         Ok(all.rows())
@@ -167,19 +167,34 @@ fn sources(rows: &[Tally]) -> Vec<SourceRow> {
     sources.rows()
 }
 
-/// Rows summed up by source address.
+fn sources_of(report: &StoredReport, rows: &[Tally]) -> Vec<SourceRow> {
+    let mut sources = Sources::default();
+    sources.add_report(report, rows);
+    sources.rows()
+}
+
+/// Rows summed up by source address: all, and the mails that only those counted for whom
+/// nobody vouches.
 #[derive(Default)]
-struct Sources(BTreeMap<IpAddr, Totals>);
+struct Sources(BTreeMap<IpAddr, (Totals, u64)>);
 
 impl Sources {
     fn add(&mut self, rows: &[Tally]) {
         for tally in rows {
-            self.0.entry(tally.row.source).or_default().add(tally);
+            self.0.entry(tally.row.source).or_default().0.add(tally);
+        }
+    }
+
+    fn add_report(&mut self, report: &StoredReport, rows: &[Tally]) {
+        self.add(rows);
+        for tally in rows.iter().filter(|_| !report.vouched) {
+            let (_, unproven) = self.0.entry(tally.row.source).or_default();
+            *unproven = unproven.saturating_add(tally.count);
         }
     }
 
     fn rows(self) -> Vec<SourceRow> {
-        let row = |(source, totals): (IpAddr, Totals)| SourceRow {
+        let row = |(source, (totals, unauthenticated)): (IpAddr, (Totals, u64))| SourceRow {
             source: source.to_string(),
             messages: totals.mails,
             passed: totals.passed,
@@ -188,9 +203,14 @@ impl Sources {
             aligned_spf: totals.aligned_spf,
             quarantined: totals.quarantined,
             rejected: totals.rejected,
+            unauthenticated,
         };
         let mut rows: Vec<SourceRow> = self.0.into_iter().map(row).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.messages));
+        // What anybody could have written pushes nothing out of sight.
+        rows.sort_by_key(|row| {
+            let proven = row.messages.saturating_sub(row.unauthenticated);
+            std::cmp::Reverse((proven, row.messages))
+        });
         rows.truncate(SOURCES);
         rows
     }

@@ -32,6 +32,9 @@ pub fn apply(lists: &SenderLists, order: &SenderOrder, by: &str) -> Result<Sende
         "forget" => None,
         _ => return Err(SenderError::Misspoken("an act is trust, block or forget".into())),
     };
+    if let Some(why) = entry.too_wide_to_trust().filter(|_| side == Some(Side::Trusted)) {
+        return Err(SenderError::Misspoken(why));
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let listed = match side {

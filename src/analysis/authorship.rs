@@ -15,6 +15,8 @@ use crate::net::registrable::is_same_organisation;
 
 /// The name is somebody else's address, and nobody answers for the author …
 pub(super) const IS_ADDRESS: &str = "AUTHOR_NAME_IS_ADDRESS";
+/// The name holds one beside other words.
+pub(super) const HOLDS_ADDRESS: &str = "AUTHOR_NAME_HOLDS_ADDRESS";
 /// … or somebody does.
 const OTHER_ADDRESS: &str = "AUTHOR_NAME_OTHER_ADDRESS";
 /// Runs of white space in a name longer than this push the address out of sight.
@@ -37,6 +39,7 @@ pub fn look(anatomy: &Anatomy, author: &Authorship) -> Vec<Sighting> {
             }
         }
     }
+    seen.extend(stand_in(anatomy, author));
     seen.extend(unreadable(anatomy, head));
     seen.extend(split_fields(head));
     seen.extend(cut_fields(head));
@@ -67,6 +70,13 @@ fn unclear(why: &'static str, head: &Head) -> Sighting {
     Sighting::new(name, format!("{why}: {}", quoted(value)))
 }
 
+/// From names nobody and Sender does: some readers show it as the author, others show nothing.
+fn stand_in(anatomy: &Anatomy, author: &Authorship) -> Option<Sighting> {
+    let stand_ins = anatomy.stand_ins(author);
+    let first = stand_ins.first()?;
+    Some(Sighting::new("SENDER_WITHOUT_AUTHOR", first.address.to_string()))
+}
+
 /// RFC 5322 section 3.6.2: several authors need a Sender.
 fn several(anatomy: &Anatomy, mailboxes: &[Mailbox]) -> Sighting {
     const SHOWN: usize = 3;
@@ -90,12 +100,15 @@ fn look_at_name(anatomy: &Anatomy, mailbox: &Mailbox, seen: &mut Vec<Sighting>) 
         claim.domain().is_some_and(|domain| !is_same_organisation(domain.as_str(), &own))
     };
     let claimed = claims::addresses_in(name);
+    if claimed.found.is_empty() && anatomy.head().is_some_and(has_bare_at) {
+        seen.push(Sighting::new("AUTHOR_NAME_AT_SIGN", quoted(name.as_bytes())));
+    }
     let Some(claim) = claimed.found.iter().find(is_foreign) else { return };
     let detail = format!("{claim} beside {}", mailbox.address);
     let sight = match () {
         () if is_explained(anatomy, claim, &mailbox.address) => "AUTHOR_NAME_EXPLAINED",
         () if claimed.is_whole => IS_ADDRESS,
-        () => "AUTHOR_NAME_HOLDS_ADDRESS",
+        () => HOLDS_ADDRESS,
     };
     seen.push(Sighting::new(sight, detail));
 }
@@ -112,16 +125,33 @@ pub(super) fn settle(
 ) -> Option<Sighting> {
     let Authorship::One(mailbox) = author else { return None };
     let own = mailbox.address.domain()?.as_str();
-    let vouches = |domain: &Domain| is_same_organisation(domain.as_str(), own);
-    if !authenticated.speaks_for_author() && !authenticated.vouching.iter().any(vouches) {
-        return None;
-    }
     let claimed = claims::addresses_in(&mailbox.display_name);
     let is_deceit = |claim: &Address| {
         !is_ours(own) && claim.domain().is_some_and(|domain| is_ours(domain.as_str()))
     };
-    let claim = claimed.found.first().filter(|claim| claimed.is_whole && !is_deceit(claim))?;
+    // Whole or with a name before it, it is what programs show of somebody's mailbox.
+    if let Some(claim) = claimed.found.first().filter(|claim| is_deceit(claim)) {
+        let detail = format!("{claim}, of this house, beside {}", mailbox.address);
+        return claimed.is_mailbox.then(|| Sighting::new(IS_ADDRESS, detail));
+    }
+    let vouches = |domain: &Domain| is_same_organisation(domain.as_str(), own);
+    if !authenticated.speaks_for_author() && !authenticated.vouching.iter().any(vouches) {
+        return None;
+    }
+    let claim = claimed.found.first().filter(|_| claimed.is_whole)?;
     Some(Sighting::new(OTHER_ADDRESS, format!("{claim} beside {}", mailbox.address)))
+}
+
+/// An at sign in a name that is not in quotes: RFC 5322 section 3.2.3 forbids it there, and
+/// whoever reads on knows that it is no address.
+fn has_bare_at(head: &Head) -> bool {
+    let value = head.first("from").unwrap_or_default();
+    let end = value.iter().rposition(|octet| *octet == b'<').unwrap_or_default();
+    let mut is_quoted = false;
+    value.get(..end).unwrap_or_default().iter().any(|octet| {
+        is_quoted ^= *octet == b'"';
+        *octet == b'@' && !is_quoted
+    })
 }
 
 /// Lists, forms and services speak for somebody and say so: answers go to the address that

@@ -108,7 +108,8 @@ impl Analysis {
     /// Whether a name that is somebody else's address refuses the mail. Own mail is not asked
     /// who vouches for it: the house does.
     fn settle_author(&self, look: &mut Look, passage: Option<Passage<'_>>) {
-        let found = look.findings.iter_mut().find(|one| one.name == authorship::IS_ADDRESS);
+        let may_claim = [authorship::IS_ADDRESS, authorship::HOLDS_ADDRESS];
+        let found = look.findings.iter_mut().find(|one| may_claim.contains(&one.name.as_ref()));
         let (Some(found), Some(passage)) = (found, passage) else { return };
         let is_ours = |host: &str| self.desk.site.is_own(host);
         let author_domain = match &look.author {
@@ -124,6 +125,10 @@ impl Analysis {
             // Among themselves people of the house need no protection.
             Role::Outbound | Role::Submission => authorship::settle(&look.author, &own, |_| false),
         };
+        // A name that holds more than the address is milder than any of its outcomes but one.
+        let settled = settled.filter(|sighting| {
+            found.name == authorship::IS_ADDRESS || sighting.name == authorship::IS_ADDRESS
+        });
         if let Some(sighting) = settled {
             *found = self.desk.weights.weigh(sighting);
         }
@@ -210,9 +215,10 @@ impl Analysis {
             return (None, None);
         }
         let _turn = self.reading.acquire().await.ok();
-        let (settings, octets) = (self.reports.clone(), octets.clone());
+        let (settings, own) = (self.reports.clone(), self.own_domains.clone());
+        let octets = octets.clone();
         let now_ms = now_ms();
-        let work = move || dmarc_reports::look(&settings, &octets, now_ms);
+        let work = move || dmarc_reports::look(&settings, &own, &octets, now_ms);
         tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
     }
 

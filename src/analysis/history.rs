@@ -37,6 +37,8 @@ const DOMAINS: usize = 3;
 const GOOD_AT_MOST: f32 = 3.0;
 /// What bad history may add.
 const BAD_AT_MOST: f32 = 3.0;
+/// Below this grade bad history is not worth a word.
+const NOTICED: f32 = 0.1;
 /// Beyond this grade history speaks clearly.
 const CLEAR: f32 = 0.3;
 
@@ -218,6 +220,10 @@ impl History {
             None => true,
         };
         let (pair, is_correspondent) = self.pair(&keys, passage.envelope, now_s)?;
+        // A few letters to one recipient do not make up for what the same sender did elsewhere.
+        // That an own user wrote first, no sender can bring about.
+        let is_good = grades.good > 0.0 && grades.bad < NOTICED;
+        let pair = if is_good || is_correspondent { pair } else { 0.0 };
         let is_settled = now_s >= self.store.history().since_s() + self.settings.settle_s();
         let acquaintance = Acquaintance {
             is_stranger_possible: true,
@@ -554,7 +560,7 @@ fn sightings(
         sightings.push(Sighting::strong("HISTORY_GOOD", good, &*grades.good_of));
     }
     let bad = (BAD_AT_MOST * grades.bad).min(BAD_AT_MOST);
-    if bad >= 0.3 {
+    if grades.bad >= NOTICED {
         sightings.push(Sighting::strong("HISTORY_BAD", bad, &*grades.bad_of));
     }
     if acquaintance.newness() == Some(true) {

@@ -56,7 +56,7 @@ pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
-use crate::mail::{Content, EnhancedCode, Facts, Finding, Mail, Order, Summary};
+use crate::mail::{Content, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary};
 use crate::message::Authorship;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
@@ -162,6 +162,8 @@ pub struct Analysis {
     /// What recipients are told of strangers.
     banner: Impersonation,
     reports: DmarcReports,
+    /// Of which others may report.
+    own_domains: Vec<Domain>,
     /// Says which servers in front of the box are its own, and how senders are authenticated.
     settings: config::Authentication,
     /// Reports that are being read.
@@ -197,6 +199,7 @@ impl Analysis {
             etiquette: Some(Etiquette::new(config)),
             banner: config.impersonation.clone(),
             reports: config.authentication.reports.clone(),
+            own_domains: config.domain.iter().map(|own| own.name.clone()).collect(),
             settings: config.authentication.clone(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: config.limits.analysis_timeout(),
@@ -221,6 +224,7 @@ impl Analysis {
             etiquette: None,
             banner: Impersonation::default(),
             reports: DmarcReports::default(),
+            own_domains: Vec::new(),
             settings: config::Authentication::default(),
             reading: Semaphore::new(REPORTS_AT_ONCE),
             timeout: limits.analysis_timeout(),

@@ -167,7 +167,7 @@ fn create(config_file: &Path, out: &Path) -> Result<Exit, Trouble> {
     // Last: without it the folder is no backup.
     put(&out.join(MANIFEST), text.as_bytes())?;
     let names: Vec<&str> = manifest.files.keys().map(String::as_str).collect();
-    println!("{}: {}", out.display(), names.join(", "));
+    say!("{}: {}", out.display(), names.join(", "));
     Ok(Exit::Ok)
 }
 
@@ -273,7 +273,7 @@ fn restore(config_file: &Path, folder: &Path, existing: Existing) -> Result<Exit
         }
     }
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    println!("restored: {}", names.join(", "));
+    say!("restored: {}", names.join(", "));
     Ok(Exit::Ok)
 }
 

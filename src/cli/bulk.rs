@@ -39,7 +39,7 @@ impl From<BulkError> for Trouble {
 
 fn key(config: &Path) -> Result<Exit, Trouble> {
     let config = Config::load(config)?;
-    println!("{}", SiteKey::of_site(&config.system.data_dir)?.public());
+    say!("{}", SiteKey::of_site(&config.system.data_dir)?.public());
     Ok(Exit::Ok)
 }
 
@@ -54,7 +54,7 @@ fn export(config: &Path, out: &Path, days: u32) -> Result<Exit, Trouble> {
     replace(out, text.as_bytes())?;
     let entries =
         text.lines().filter(|line| line.starts_with("text ") || line.starts_with("file "));
-    println!("{}: {} digests, good for {days} days", out.display(), entries.count());
+    say!("{}: {} digests, good for {days} days", out.display(), entries.count());
     Ok(Exit::Ok)
 }
 
@@ -78,7 +78,7 @@ fn import(config: &Path, file: &Path) -> Result<Exit, Trouble> {
         match Feed::read(&octets, &feed.key, now_s(), date_of(&place)) {
             Ok(read) => {
                 replace(&place, &octets)?;
-                println!("{}: {} digests of {}", place.display(), read.entries.len(), read.site);
+                say!("{}: {} digests of {}", place.display(), read.entries.len(), read.site);
                 return Ok(Exit::Ok);
             }
             // Another feed's key may fit; any other fault is worth telling.

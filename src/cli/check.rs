@@ -12,7 +12,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     super::rules::weights(Some(&config), &rules)?;
     crate::net::tls::ServerTls::check(&config.tls)
         .map_err(|error| Trouble::Tls(error.to_string()))?;
-    println!(
+    say!(
         "{}: {} listeners, {} domains, {} rules: all good",
         with.config.display(),
         config.listen.len(),
@@ -20,7 +20,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
         rules.rules().len()
     );
     for line in remarks(&config) {
-        println!("note: {line}");
+        say!("note: {line}");
     }
     Ok(Exit::Ok)
 }

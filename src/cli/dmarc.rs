@@ -74,8 +74,13 @@ fn source_lines(sources: &[SourceRow]) -> String {
 }
 
 fn source_line(row: &SourceRow) -> String {
+    let unproven = match row.unauthenticated {
+        0 => String::new(),
+        all if all == row.messages => "; only in reports that are not authenticated".into(),
+        some => format!("; {some} of them only in reports that are not authenticated"),
+    };
     format!(
-        "{:39} {:8} mails: {} passed, {} failed (aligned: DKIM {}, SPF {}); {} quarantined, {} rejected",
+        "{:39} {:8} mails: {} passed, {} failed (aligned: DKIM {}, SPF {}); {} quarantined, {} rejected{unproven}",
         row.source,
         row.messages,
         row.passed,

@@ -3,6 +3,16 @@
 //! `run` is left to the composition root; everything else is done here, against the running
 //! box through its control socket or, where no box is needed, directly.
 
+/// One line on standard output, as `println!`, but a closed pipe is no error.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::render::line(format_args!($($text)*)) };
+}
+
+/// One line on standard error, which may be closed.
+macro_rules! aside {
+    ($($text:tt)*) => { $crate::cli::render::aside(format_args!($($text)*)) };
+}
+
 mod arguments;
 mod backup;
 mod bulk;

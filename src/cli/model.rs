@@ -126,7 +126,7 @@ fn export(config: &Config, out: &Path) -> Result<Exit, Trouble> {
     save(config)?;
     let classifier = read(&config.system.data_dir.join(MODEL_FILE))?;
     classifier.save(out).map_err(|error| Trouble::Output(error.to_string()))?;
-    println!("written: {}", out.display());
+    say!("written: {}", out.display());
     Ok(Exit::Ok)
 }
 
@@ -134,10 +134,10 @@ fn import(config: &Config, file: &Path) -> Result<Exit, Trouble> {
     let classifier = read(file)?;
     let place = config.system.data_dir.join(MODEL_FILE);
     classifier.save(&place).map_err(|error| Trouble::Output(error.to_string()))?;
-    println!("written: {}", place.display());
+    say!("written: {}", place.display());
     match Control::at(config)?.act::<LessonRow>("/v1/model/refresh", &()) {
-        Ok(_) => println!("the running box uses it"),
-        Err(Trouble::NotRunning(_)) => println!("the box is not running; it will use it"),
+        Ok(_) => say!("the running box uses it"),
+        Err(Trouble::NotRunning(_)) => say!("the box is not running; it will use it"),
         Err(trouble) => return Err(trouble),
     }
     Ok(Exit::Ok)

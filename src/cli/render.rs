@@ -1,5 +1,6 @@
 //! Text for a terminal: columns, and peers' words made harmless.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -13,6 +14,16 @@ pub(super) fn harmless(text: &str) -> String {
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|letter| if risky(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// One line on standard output. A reader that has seen enough has closed the pipe.
+pub(super) fn line(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// One line on standard error, of which nobody may be left to read.
+pub(super) fn aside(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints rows, as JSON or as lines made by `line`. A closed pipe is no error.

@@ -51,10 +51,10 @@ fn test(config: Option<&Path>, dirs: &[PathBuf]) -> Result<Exit, Trouble> {
     for trial in trials.iter().filter(|trial| !trial.problems.is_empty()) {
         failed += 1;
         for problem in &trial.problems {
-            println!("{}:{}: {}: {problem}", trial.file, trial.place, trial.id);
+            say!("{}:{}: {}: {problem}", trial.file, trial.place, trial.id);
         }
     }
-    println!("{} rules tried on their examples: {failed} failed", trials.len());
+    say!("{} rules tried on their examples: {failed} failed", trials.len());
     Ok(if failed == 0 { Exit::Ok } else { Exit::No })
 }
 
@@ -62,6 +62,7 @@ fn test(config: Option<&Path>, dirs: &[PathBuf]) -> Result<Exit, Trouble> {
 struct RuleRow<'r> {
     id: &'r str,
     class: crate::mail::Class,
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     score: f32,
     description: &'r str,
     file: &'r str,

@@ -34,6 +34,7 @@ use crate::policy::{PolicySet, verdict};
 struct ScanRow {
     file: String,
     verdict: Verdict,
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     score: f32,
     findings: Vec<FindingRow>,
 }
@@ -50,7 +51,7 @@ pub(super) fn scan(order: &ScanOrder) -> Result<Exit, Trouble> {
                 render::rows(&[row], order.json, line)?;
             }
             Err(error) => {
-                eprintln!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
+                aside!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
                 unreadable = Some(Trouble::Input { file, error });
             }
         }

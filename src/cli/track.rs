@@ -13,7 +13,7 @@ pub(super) fn track(order: &TrackOrder) -> Result<Exit, Trouble> {
     for question in questions(order)? {
         let found = control.found::<Story>(&question)?;
         if !found.is_complete {
-            eprintln!("there may be more: the search ended at its limit of number or time");
+            aside!("there may be more: the search ended at its limit of number or time");
         }
         for story in found.rows {
             if !stories.iter().any(|known| known.mail_id == story.mail_id) {
@@ -22,7 +22,7 @@ pub(super) fn track(order: &TrackOrder) -> Result<Exit, Trouble> {
         }
     }
     if stories.is_empty() {
-        eprintln!("no message is known by that");
+        aside!("no message is known by that");
         // A program that asks for a list gets an empty one.
         return Ok(if order.listing.json { Exit::Ok } else { Exit::No });
     }

@@ -31,7 +31,7 @@ pub(super) fn train(order: &TrainOrder) -> Result<Exit, Trouble> {
         Trouble::Output(format!("{} cannot be made: {error}", data_dir.display()))
     })?;
     let (examples, unreadable) = examples(&ham, &spam);
-    eprintln!("learning from {} messages", examples.len());
+    aside!("learning from {} messages", examples.len());
     let classifier = Classifier::blank(LearningLimits::default());
     let report = classifier.train(&examples, now_s()).map_err(trouble)?;
     let path = data_dir.join(MODEL_FILE);
@@ -101,7 +101,7 @@ fn examples(ham: &[PathBuf], spam: &[PathBuf]) -> (Vec<Example>, usize) {
         match features(file) {
             Ok(features) => examples.push(Example { features, label }),
             Err(error) => {
-                eprintln!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
+                aside!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
                 unreadable += 1;
             }
         }
@@ -120,19 +120,19 @@ fn features(file: &Path) -> std::io::Result<Features> {
 
 fn tell(report: &TrainingReport, path: &Path, unused: usize, unreadable: usize) {
     let TrainingReport { spam, ham, spam_right, ham_right } = report;
-    println!("learned from {ham} ham and {spam} spam");
+    say!("learned from {ham} ham and {spam} spam");
     if unused > 0 {
-        println!("left out: {unused} files, because {MOST_EXAMPLES} messages are used at most");
+        say!("left out: {unused} files, because {MOST_EXAMPLES} messages are used at most");
     }
     if unreadable > 0 {
-        println!("left out: {unreadable} files that could not be read");
+        say!("left out: {unreadable} files that could not be read");
     }
-    println!(
+    say!(
         "tried on messages that were kept from it: {ham_right} of {ham} ham and {spam_right} of \
          {spam} spam were recognised"
     );
-    println!("written: {}", path.display());
-    println!("a running box uses it after the next reload (SIGHUP), `postern scan --config` now");
+    say!("written: {}", path.display());
+    say!("a running box uses it after the next reload (SIGHUP), `postern scan --config` now");
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(super) fn tune(order: &TuneOrder) -> Result<Exit, Trouble> {
         let file = config.system.data_dir.join(TUNED_FILE);
         write(&analysis, &knobs, &fit, &file, fitted.len())?;
     } else {
-        println!("nothing was written; --write puts these weights in force");
+        say!("nothing was written; --write puts these weights in force");
     }
     Ok(Exit::Ok)
 }
@@ -115,7 +115,7 @@ fn look(
             Ok(octets) if !octets.is_empty() => octets,
             Ok(_) => continue,
             Err(error) => {
-                eprintln!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
+                aside!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
                 continue;
             }
         };
@@ -204,15 +204,15 @@ fn tell(knobs: &[Knob], fit: &Fit, held_out: &[Row], terms: &Terms) {
     let before = rates(held_out, &start, &thresholds);
     let after = rates(held_out, &fit.weights, &thresholds);
     let [ham, spam] = before.all;
-    println!("measured on {ham} ham and {spam} spam that were kept from the fit");
-    println!(
+    say!("measured on {ham} ham and {spam} spam that were kept from the fit");
+    say!(
         "the classifier's part is by models that had not seen the message; the model in force is not used"
     );
     let percent = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
     let line = |what: &str, at: usize, pick: fn(&[usize; 2]) -> usize, of: usize| {
         let value = |rates: &Rates| rates.over.get(at).map_or(0, pick);
         let (was, is) = (value(&before), value(&after));
-        println!(
+        say!(
             "  {what:40} before {:6.2} % ({was} of {of})   after {:6.2} % ({is} of {of})",
             percent(was, of),
             percent(is, of)
@@ -224,23 +224,20 @@ fn tell(knobs: &[Knob], fit: &Fit, held_out: &[Row], terms: &Terms) {
     }
     for (at, rate) in ["0.1 %", "1 %"].into_iter().enumerate() {
         let value = |rates: &Rates| rates.caught.get(at).copied().unwrap_or(0);
-        println!(
+        say!(
             "  {:40} before {:6.2} %   after {:6.2} %",
             format!("spam caught at {rate} false positives"),
             percent(value(&before), spam),
             percent(value(&after), spam)
         );
     }
-    println!(
-        "  {:40} before {:.5}   after {:.5}",
-        "area under the ROC curve", before.auc, after.auc
-    );
+    say!("  {:40} before {:.5}   after {:.5}", "area under the ROC curve", before.auc, after.auc);
     let mut changed: Vec<(&Knob, f64)> = changes(knobs, fit).collect();
     let size = |(knob, weight): &(&Knob, f64)| (weight - knob.weight).abs();
     changed.sort_by(|one, other| size(other).total_cmp(&size(one)));
-    println!("{} of {} weights change, most of all:", changed.len(), knobs.len());
+    say!("{} of {} weights change, most of all:", changed.len(), knobs.len());
     for (knob, weight) in changed.into_iter().take(20) {
-        println!("  {:36} {:+.2} -> {weight:+.2}", knob.name, knob.weight);
+        say!("  {:36} {:+.2} -> {weight:+.2}", knob.name, knob.weight);
     }
 }
 
@@ -274,8 +271,8 @@ fn write(
         .check_weights(&text, &file.display().to_string())
         .map_err(|error| Trouble::Software(anyhow::anyhow!("{error}")))?;
     backup::put(file, text.as_bytes())?;
-    println!("written: {} ({} weights)", file.display(), tuned.len());
-    println!("a running box uses it after the next reload (SIGHUP)");
+    say!("written: {} ({} weights)", file.display(), tuned.len());
+    say!("a running box uses it after the next reload (SIGHUP)");
     Ok(())
 }
 

@@ -96,7 +96,7 @@ fn add(config: &Config, order: &AccountOrder) -> Result<Exit, Trouble> {
         }
         other => other?,
     };
-    println!("account {} may send as {}", render::harmless(&row.name), row.addresses.join(", "));
+    say!("account {} may send as {}", render::harmless(&row.name), row.addresses.join(", "));
     Ok(Exit::Ok)
 }
 
@@ -108,7 +108,7 @@ fn remove(config: &Config, name: &str) -> Result<Exit, Trouble> {
         }
         other => drop(other?),
     }
-    println!("account {} removed", render::harmless(name));
+    say!("account {} removed", render::harmless(name));
     Ok(Exit::Ok)
 }
 

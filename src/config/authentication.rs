@@ -19,7 +19,8 @@ pub struct Authentication {
     /// by default. Results that others claim to have found under this name are removed.
     pub authserv_id: Option<Domain>,
     /// For all checks of one mail together, in seconds; 10 by default. What is not known by
-    /// then counts as DNS trouble.
+    /// then counts as DNS trouble. The DMARC records of authors are asked for from the start,
+    /// beside SPF and DKIM, and a quarter is kept for questions of alignment.
     pub timeout_s: u64,
     /// What becomes of mail when DNS trouble keeps a check from ending: `accept` (the default;
     /// the trouble is a finding) or `defer` (451, the sender tries again).

@@ -1,7 +1,7 @@
 //! What the shape of the file cannot say: contradictions between values.
 
 use super::error::Contradiction;
-use super::{AttachmentRule, Config, Party, RecipientCheck, SenderEntry};
+use super::{AttachmentRule, Config, Party, RecipientCheck};
 use crate::mail::Role;
 
 type Checked = Result<(), Contradiction>;
@@ -446,14 +446,8 @@ fn lists(config: &Config) -> Checked {
             let what = format!("{both} is both trusted and blocked for {whose}");
             return wrong(both.to_string(), what);
         }
-        let is_wide = |entry: &&SenderEntry| match entry {
-            SenderEntry::Domain(domain) | SenderEntry::DomainTree(domain) => {
-                !domain.as_str().contains('.')
-            }
-            SenderEntry::Address(_) | SenderEntry::Network(_) => false,
-        };
-        if let Some(wide) = trusted.iter().find(is_wide) {
-            let what = format!("{wide} would trust a whole top-level domain");
+        let wide = trusted.iter().find_map(|entry| Some((entry, entry.too_wide_to_trust()?)));
+        if let Some((wide, what)) = wide {
             return wrong(wide.to_string(), what);
         }
         if !named.insert(whose.clone()) {

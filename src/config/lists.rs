@@ -83,6 +83,25 @@ impl SenderEntry {
         address.to_string().to_lowercase().parse().ok().map(SenderEntry::Address)
     }
 
+    /// Why trusting it would be a slip of the pen: it names more than one organisation.
+    pub fn too_wide_to_trust(&self) -> Option<String> {
+        let (domain, is_tree) = match self {
+            SenderEntry::Domain(domain) => (domain.as_str(), false),
+            SenderEntry::DomainTree(domain) => (domain.as_str(), true),
+            SenderEntry::Address(_) | SenderEntry::Network(_) => return None,
+        };
+        match () {
+            () if !domain.contains('.') => {
+                Some(format!("{self} would trust a whole top-level domain"))
+            }
+            // Mail from a registry's own name is one organisation's, what lies below is not.
+            () if is_tree && is_open_suffix(domain) => Some(format!(
+                "{self} would trust everybody who has a name below {domain}, which anybody can get"
+            )),
+            () => None,
+        }
+    }
+
     /// The entry for a network of this length around a client.
     pub fn of_client(client: IpAddr, prefix_len: u8) -> Option<SenderEntry> {
         IpNet::new(client, prefix_len).ok().map(|network| SenderEntry::Network(network.trunc()))
@@ -121,6 +140,17 @@ impl FromStr for SenderEntry {
             Err(error) => Err(bad(&error.to_string())),
         }
     }
+}
+
+/// Registries that give names only to those of their kind, such as `nhs.uk` and `gov.au`.
+const CLOSED: [&str; 11] =
+    ["gov", "gob", "gouv", "govt", "mil", "mod", "nhs", "police", "ac", "edu", "parliament"];
+
+/// Below which strangers hold names: a public suffix (publicsuffix.org), of a registry or of
+/// somebody who hosts others.
+fn is_open_suffix(domain: &str) -> bool {
+    let is_suffix = psl::suffix_str(domain) == Some(domain);
+    is_suffix && !domain.split('.').next().is_some_and(|label| CLOSED.contains(&label))
 }
 
 /// A list for half of the Internet is a slip of the pen.
@@ -172,6 +202,28 @@ mod tests {
             let entry: SenderEntry = text.parse().unwrap();
             assert_eq!(entry.to_string(), shown);
             assert_eq!(shown.parse(), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn what_names_strangers_is_not_trusted() {
+        let table = [
+            ("@com", true),
+            ("@.com", true),
+            ("@.de", true),
+            ("@.co.uk", true),
+            ("@.github.io", true),
+            ("@github.io", false),
+            ("@.nhs.uk", false),
+            ("@.ac.uk", false),
+            ("@.example.co.uk", false),
+            ("@partner.test", false),
+            ("ann@partner.test", false),
+            ("10.0.0.0/8", false),
+        ];
+        for (text, refused) in table {
+            let entry: SenderEntry = text.parse().unwrap();
+            assert_eq!(entry.too_wide_to_trust().is_some(), refused, "{text}");
         }
     }
 

@@ -23,6 +23,7 @@ pub struct FindingNote {
     /// For example `SPF_FAIL`.
     pub name: String,
     /// Its part in the sum.
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     pub score: f32,
     /// Where and what.
     pub detail: String,
@@ -56,6 +57,7 @@ pub enum Event {
         /// What it is.
         verdict: Verdict,
         /// Sum of the findings.
+        #[serde(serialize_with = "crate::mail::two_decimals")]
         score: f32,
         /// Why.
         findings: Vec<FindingNote>,

@@ -22,4 +22,4 @@ pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};
-pub use verdict::{Class, Disposition, Finding, Judgement, Order, Verdict};
+pub use verdict::{Class, Disposition, Finding, Judgement, Order, Verdict, two_decimals};

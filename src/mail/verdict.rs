@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Reply, Summary};
 
@@ -63,6 +63,16 @@ impl fmt::Display for Class {
             Class::Policy => "policy",
             Class::Notice => "notice",
         })
+    }
+}
+
+/// Writes a score for people as they would: sums of binary fractions have more digits than
+/// sense. Forms that only programs read keep it as it is.
+pub fn two_decimals<S: Serializer>(score: &f32, out: S) -> Result<S::Ok, S::Error> {
+    match out.is_human_readable() {
+        // Adding nothing makes a negative zero a plain one.
+        true => out.serialize_f64((f64::from(*score) * 100.0).round() / 100.0 + 0.0),
+        false => out.serialize_f32(*score),
     }
 }
 

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use super::anatomy::Anatomy;
 use super::head::Head;
 use super::words;
-use crate::mail::Address;
+use crate::mail::{Address, Domain};
 use list::{Entry, List};
 
 /// Longer From fields are not looked into: no author needs them.
@@ -56,6 +56,33 @@ impl Anatomy {
     pub fn author(&self) -> Authorship {
         let Some(head) = self.head() else { return Authorship::Absent };
         author_of(head)
+    }
+
+    /// The domains of authors whose local part is longer than is allowed: everything else of
+    /// the address is clear, and every reader shows it.
+    pub fn domains_of_long_authors(&self, author: &Authorship) -> Vec<Domain> {
+        let is_long = *author == Authorship::Unclear(doubt::LONG_LOCAL);
+        let Some(value) = self.head().filter(|_| is_long).and_then(|head| head.first("from"))
+        else {
+            return Vec::new();
+        };
+        let line = unfold(value);
+        let domain = |entry: &Entry<'_>| {
+            let raw = entry.address_text()?;
+            let at = memchr::memrchr(b'@', &raw)?;
+            let host = std::str::from_utf8(raw.get(at + 1..)?).ok()?;
+            Domain::parse(host.trim()).ok()
+        };
+        List::read(&line).entries.iter().filter_map(domain).collect()
+    }
+
+    /// Whom readers show when From names nobody: the mailboxes of Sender. Empty when there is an
+    /// author, or something that may be one.
+    pub fn stand_ins(&self, author: &Authorship) -> Vec<Mailbox> {
+        match author {
+            Authorship::Absent | Authorship::Unclear(doubt::NO_ADDRESS) => self.mailboxes("sender"),
+            Authorship::One(_) | Authorship::Several(_) | Authorship::Unclear(_) => Vec::new(),
+        }
     }
 
     /// The mailboxes of all fields of a name, those of groups among them. What cannot be read

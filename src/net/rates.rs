@@ -153,9 +153,10 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
-    /// Empties the key's bucket, and keeps it empty for so long.
+    /// Empties the key's bucket, and keeps it empty for exactly so long: then there is one in
+    /// it, however slowly it fills.
     pub fn drain(&mut self, key: K, rate: Rate, hold: Duration, now: Instant) {
-        let debt = self.debt(&key, now).max(rate.window.saturating_add(hold));
+        let debt = rate.window.saturating_add(hold).saturating_sub(rate.price(1));
         self.owe(key, debt, now);
     }
 
@@ -240,8 +241,15 @@ mod tests {
         let mut buckets = Buckets::new(10);
         let start = Instant::now();
         buckets.drain("a", rate, Duration::from_secs(600), start);
-        assert!(buckets.take("a", 1, rate, after(start, 600_000)).is_err());
-        assert!(buckets.take("a", 1, rate, after(start, 601_000)).is_ok());
+        assert!(buckets.take("a", 1, rate, after(start, 599_999)).is_err());
+        assert!(buckets.take("a", 1, rate, after(start, 600_000)).is_ok());
+        assert!(buckets.take("a", 1, rate, after(start, 600_000)).is_err(), "there was one");
+        // A bucket that fills slowly is no longer empty than it was told to be.
+        let slow = Rate::an_hour(8).unwrap();
+        buckets.take("b", 8, slow, start).unwrap();
+        buckets.drain("b", slow, Duration::from_secs(10), start);
+        assert!(buckets.wait(&"b", 1, slow, after(start, 9_999)).is_some());
+        assert_eq!(buckets.wait(&"b", 1, slow, after(start, 10_000)), None);
     }
 
     /// Somebody spends a little under many keys: who is in debt stays remembered.

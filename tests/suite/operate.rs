@@ -166,3 +166,22 @@ fn the_shipped_rules_pass_their_own_examples() {
         + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
 }
+
+/// `postern check … | head -1`: who has read enough closes the pipe.
+#[test]
+fn a_closed_pipe_ends_a_command_quietly() {
+    let setup = Setup::new();
+    setup.write();
+    let config = setup.file();
+    let config = config.to_str().unwrap();
+    for arguments in [&["check", "--config", config][..], &["rules", "test"], &["rules", "list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = super::harness::postern::program();
+        let child = command.args(arguments).stdout(writer).stderr(std::process::Stdio::piped());
+        let output = child.spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.is_empty(), "{arguments:?}: {said}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -3,9 +3,13 @@
 //! In: the author's domain and the identifiers that SPF and DKIM left. Out: [`Evaluation`]:
 //! result, the record that was found, what it asks for. Policies and organisations are found
 //! by walking the tree of names, at most eight questions a name; no list of suffixes is asked.
-//! DNS trouble is `Temporary`: neither a pass nor a failure may come of it.
+//! DNS trouble is `Temporary`: neither a pass nor a failure may come of it. Only trouble with
+//! the record itself or with an identifier of the author's own organisation counts: what a
+//! stranger adds to a mail cannot keep it from failing.
 
 use std::collections::HashMap;
+
+use tokio::time::{Instant, timeout};
 
 use crate::analysis::{Dmarc, DmarcPolicy};
 use crate::mail::Domain;
@@ -150,85 +154,141 @@ fn uris(list: &str) -> Vec<String> {
     uris.take(REPORT_ADDRESSES).map(str::to_owned).collect()
 }
 
-/// One evaluation; what was found on the way is kept for its duration.
-pub(super) struct Walk<'a> {
-    resolver: &'a dyn Resolve,
-    /// Records from the name itself upwards.
-    walked: HashMap<Domain, Vec<PolicyRecord>>,
+/// What a domain publishes for mail in its name: known before anything is known of a mail, so
+/// that nothing in the mail can keep the question waiting.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    author: Domain,
+    organisation: Domain,
+    record: Option<PolicyRecord>,
+    /// What the record asks for this author, or why that cannot be told.
+    asked: Result<DmarcPolicy, String>,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(resolver: &'a dyn Resolve) -> Walk<'a> {
-        Walk { resolver, walked: HashMap::new() }
+impl Published {
+    /// Asks for it; section 4.10.
+    pub(super) async fn of(resolver: &dyn Resolve, author: &Domain) -> Result<Published, String> {
+        let mut walk = Walk::new(resolver);
+        let walked = walk.walk(author).await?;
+        let organisation = organisation(&walked, author);
+        let record = policy_record(&walked, author, &organisation).cloned();
+        let asked = match &record {
+            Some(record) => walk.asked(record, author).await,
+            None => Ok(DmarcPolicy::None),
+        };
+        Ok(Published { author: author.clone(), organisation, record, asked })
     }
 
-    /// Section 5.3.
-    pub(super) async fn evaluate(
-        mut self,
-        author: &Domain,
+    fn strictness(&self, mechanism: Mechanism) -> Alignment {
+        let of = self.record.as_ref().and_then(|record| match mechanism {
+            Mechanism::Dkim => record.dkim,
+            Mechanism::Spf => record.spf,
+        });
+        of.unwrap_or(Alignment::Relaxed)
+    }
+
+    /// Section 5.3. Those that passed are looked at first, and when one of them speaks for the
+    /// author the others do not matter. Each question about an identifier has its share of the
+    /// time until the deadline.
+    pub(super) async fn judge(
+        &self,
+        resolver: &dyn Resolve,
         identifiers: &[Identifier],
+        deadline: Instant,
     ) -> Evaluation {
-        let mut evaluation = Evaluation {
+        let mut evaluation = Evaluation::default();
+        let mut walk = Walk::new(resolver);
+        for passed in [true, false] {
+            let mut left = identifiers.iter().filter(|one| one.passed == passed).count();
+            for identifier in identifiers.iter().filter(|one| one.passed == passed) {
+                let time = deadline.saturating_duration_since(Instant::now());
+                let share = time / u32::try_from(left).unwrap_or(u32::MAX).max(1);
+                left = left.saturating_sub(1);
+                match timeout(share, walk.is_aligned(identifier, self)).await {
+                    Ok(Ok(false)) => {}
+                    Ok(Ok(true)) => evaluation.align(identifier),
+                    Ok(Err(why)) => evaluation.why = why,
+                    Err(_) => evaluation.why = "no answer in time".into(),
+                }
+            }
+            if evaluation.is_vouched() {
+                break;
+            }
+        }
+        self.conclude(evaluation)
+    }
+
+    fn conclude(&self, mut evaluation: Evaluation) -> Evaluation {
+        let vouched = evaluation.is_vouched();
+        if vouched {
+            evaluation.why.clear();
+        }
+        let Some(record) = &self.record else { return evaluation };
+        evaluation.record = Some(record.clone());
+        evaluation.asked = match &self.asked {
+            Ok(asked) => *asked,
+            Err(why) => {
+                if !vouched && evaluation.why.is_empty() {
+                    evaluation.why.clone_from(why);
+                }
+                record.policy
+            }
+        };
+        evaluation.result = match vouched {
+            true => Dmarc::Pass,
+            false if evaluation.why.is_empty() => Dmarc::Fail(evaluation.asked),
+            // Section 5.3.6: what might have passed has not failed.
+            false => Dmarc::Temporary,
+        };
+        evaluation
+    }
+}
+
+impl Default for Evaluation {
+    /// Nothing published, nothing found.
+    fn default() -> Evaluation {
+        Evaluation {
             result: Dmarc::None,
             record: None,
             asked: DmarcPolicy::None,
             aligned_dkim: false,
             aligned_spf: false,
             why: String::new(),
-        };
-        if let Err(why) = self.fill(&mut evaluation, author, identifiers).await {
-            evaluation.result = Dmarc::Temporary;
-            evaluation.why = why;
         }
-        evaluation
+    }
+}
+
+impl Evaluation {
+    /// What the domain publishes could not be learned.
+    pub(super) fn in_the_dark(why: String) -> Evaluation {
+        Evaluation { result: Dmarc::Temporary, why, ..Evaluation::default() }
     }
 
-    async fn fill(
-        &mut self,
-        evaluation: &mut Evaluation,
-        author: &Domain,
-        identifiers: &[Identifier],
-    ) -> Result<(), String> {
-        let walked = self.walk(author).await?;
-        let organisation = organisation(&walked, author);
-        let record = policy_record(&walked, author, &organisation);
-        let strictness = |mechanism| {
-            let of = record.and_then(|record| match mechanism {
-                Mechanism::Dkim => record.dkim,
-                Mechanism::Spf => record.spf,
-            });
-            of.unwrap_or(Alignment::Relaxed)
-        };
-        let mut waiting = None;
-        for identifier in identifiers {
-            let alignment = strictness(identifier.mechanism);
-            let aligned =
-                match self.is_aligned(&identifier.domain, author, &organisation, alignment).await {
-                    Ok(aligned) => aligned,
-                    Err(why) => {
-                        waiting = Some(why);
-                        continue;
-                    }
-                };
-            match (aligned, identifier.passed, identifier.mechanism) {
-                (false, ..) => {}
-                (true, true, Mechanism::Dkim) => evaluation.aligned_dkim = true,
-                (true, true, Mechanism::Spf) => evaluation.aligned_spf = true,
-                (true, false, _) => {
-                    waiting = Some(format!("{} could not be checked", identifier.domain))
-                }
-            }
+    /// Whether somebody answers for the author.
+    pub fn is_vouched(&self) -> bool {
+        self.aligned_dkim || self.aligned_spf
+    }
+
+    /// Of an identifier of the author's organisation.
+    fn align(&mut self, identifier: &Identifier) {
+        match (identifier.passed, identifier.mechanism) {
+            (true, Mechanism::Dkim) => self.aligned_dkim = true,
+            (true, Mechanism::Spf) => self.aligned_spf = true,
+            (false, _) => self.why = format!("{} could not be checked", identifier.domain),
         }
-        let Some(record) = record else { return Ok(()) };
-        evaluation.asked = self.asked(record, author).await?;
-        evaluation.record = Some(record.clone());
-        evaluation.result = match (evaluation.aligned_dkim || evaluation.aligned_spf, waiting) {
-            (true, _) => Dmarc::Pass,
-            // Section 5.3.6: what might have passed has not failed.
-            (false, Some(why)) => return Err(why),
-            (false, None) => Dmarc::Fail(evaluation.asked),
-        };
-        Ok(())
+    }
+}
+
+/// Questions of one evaluation; what was found on the way is kept for its duration.
+struct Walk<'a> {
+    resolver: &'a dyn Resolve,
+    /// Records from the name itself upwards.
+    walked: HashMap<Domain, Vec<PolicyRecord>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(resolver: &'a dyn Resolve) -> Walk<'a> {
+        Walk { resolver, walked: HashMap::new() }
     }
 
     /// What a record asks of this author (section 4.7: `p`, `sp`, `np`, `t`).
@@ -260,20 +320,20 @@ impl<'a> Walk<'a> {
     /// Section 4.4.
     async fn is_aligned(
         &mut self,
-        identifier: &Domain,
-        author: &Domain,
-        organisation: &Domain,
-        alignment: Alignment,
+        identifier: &Identifier,
+        published: &Published,
     ) -> Result<bool, String> {
-        if identifier == author {
+        let domain = &identifier.domain;
+        if *domain == published.author {
             return Ok(true);
         }
+        let alignment = published.strictness(identifier.mechanism);
         // What is not even below the organisation needs no questions.
-        if alignment == Alignment::Strict || !identifier.is_within(organisation) {
+        if alignment == Alignment::Strict || !domain.is_within(&published.organisation) {
             return Ok(false);
         }
-        let walked = self.walk(identifier).await?;
-        Ok(self::organisation(&walked, identifier) == *organisation)
+        let walked = self.walk(domain).await?;
+        Ok(organisation(&walked, domain) == published.organisation)
     }
 
     /// Section 4.10: the records from a name up to the top, as long as none ends the walk.

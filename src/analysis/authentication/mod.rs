@@ -4,13 +4,15 @@
 //! Authentication-Results (RFC 8601) in place of all that claim to be ours, who vouches for
 //! the mail, what the author's domain demands, and what reports will say.
 //!
-//! DMARC is asked only of the one author that every reader sees
-//! ([`Authorship::One`](crate::message::Authorship)): nothing else ever passes. All checks run
-//! side by side and share one deadline; what DNS does not answer by then is trouble
-//! (`temperror`), never a failure and never a pass, and the mail goes on unless the
-//! configuration defers it. Signatures, keys, look-ups and sets are bounded.
+//! DMARC is asked of every author that every reader sees ([`authors`]): nothing else ever
+//! passes. All checks run side by side and share one deadline; what DNS does not answer by then
+//! is trouble (`temperror`), never a failure and never a pass, and the mail goes on unless the
+//! configuration defers it. What the authors' domains publish is asked from the start, beside
+//! SPF and DKIM, so that no name in the mail can take the time for it; the last quarter is left
+//! for questions of alignment. Signatures, keys, look-ups and sets are bounded.
 
 mod arc;
+mod authors;
 mod dkim;
 mod dmarc;
 mod iprev;
@@ -23,11 +25,13 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 pub use arc::{ArcCheck, ArcResult, Seal};
@@ -39,9 +43,11 @@ use super::origin::{self, Origin};
 use super::{Authenticated, Demand, Dmarc, DmarcPolicy, Passage, Sighting};
 use crate::config::{self, Config, Consequence, OnTemperror};
 use crate::mail::{Domain, EnhancedCode, Order, ReversePath, Role};
-use crate::message::{Anatomy, Authorship, Head, Limits, Oddities};
+use crate::message::{Anatomy, Head, Limits, Oddities};
 use crate::net::resolver::Resolve;
 use crate::store::dmarc::Observation;
+use authors::{AuthorCheck, Authors, Face, Judged};
+use dmarc::Published;
 use signatures::Signatures;
 use spf::{Question, Spf, SpfResult};
 
@@ -89,10 +95,9 @@ struct Checks {
     spf_helo: Option<Spf>,
     iprev: Option<Iprev>,
     signatures: Signatures,
-    author: Authorship,
-    dmarc: Option<Evaluation>,
-    /// The sealer whose word counts in place of a failure.
-    excused_by: Option<Domain>,
+    /// What the mail shows as its authors, and what became of each domain that was asked.
+    authors: Authors,
+    evaluated: Vec<AuthorCheck>,
 }
 
 impl Authentication {
@@ -126,8 +131,10 @@ impl Authentication {
             return Outcome::default();
         }
         let deadline = Instant::now() + self.timeout;
+        // What SPF and DKIM wait for must leave time to judge what they brought.
+        let checks_deadline = deadline - self.timeout / 4;
         let (head, body) = Head::split(octets, &mut Oddities::default());
-        let author = Anatomy::of(head.octets(), Limits::default()).author();
+        let authors = Authors::of(&Anatomy::of(head.octets(), Limits::default()));
         let origin =
             origin::origin(&self.settings, &head, passage.facts.client, &passage.facts.helo);
         let (client, helo) = match origin {
@@ -138,26 +145,31 @@ impl Authentication {
             Origin::Unknown => (None, String::new()),
         };
         let reverse_path = passage.envelope.reverse_path.clone();
-        let (spf, spf_helo, iprev, signatures) = tokio::join!(
-            self.spf(client, &helo, &reverse_path, deadline),
-            self.spf_of_helo(client, &helo, &reverse_path, deadline),
-            self.iprev(client, deadline),
-            signatures::check(&self.resolver, &head, &body, self.settings.signatures, deadline),
+        let (spf, spf_helo, iprev, signatures, published) = tokio::join!(
+            self.spf(client, &helo, &reverse_path, checks_deadline),
+            self.spf_of_helo(client, &helo, &reverse_path, checks_deadline),
+            self.iprev(client, checks_deadline),
+            signatures::check(
+                &self.resolver,
+                &head,
+                &body,
+                self.settings.signatures,
+                &authors.domains,
+                checks_deadline
+            ),
+            self.published(&authors.domains, checks_deadline),
         );
-        let dmarc = self.dmarc(&author, spf.as_ref(), &signatures, deadline).await;
-        let mut checks = Checks {
+        let evaluated = self.evaluate(published, spf.as_ref(), &signatures, deadline).await;
+        self.conclude(&Checks {
             client,
             reverse_path,
             spf,
             spf_helo,
             iprev,
             signatures,
-            author,
-            dmarc,
-            excused_by: None,
-        };
-        checks.excused_by = self.excuse(&checks);
-        self.conclude(&checks)
+            authors,
+            evaluated,
+        })
     }
 
     async fn spf(
@@ -198,53 +210,57 @@ impl Authentication {
         Some(timeout_at(deadline, check).await.unwrap_or(late))
     }
 
-    async fn dmarc(
+    /// What the authors' domains publish, asked for side by side.
+    async fn published(
         &self,
-        author: &Authorship,
+        authors: &[Domain],
+        deadline: Instant,
+    ) -> Vec<(Domain, Result<Published, String>)> {
+        let mut asked = JoinSet::new();
+        for author in authors.iter().cloned() {
+            let resolver = Arc::clone(&self.resolver);
+            asked.spawn(async move {
+                let answer = timeout_at(deadline, Published::of(resolver.as_ref(), &author)).await;
+                (author, answer)
+            });
+        }
+        let mut answers: HashMap<Domain, _> = HashMap::new();
+        while let Some(answer) = asked.join_next().await {
+            answers.extend(answer.ok());
+        }
+        let late = || Err("no answer in time".to_owned());
+        let answer_for = |author: &Domain| match answers.remove(author) {
+            Some(Ok(answer)) => (author.clone(), answer),
+            Some(Err(_)) | None => (author.clone(), late()),
+        };
+        authors.iter().map(answer_for).collect()
+    }
+
+    /// DMARC for each author; all of them share the time that is left.
+    async fn evaluate(
+        &self,
+        published: Vec<(Domain, Result<Published, String>)>,
         spf: Option<&Spf>,
         signatures: &Signatures,
         deadline: Instant,
-    ) -> Option<Evaluation> {
-        let author = author_domain(author)?;
-        let mut identifiers: Vec<Identifier> = Vec::new();
-        for check in &signatures.dkim {
-            let passed = check.result == DkimResult::Pass;
-            if let Some(domain) =
-                check.domain.clone().filter(|_| passed || check.result == DkimResult::TempError)
-            {
-                identifiers.push(Identifier { domain, mechanism: Mechanism::Dkim, passed });
-            }
+    ) -> Vec<AuthorCheck> {
+        let identifiers = identifiers(spf, signatures);
+        let resolver = self.resolver.as_ref();
+        let mut evaluated = Vec::with_capacity(published.len());
+        for (domain, answer) in published {
+            let evaluation = match answer {
+                Ok(published) => published.judge(resolver, &identifiers, deadline).await,
+                Err(why) => Evaluation::in_the_dark(why),
+            };
+            let trusted = |sealer: &Domain| self.settings.is_trusted_sealer(sealer);
+            // A trusted sealer's word for a mail that fails here.
+            let excused_by = match evaluation.is_vouched() {
+                true => None,
+                false => signatures.arc.vouches(&domain, trusted).cloned(),
+            };
+            evaluated.push(AuthorCheck { domain, evaluation, excused_by });
         }
-        if let Some(spf) = spf {
-            let passed = spf.result == SpfResult::Pass;
-            let counts = passed || spf.result == SpfResult::TempError;
-            if let Ok(domain) = Domain::parse(&spf.domain)
-                && counts
-            {
-                identifiers.push(Identifier { domain, mechanism: Mechanism::Spf, passed });
-            }
-        }
-        let walk = dmarc::Walk::new(self.resolver.as_ref());
-        let evaluation = timeout_at(deadline, walk.evaluate(author, &identifiers)).await;
-        Some(evaluation.unwrap_or_else(|_| Evaluation {
-            result: Dmarc::Temporary,
-            record: None,
-            asked: DmarcPolicy::None,
-            aligned_dkim: false,
-            aligned_spf: false,
-            why: "no answer in time".into(),
-        }))
-    }
-
-    /// A trusted sealer's word for a mail that fails here.
-    fn excuse(&self, checks: &Checks) -> Option<Domain> {
-        let evaluation = checks.dmarc.as_ref()?;
-        if evaluation.aligned_dkim || evaluation.aligned_spf {
-            return None;
-        }
-        let author = author_domain(&checks.author)?;
-        let trusted = |sealer: &Domain| self.settings.is_trusted_sealer(sealer);
-        checks.signatures.arc.vouches(author, trusted).cloned()
+        evaluated
     }
 
     fn conclude(&self, checks: &Checks) -> Outcome {
@@ -256,9 +272,11 @@ impl Authentication {
                 value: report::field(&self.authserv_id, checks),
             },
         ];
+        let waits = self.settings.on_temperror == OnTemperror::Defer
+            && judged.consequence == Consequence::Deliver;
         let deferral = checks
             .trouble()
-            .filter(|_| self.settings.on_temperror == OnTemperror::Defer)
+            .filter(|_| waits)
             .map(|why| format!("the sender cannot be authenticated for now: {why}"));
         Outcome {
             sightings: report::sightings(checks, judged),
@@ -270,51 +288,62 @@ impl Authentication {
         }
     }
 
-    /// What becomes of a mail that nobody vouches for.
-    fn judge(&self, checks: &Checks) -> Judged {
-        let nothing = Judged { consequence: Consequence::Deliver, overridden: false };
-        let (Some(evaluation), Some(author)) = (&checks.dmarc, author_domain(&checks.author))
-        else {
-            return nothing;
-        };
-        let vouched = evaluation.aligned_dkim || evaluation.aligned_spf;
-        if vouched || checks.excused_by.is_some() {
+    /// What becomes of a mail for whose authors not everybody vouches: the strictest of what
+    /// is asked for each of them.
+    fn judge<'c>(&self, checks: &'c Checks) -> Judged<'c> {
+        if checks.authors.unjudged > 0 {
+            return Judged { consequence: Consequence::Reject, ..Judged::default() };
+        }
+        let judged = checks.evaluated.iter().map(|author| self.judge_author(author));
+        let gravity =
+            |one: &Judged<'_>| (one.consequence, one.author.map_or(0, AuthorCheck::gravity));
+        // Of equals the first.
+        judged.rev().max_by_key(gravity).unwrap_or_default()
+    }
+
+    fn judge_author<'c>(&self, author: &'c AuthorCheck) -> Judged<'c> {
+        let nothing = Judged { author: Some(author), ..Judged::default() };
+        if author.is_vouched() || author.excused_by.is_some() {
             return nothing;
         }
-        let published = match evaluation.result {
+        let published = match author.evaluation.result {
             Dmarc::Fail(DmarcPolicy::Reject) => self.settings.dmarc.reject,
             Dmarc::Fail(DmarcPolicy::Quarantine) => self.settings.dmarc.quarantine,
             Dmarc::Fail(DmarcPolicy::None) | Dmarc::None => Consequence::Deliver,
             // Trouble is no failure.
             Dmarc::Pass | Dmarc::Temporary | Dmarc::Permanent => return nothing,
         };
-        let own = self.settings.override_for(author).filter(|_| checks.trouble().is_none());
-        Judged { consequence: own.unwrap_or(published), overridden: own.is_some() }
+        let own = self.settings.override_for(&author.domain);
+        let own = own.filter(|_| author.evaluation.why.is_empty());
+        Judged {
+            consequence: own.unwrap_or(published),
+            overridden: own.is_some(),
+            author: Some(author),
+        }
     }
-}
-
-/// What DMARC leads to.
-#[derive(Debug, Clone, Copy)]
-struct Judged {
-    consequence: Consequence,
-    /// The administrator says so, not the author's domain.
-    overridden: bool,
 }
 
 impl Checks {
     /// DNS trouble that may have changed the outcome.
     fn trouble(&self) -> Option<String> {
-        let evaluation = self.dmarc.as_ref();
-        if evaluation.is_some_and(|one| one.aligned_dkim || one.aligned_spf) {
+        let waiting = self.evaluated.iter().find(|one| one.evaluation.result == Dmarc::Temporary);
+        if let Some(author) = waiting {
+            return Some(author.evaluation.why.clone());
+        }
+        // Where a policy was found, nothing else counts. Elsewhere whoever vouches does.
+        let open = |one: &AuthorCheck| one.evaluation.result == Dmarc::None && !one.is_vouched();
+        if !self.evaluated.is_empty() && !self.evaluated.iter().any(open) {
             return None;
         }
         let spf = self.spf.as_ref().filter(|spf| spf.result == SpfResult::TempError);
         let dkim = self.signatures.dkim.iter().find(|one| one.result == DkimResult::TempError);
-        let dmarc = evaluation.filter(|one| one.result == Dmarc::Temporary);
-        dmarc
-            .map(|one| one.why.clone())
-            .or_else(|| spf.map(|one| one.why.clone()))
-            .or_else(|| dkim.map(|one| one.why.clone()))
+        spf.map(|one| one.why.clone()).or_else(|| dkim.map(|one| one.why.clone()))
+    }
+
+    /// Somebody vouches for every author.
+    fn is_vouched(&self) -> bool {
+        let all = || self.evaluated.iter().all(AuthorCheck::is_vouched);
+        !self.evaluated.is_empty() && self.authors.unjudged == 0 && all()
     }
 
     fn authenticated(&self) -> Authenticated {
@@ -328,17 +357,58 @@ impl Checks {
                 vouching.push(domain);
             }
         }
-        let result = self.dmarc.as_ref().map_or(Dmarc::None, |one| one.result);
-        let dmarc = if self.excused_by.is_some() { Dmarc::Pass } else { result };
-        Authenticated { author_domain: author_domain(&self.author).cloned(), dmarc, vouching }
+        Authenticated { author_domain: self.authors.only().cloned(), dmarc: self.dmarc(), vouching }
+    }
+
+    /// For all authors together: a pass only when every one has one.
+    fn dmarc(&self) -> Dmarc {
+        if self.authors.unjudged > 0 {
+            return Dmarc::Permanent;
+        }
+        let worst = self.evaluated.iter().max_by_key(|one| one.gravity());
+        let result = worst.map_or(Dmarc::None, |one| match one.excused_by {
+            Some(_) => Dmarc::Pass,
+            None => one.evaluation.result,
+        });
+        match (self.authors.face, result) {
+            // Whoever sent it is no author: others build on a pass for somebody in From.
+            (Face::Sender, Dmarc::Pass) => Dmarc::None,
+            (_, result) => result,
+        }
     }
 }
 
-fn demand(checks: &Checks, judged: Judged) -> Option<Demand> {
-    let author = author_domain(&checks.author)?;
-    let who = match judged.overridden {
-        true => format!("mail in the name of {author} is taken only when it is authenticated"),
-        false => {
+/// What DMARC may build on.
+fn identifiers(spf: Option<&Spf>, signatures: &Signatures) -> Vec<Identifier> {
+    let mut identifiers: Vec<Identifier> = Vec::new();
+    for check in &signatures.dkim {
+        let passed = check.result == DkimResult::Pass;
+        if let Some(domain) =
+            check.domain.clone().filter(|_| passed || check.result == DkimResult::TempError)
+        {
+            identifiers.push(Identifier { domain, mechanism: Mechanism::Dkim, passed });
+        }
+    }
+    if let Some(spf) = spf {
+        let passed = spf.result == SpfResult::Pass;
+        let counts = passed || spf.result == SpfResult::TempError;
+        if let Ok(domain) = Domain::parse(&spf.domain)
+            && counts
+        {
+            identifiers.push(Identifier { domain, mechanism: Mechanism::Spf, passed });
+        }
+    }
+    identifiers
+}
+
+fn demand(checks: &Checks, judged: Judged<'_>) -> Option<Demand> {
+    let who = match judged.author.map(|author| &author.domain) {
+        None if checks.authors.unjudged > 0 => "it has more authors than can be checked".into(),
+        None => return None,
+        Some(author) if judged.overridden => {
+            format!("mail in the name of {author} is taken only when it is authenticated")
+        }
+        Some(author) => {
             format!("{author} asks to refuse mail that is not authenticated as its own (DMARC)")
         }
     };
@@ -348,14 +418,6 @@ fn demand(checks: &Checks, judged: Judged) -> Option<Demand> {
         code: EnhancedCode(5, 7, 26),
         why: format!("message refused: {who}"),
     })
-}
-
-/// The domain of the one author that every reader sees.
-fn author_domain(author: &Authorship) -> Option<&Domain> {
-    match author {
-        Authorship::One(mailbox) => mailbox.address.domain(),
-        Authorship::Absent | Authorship::Several(_) | Authorship::Unclear(_) => None,
-    }
 }
 
 async fn in_time(deadline: Instant, domain: &str, check: impl Future<Output = Spf>) -> Spf {

@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use super::{
-    Alignment, ArcResult, Checks, DkimResult, Dmarc, DmarcPolicy, Evaluation, IprevResult, Judged,
-    PolicyRecord, Sighting, author_domain,
+    Alignment, ArcResult, AuthorCheck, Checks, DkimResult, Dmarc, DmarcPolicy, Face, IprevResult,
+    Judged, PolicyRecord, Sighting,
 };
 use crate::analysis::authentication::spf::{Spf, SpfResult};
 use crate::config::Consequence;
@@ -62,33 +62,48 @@ pub(super) fn field(authserv_id: &str, checks: &Checks) -> String {
         let sealer = arc.seals.last().map(|seal| format!(" (sealed by {})", seal.domain));
         results.push(format!("arc={}{}", arc.result, sealer.unwrap_or_default()));
     }
-    results.push(dmarc_result(checks));
+    results.extend(dmarc_results(checks));
     format!("{authserv_id}; {}", results.join("; "))
 }
 
-fn dmarc_result(checks: &Checks) -> String {
-    let Some(author) = author_domain(&checks.author) else {
-        return match &checks.author {
-            Authorship::Absent => "dmarc=none (no author)".into(),
-            Authorship::One(_) => "dmarc=none (an author without a domain)".into(),
-            Authorship::Several(_) => "dmarc=permerror (several authors)".into(),
-            Authorship::Unclear(_) => "dmarc=permerror (it is not clear who the author is)".into(),
+/// One result an author's domain.
+fn dmarc_results(checks: &Checks) -> Vec<String> {
+    let authors = &checks.authors;
+    if authors.unjudged > 0 {
+        return vec!["dmarc=permerror (more authors than are checked)".into()];
+    }
+    if checks.evaluated.is_empty() {
+        let result = match &authors.shown {
+            Authorship::Absent => "dmarc=none (no author)",
+            Authorship::One(_) | Authorship::Several(_) => {
+                "dmarc=none (an author without a domain)"
+            }
+            Authorship::Unclear(_) => "dmarc=permerror (it is not clear who the author is)",
         };
+        return vec![result.into()];
+    }
+    checks.evaluated.iter().map(|author| dmarc_result(author, authors.face)).collect()
+}
+
+fn dmarc_result(author: &AuthorCheck, face: Face) -> String {
+    let evaluation = &author.evaluation;
+    let result = match (evaluation.result, face) {
+        (Dmarc::Pass, Face::From) => "pass",
+        // DMARC passes for authors only.
+        (Dmarc::Pass, Face::Sender) | (Dmarc::None, _) => "none",
+        (Dmarc::Fail(_), _) => "fail",
+        (Dmarc::Temporary, _) => "temperror",
+        (Dmarc::Permanent, _) => "permerror",
     };
-    let evaluation = checks.dmarc.as_ref();
-    let result = match evaluation.map_or(Dmarc::None, |one| one.result) {
-        Dmarc::None => "none",
-        Dmarc::Pass => "pass",
-        Dmarc::Fail(_) => "fail",
-        Dmarc::Temporary => "temperror",
-        Dmarc::Permanent => "permerror",
+    let excuse = author.excused_by.as_ref().map(|by| format!(" (excused by the seal of {by})"));
+    let shown = match face {
+        Face::From => "header.from",
+        Face::Sender => "(no author) header.sender",
     };
-    let excuse = checks.excused_by.as_ref().map(|by| format!(" (excused by the seal of {by})"));
-    let policy = evaluation
-        .filter(|one| one.record.is_some())
-        .map(|one| format!(" policy.dmarc={}", word_of(one.asked)));
+    let policy =
+        evaluation.record.as_ref().map(|_| format!(" policy.dmarc={}", word_of(evaluation.asked)));
     let (excuse, policy) = (excuse.unwrap_or_default(), policy.unwrap_or_default());
-    format!("dmarc={result}{excuse} header.from={author}{policy}")
+    format!("dmarc={result}{excuse} {shown}={}{policy}", author.domain)
 }
 
 fn word_of(policy: DmarcPolicy) -> &'static str {
@@ -126,13 +141,9 @@ fn safe_words(text: &str) -> String {
 }
 
 /// What the administrator reads and the score adds up.
-pub(super) fn sightings(checks: &Checks, judged: Judged) -> Vec<Sighting> {
+pub(super) fn sightings(checks: &Checks, judged: Judged<'_>) -> Vec<Sighting> {
     let mut sightings = Vec::new();
-    let vouched = checks
-        .dmarc
-        .as_ref()
-        .is_some_and(|one| one.result == Dmarc::Pass || one.aligned_dkim || one.aligned_spf);
-    sightings.extend(checks.spf.as_ref().map(|spf| of_spf(spf, vouched)));
+    sightings.extend(checks.spf.as_ref().map(|spf| of_spf(spf, checks.is_vouched())));
     sightings.extend(checks.spf_helo.as_ref().and_then(of_helo));
     if let (Some(iprev), Some(client)) = (&checks.iprev, checks.client) {
         let name = iprev.name.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
@@ -223,19 +234,26 @@ fn of_arc(checks: &Checks) -> Option<Sighting> {
     }
 }
 
-fn of_dmarc(checks: &Checks, judged: Judged) -> Option<Sighting> {
-    let evaluation = checks.dmarc.as_ref()?;
-    let author = author_domain(&checks.author)?;
-    if let Some(sealer) = &checks.excused_by {
-        return Some(Sighting::new("DMARC_EXCUSED", format!("{author}, sealed by {sealer}")));
+/// Of several authors the one that decided, the others beside it.
+fn of_dmarc(checks: &Checks, judged: Judged<'_>) -> Option<Sighting> {
+    if checks.authors.unjudged > 0 {
+        let detail = format!("{} author domains more than are checked", checks.authors.unjudged);
+        return Some(Sighting::new("DMARC_PERMERROR", detail));
+    }
+    let author = judged.author?;
+    let domain = shown(checks, author);
+    if let Some(sealer) = &author.excused_by {
+        return Some(Sighting::new("DMARC_EXCUSED", format!("{domain}, sealed by {sealer}")));
     }
     if judged.overridden {
         return Some(match judged.consequence {
-            Consequence::Deliver => Sighting::new("DMARC_OVERRIDDEN", author.to_string()),
-            _ => Sighting::new("DMARC_REQUIRED", author.to_string()),
+            Consequence::Deliver => Sighting::new("DMARC_OVERRIDDEN", domain),
+            _ => Sighting::new("DMARC_REQUIRED", domain),
         });
     }
-    let name = match evaluation.result {
+    let name = match author.evaluation.result {
+        // Whoever sent it is no author.
+        Dmarc::Pass if checks.authors.face == Face::Sender => return None,
         Dmarc::None => "DMARC_NONE",
         Dmarc::Pass => "DMARC_PASS",
         Dmarc::Fail(DmarcPolicy::None) => "DMARC_FAIL",
@@ -244,17 +262,27 @@ fn of_dmarc(checks: &Checks, judged: Judged) -> Option<Sighting> {
         Dmarc::Temporary => "DMARC_TEMPERROR",
         Dmarc::Permanent => "DMARC_PERMERROR",
     };
-    let detail = match evaluation.result {
-        Dmarc::Temporary => format!("{author}: {}", evaluation.why),
-        _ => author.to_string(),
+    let detail = match author.evaluation.result {
+        Dmarc::Temporary => format!("{domain}: {}", author.evaluation.why),
+        _ => domain,
     };
     Some(Sighting::new(name, detail))
 }
 
-/// What the author's domain will read of this mail.
-pub(super) fn observation(checks: &Checks, judged: Judged) -> Option<kept::Observation> {
-    let evaluation = checks.dmarc.as_ref()?;
-    let author = author_domain(&checks.author)?;
+fn shown(checks: &Checks, author: &AuthorCheck) -> String {
+    let others = checks.evaluated.len().saturating_sub(1);
+    match (checks.authors.face, others) {
+        (Face::Sender, _) => format!("{}, the Sender where From names nobody", author.domain),
+        (Face::From, 0) => author.domain.to_string(),
+        (Face::From, 1) => format!("{}, beside another author's domain", author.domain),
+        (Face::From, _) => format!("{}, beside {others} other authors' domains", author.domain),
+    }
+}
+
+/// What the author's domain will read of this mail; of several authors' the one that decided.
+pub(super) fn observation(checks: &Checks, judged: Judged<'_>) -> Option<kept::Observation> {
+    let author = judged.author.filter(|_| checks.authors.face == Face::From)?;
+    let evaluation = &author.evaluation;
     let record = evaluation.record.as_ref()?;
     if !matches!(evaluation.result, Dmarc::Pass | Dmarc::Fail(_)) {
         return None;
@@ -264,7 +292,7 @@ pub(super) fn observation(checks: &Checks, judged: Judged) -> Option<kept::Obser
         policy: published(record),
         rua: record.reports.clone(),
         asked: asked(evaluation.asked),
-        row: row(checks, evaluation, author.to_string(), judged)?,
+        row: row(checks, author, judged.overridden.then_some(kept::OverrideKind::LocalPolicy))?,
     })
 }
 
@@ -297,17 +325,15 @@ fn published(record: &PolicyRecord) -> kept::PublishedPolicy {
 
 fn row(
     checks: &Checks,
-    evaluation: &Evaluation,
-    author: String,
-    judged: Judged,
+    author: &AuthorCheck,
+    own: Option<kept::OverrideKind>,
 ) -> Option<kept::Row> {
-    let excuse = checks.excused_by.as_ref().map(|sealer| kept::Override {
+    let evaluation = &author.evaluation;
+    let excuse = author.excused_by.as_ref().map(|sealer| kept::Override {
         kind: kept::OverrideKind::TrustedForwarder,
         comment: format!("arc=pass, sealed by {sealer}"),
     });
-    let own = judged
-        .overridden
-        .then(|| kept::Override { kind: kept::OverrideKind::LocalPolicy, comment: String::new() });
+    let own = own.map(|kind| kept::Override { kind, comment: String::new() });
     let dkim = checks.signatures.dkim.iter().filter_map(|check| {
         Some(kept::Signature {
             domain: check.domain.as_ref()?.to_string(),
@@ -342,7 +368,7 @@ fn row(
         aligned_dkim: evaluation.aligned_dkim,
         aligned_spf: evaluation.aligned_spf,
         reasons: excuse.into_iter().chain(own).collect(),
-        header_from: author,
+        header_from: author.domain.to_string(),
         envelope_from: Some(sender.map(ToString::to_string).unwrap_or_default()),
         envelope_to: None,
         dkim: dkim.collect(),

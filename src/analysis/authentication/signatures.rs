@@ -22,6 +22,7 @@ use super::signed::{Bodies, Fields, Terms};
 use super::tags::Tags;
 use crate::mail::Domain;
 use crate::message::Head;
+use crate::net::registrable::is_same_organisation;
 use crate::net::resolver::Resolve;
 
 /// Larger bodies are digested on a thread of their own.
@@ -47,6 +48,7 @@ pub(super) async fn check(
     head: &Head,
     body: &Bytes,
     limit: usize,
+    authors: &[Domain],
     deadline: Instant,
 ) -> Signatures {
     let broken = || Signatures { broken: true, ..Signatures::default() };
@@ -67,6 +69,10 @@ pub(super) async fn check(
     if let Ok(chain) = &chain {
         names.extend(chain.key_names());
     }
+    names.sort();
+    names.dedup();
+    // Whoever may speak for an author comes first, whatever stands beside it.
+    names.sort_by_key(|(_, signer)| !authors.iter().any(|author| is_near(signer, author)));
     let keys = fetch(resolver, names, deadline).await;
     let concluded = caught(|| {
         let conclude = |one: Looked<'_>| {
@@ -113,10 +119,15 @@ async fn digests(fields: &Fields<'_>, body: &Bytes, limit: usize) -> Bodies {
     }
 }
 
-/// Asks for all keys at once; those that do not come in time are left away.
-async fn fetch(resolver: &Arc<dyn Resolve>, mut names: Vec<KeyName>, deadline: Instant) -> Keys {
-    names.sort();
-    names.dedup();
+/// One name is above the other, or both are of the same organisation.
+fn is_near(signer: &Domain, author: &Domain) -> bool {
+    signer.is_within(author)
+        || author.is_within(signer)
+        || is_same_organisation(signer.as_str(), author.as_str())
+}
+
+/// Asks for all keys at once, in this order; those that do not come in time are left away.
+async fn fetch(resolver: &Arc<dyn Resolve>, names: Vec<KeyName>, deadline: Instant) -> Keys {
     let mut asked = JoinSet::new();
     for (selector, domain) in names {
         let resolver = Arc::clone(resolver);

@@ -13,10 +13,14 @@ fn names(head: &str) -> Vec<&'static str> {
 
 #[test]
 fn authors_are_sighted() {
-    let table: [(&str, &[&str]); 31] = [
+    let table: [(&str, &[&str]); 43] = [
         ("From: Ann <a@x.test>", &[]),
         ("Subject: x", &[]),
         ("From: Bank", &["AUTHOR_WITHOUT_ADDRESS"]),
+        ("Sender: a@x.test", &["SENDER_WITHOUT_AUTHOR"]),
+        ("From: \r\nSender: A <a@x.test>", &["AUTHOR_WITHOUT_ADDRESS", "SENDER_WITHOUT_AUTHOR"]),
+        ("From: <>\r\nSender: a@x.test", &["AUTHOR_WITHOUT_ADDRESS", "SENDER_WITHOUT_AUTHOR"]),
+        ("From: a@x.test\r\nSender: b@y.test", &[]),
         ("From: a@x.test\r\nFrom: b@y.test", &["AUTHOR_FIELDS_DIFFER"]),
         ("From : a@x.test", &["AUTHOR_FIELD_HIDDEN"]),
         ("From: a@x.test\0, b@y.test", &["AUTHOR_CUT_OFF"]),
@@ -36,6 +40,17 @@ fn authors_are_sighted() {
         ("From: \"a@bank.com via Forms\" <b@x.test>", &["AUTHOR_NAME_HOLDS_ADDRESS"]),
         ("From: \"a@mail.bank.com\" <b@bank.com>", &[]),
         ("From: \"a@home\" <b@x.test>", &[]),
+        ("From: Info@Goodco <b@x.test>", &["AUTHOR_NAME_AT_SIGN"]),
+        ("From: Anna @ Goodco <b@x.test>", &["AUTHOR_NAME_AT_SIGN"]),
+        ("From: \"Anna @ Goodco\" <b@x.test>", &[]),
+        ("From: \"a @ bank.com\" <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: a @ bank.com <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: \"a\u{a0}@\u{a0}bank . com\" <b@x.test>", &["AUTHOR_NAME_IS_ADDRESS"]),
+        ("From: \"Team a @ bank.com\" <b@x.test>", &["AUTHOR_NAME_HOLDS_ADDRESS"]),
+        (
+            "From: \"\u{202e}moc.knab@a\" <b@x.test>",
+            &["AUTHOR_NAME_DECEPTIVE", "AUTHOR_NAME_IS_ADDRESS"],
+        ),
         ("From: \"a@bank.com\" <b@x.test>\r\nReply-To: A@bank.com", &["AUTHOR_NAME_EXPLAINED"]),
         ("From: \"a@bank.com\" <b@x.test>\r\nList-Id: <l.x.test>", &["AUTHOR_NAME_EXPLAINED"]),
         ("From: \"ann@bank.com\" <ann=bank.com@x.test>", &["AUTHOR_NAME_EXPLAINED"]),
@@ -83,7 +98,8 @@ fn who_answers_for_the_author_decides_about_a_name_that_is_an_address() {
     let none = Dmarc::None;
     let fail = Dmarc::Fail(DmarcPolicy::None);
     let mild = Some("AUTHOR_NAME_OTHER_ADDRESS");
-    let table: [(&str, &[&str], Dmarc, Option<&str>); 10] = [
+    let refused = Some("AUTHOR_NAME_IS_ADDRESS");
+    let table: [(&str, &[&str], Dmarc, Option<&str>); 18] = [
         ("\"carl@mail.test\" <forms@own.test>", &["own.test"], Dmarc::Pass, mild),
         ("\"carl@mail.test\" <forms@www.own.test>", &["own.test"], none, mild),
         ("\"carl@mail.test\" <forms@own.test>", &[], none, None),
@@ -91,8 +107,16 @@ fn who_answers_for_the_author_decides_about_a_name_that_is_an_address() {
         ("\"carl@mail.test\" <forms@desk.test>", &["evil.test"], fail, None),
         ("\"carl@mail.test\" <forms@desk.test>", &[], none, None),
         // In the name of the house only the house itself.
-        ("\"boss@own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, None),
-        ("\"boss@sub.own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, None),
+        ("\"boss@own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"boss@sub.own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"Ann Boss boss@own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"Ann (boss@own.test)\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"From: boss@own.test\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"Ann Boss @ own.test\" <x@evil.test>", &[], none, refused),
+        ("\"\u{202e}tset.nwo@ssob\" <x@evil.test>", &["evil.test"], Dmarc::Pass, refused),
+        ("\"Calendar of boss@own.test\" <x@desk.test>", &["desk.test"], Dmarc::Pass, None),
+        ("\"boss@own.test via Forms\" <x@desk.test>", &["desk.test"], Dmarc::Pass, None),
+        ("\"Carl carl@mail.test\" <x@desk.test>", &[], none, None),
         ("\"boss@own.test\" <x@sub.own.test>", &["sub.own.test"], Dmarc::Pass, mild),
         ("\"carl@mail.test\" <a@own.test>, <b@own.test>", &["own.test"], Dmarc::Pass, None),
     ];

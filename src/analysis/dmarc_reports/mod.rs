@@ -18,8 +18,9 @@ use bytes::Bytes;
 
 use super::{Authenticated, Passage, Sighting};
 use crate::config::{DmarcReports, KeepReportMail};
-use crate::mail::{Address, Role};
+use crate::mail::{Address, Domain, Role};
 use crate::message::{Anatomy, Limits};
+use crate::net::registrable::is_same_organisation;
 use crate::store::dmarc::{PublishedPolicy, StoredReport, Tally, Totals};
 
 /// A clock may be wrong by so much.
@@ -134,6 +135,7 @@ pub fn is_for_reports(settings: &DmarcReports, passage: &Passage<'_>) -> bool {
 /// Reads the report out of a message that [`is_for_reports`]. Takes up to a second of CPU.
 pub fn look(
     settings: &DmarcReports,
+    own: &[Domain],
     octets: &Bytes,
     now_ms: u64,
 ) -> (Option<Sighting>, Option<Arc<Incoming>>) {
@@ -143,6 +145,9 @@ pub fn look(
     match read.unwrap_or(Err(Broken::Failed)) {
         Ok(report) => {
             let what = format!("{} on {}", report.org_name, report.policy.domain);
+            if !is_on_own(&report.policy.domain, own) {
+                return (Some(Sighting::new("DMARC_REPORT_FOREIGN", what)), None);
+            }
             let report = Mutex::new(Some(report));
             let incoming = Incoming { report, inbox: inbox.clone(), keep: settings.keep };
             (Some(Sighting::new("DMARC_REPORT", what)), Some(Arc::new(incoming)))
@@ -150,6 +155,13 @@ pub fn look(
         Err(Broken::Absent) => (None, None),
         Err(broken) => (Some(Sighting::new("DMARC_REPORT_BROKEN", broken.to_string())), None),
     }
+}
+
+/// Whether a report is on a protected domain, one below it, or the organisation's name above.
+fn is_on_own(reported: &str, own: &[Domain]) -> bool {
+    let Ok(reported) = Domain::parse(reported) else { return false };
+    own.iter()
+        .any(|own| reported.is_within(own) || is_same_organisation(reported.as_str(), own.as_str()))
 }
 
 /// The report in a message. With several attachments the first that can be read counts.

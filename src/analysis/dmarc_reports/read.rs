@@ -19,6 +19,9 @@ use crate::store::dmarc::{
     Row, Signature, SpfCheck, SpfScope, Tally,
 };
 
+/// Of one source in one period. Nobody gets more from anybody: a larger number is made up to
+/// drown the others.
+const MAILS_A_ROW: u64 = 1_000_000_000;
 const RECORDS: usize = 100_000;
 /// Elements within each other; a report needs six.
 const DEPTH: usize = 16;
@@ -263,7 +266,7 @@ impl Draft {
             .collect();
         if self.unusable_records > 0 {
             let count = self.unusable_records;
-            errors.push(format!("{count} records without a source address or a count"));
+            errors.push(format!("{count} records without a source address or a credible count"));
         }
         Ok(Report {
             org_name: org_name.ok_or(Broken::Missing("org_name"))?,
@@ -340,7 +343,8 @@ fn tally(record: &Element) -> Option<Tally> {
         dkim: results.all("dkim").take(SIGNATURES).map(signature).collect(),
         spf: results.all("spf").take(2).map(spf_check).collect(),
     };
-    let count = record.child("row")?.number("count").filter(|count| *count > 0)?;
+    let count = record.child("row")?.number("count");
+    let count = count.filter(|count| (1..=MAILS_A_ROW).contains(count))?;
     Some(Tally { row, count })
 }
 

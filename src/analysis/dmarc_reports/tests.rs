@@ -286,10 +286,12 @@ fn what_lacks_something_is_broken() {
     let mut octets = PLAIN.as_bytes().to_vec();
     octets[200] = 0xff;
     assert!(matches!(read(&octets), Err(Broken::Charset(_))));
+    let absurd = PLAIN.replace("<count>12<", "<count>99999999999999<");
+    assert_eq!(read(absurd.as_bytes()).unwrap().rows.len(), 1);
     // A record that makes no sense does not spoil the others.
     let report = read(PLAIN.replace("192.0.2.7", "nowhere").as_bytes()).unwrap();
     assert_eq!(report.rows.len(), 1);
-    assert_eq!(report.errors, ["1 records without a source address or a count"]);
+    assert_eq!(report.errors, ["1 records without a source address or a credible count"]);
     // Neither organisation nor contact.
     let text = PLAIN
         .replace("<org_name>big.example</org_name>", "")
@@ -364,18 +366,28 @@ fn every_finding_has_a_weight() {
         ..DmarcReports::default()
     };
     let weights = crate::analysis::weights::Weights::shipped().unwrap();
+    let own = [crate::mail::Domain::parse("example.test").unwrap()];
     let good = mail("text/xml", "r.xml", PLAIN.as_bytes());
+    for (domain, is_own) in
+        [("mail.Example.test", true), ("bank.test", false), ("example.test.evil.test", false)]
+    {
+        let other = PLAIN.replace("<domain>Example.test<", &format!("<domain>{domain}<"));
+        let message = mail("text/xml", "r.xml", other.as_bytes());
+        let (sighting, incoming) = look(&settings, &own, &message, NOW_MS);
+        let name = if is_own { "DMARC_REPORT" } else { "DMARC_REPORT_FOREIGN" };
+        assert_eq!((sighting.unwrap().name, incoming.is_some()), (name, is_own), "{domain}");
+    }
     let bad = mail("text/xml", "r.xml", &PLAIN.as_bytes()[..300]);
     for (message, name, has_report) in
         [(&good, "DMARC_REPORT", true), (&bad, "DMARC_REPORT_BROKEN", false)]
     {
-        let (sighting, incoming) = look(&settings, message, NOW_MS);
+        let (sighting, incoming) = look(&settings, &own, message, NOW_MS);
         assert_eq!(incoming.is_some(), has_report);
         let taken = incoming.map(|incoming| (incoming.take().is_some(), incoming.take().is_some()));
         assert!(taken.is_none_or(|taken| taken == (true, false)));
         let finding = weights.weigh(sighting.unwrap());
         assert_eq!((finding.name.as_ref(), finding.score), (name, 0.0));
     }
-    let none = look(&settings, &Bytes::from_static(b"From: a@b.test\r\n\r\nhello"), NOW_MS);
+    let none = look(&settings, &own, &Bytes::from_static(b"From: a@b.test\r\n\r\nhello"), NOW_MS);
     assert!(none.0.is_none() && none.1.is_none());
 }

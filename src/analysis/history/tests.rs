@@ -146,6 +146,29 @@ fn a_stranger_becomes_known_slowly() {
     assert_eq!(seen, [("SENDER_NEW", 1.0)], "and is forgotten");
 }
 
+/// One mail that a person let through makes nobody a friend whose others were refused.
+#[test]
+fn who_has_a_bad_record_is_known_to_nobody() {
+    let house = Box::new();
+    let proven = mail(0.0).proven();
+    let say = |mailing: &Mailing, day: u64| {
+        let (author, proof) = (&mailing.look.author, &mailing.look.authenticated);
+        let now_s = START_S + day * DAY_S;
+        let (mail, said) =
+            ((MailId::mint(), mailing.passage()), (Speaker::Operator, Feedback::Wanted));
+        house.history.record_feedback(mail, author, proof, said, now_s);
+    };
+    say(&proven, 0);
+    let (seen, _) = house.look(&proven, 1);
+    assert!(strength(&seen, "PAIR_KNOWN") > 0.4, "{seen:?}");
+    let mut elsewhere = mail(20.0).proven();
+    elsewhere.envelope.recipients = vec![Recipient::plain("carol@own.test".parse().unwrap())];
+    house.record_days(&elsewhere, 1..20);
+    let (seen, acquaintance) = house.look(&proven, 20);
+    assert!(strength(&seen, "HISTORY_BAD") > 0.0, "{seen:?}");
+    assert!(strength(&seen, "PAIR_KNOWN") == 0.0 && !acquaintance.pair_known, "{seen:?}");
+}
+
 #[test]
 fn who_forges_an_author_inherits_nothing() {
     let house = Box::new();

@@ -19,6 +19,7 @@ pub struct Opinion {
     /// What becomes of it: `deliver`, `tag`, `quarantine`, `reject`, …
     pub fate: String,
     /// Sum of the findings.
+    #[serde(serialize_with = "crate::mail::two_decimals")]
     pub score: f32,
 }
 

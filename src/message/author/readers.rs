@@ -142,9 +142,24 @@ fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Words with an `@` beside angle brackets: the address to readers that stop at the first.
 fn words_with_at<'t>(tokens: &'t [Token<'_>]) -> impl Iterator<Item = &'t [u8]> {
     let bracketed = tokens.iter().any(|token| matches!(token, Token::Angle(_)));
-    tokens.iter().filter_map(move |token| match token {
-        Token::Text(text) if bracketed && text.contains(&b'@') => Some(*text),
+    tokens.iter().enumerate().filter_map(move |(at, token)| match token {
+        Token::Text(text) if bracketed && text.contains(&b'@') => {
+            // A literal is a token of its own.
+            let next = tokens.get(at + 1);
+            let literal = matches!(next, Some(Token::Text(next)) if next.starts_with(b"["));
+            (could_be_address(text) || (literal && text.ends_with(b"@"))).then_some(*text)
+        }
         _ => None,
+    })
+}
+
+/// Something before an `@` and a dot behind it. `Twitter @goodco` and
+/// `Info@Goodco` are an address to nobody when the real one stands in brackets behind them.
+fn could_be_address(text: &[u8]) -> bool {
+    memchr_iter(b'@', text).any(|at| {
+        let behind = text.get(at + 1..).unwrap_or_default();
+        let inner = behind.strip_suffix(b".").unwrap_or(behind);
+        at > 0 && inner.contains(&b'.')
     })
 }
 

@@ -481,7 +481,7 @@ impl Seen {
         }
         if self.is_encrypted {
             opening.remark("DOCUMENT_ENCRYPTED", "");
-            opening.closed(crate::message::contents::Closed::Encrypted, "");
+            opening.close(crate::message::contents::Closed::Encrypted);
         }
     }
 }

@@ -48,6 +48,9 @@ fn authors_that_every_reader_sees() {
         ("=?utf-8?q?Gr=C3=BC?=\r\n\t=?utf-8?q?n?= <a@x.test>", "Grün|a@x.test"),
         ("\"a@x.test\" <a@x.test>", "a@x.test|a@x.test"),
         ("a@x.test <a@x.test>", "a@x.test|a@x.test"),
+        ("Info@Goodco <a@x.test>", "Info@Goodco|a@x.test"),
+        ("Anna @ Goodco <a@x.test>", "Anna @ Goodco|a@x.test"),
+        ("Twitter @goodco <a@x.test>", "Twitter @goodco|a@x.test"),
         ("\"'bob@y.test' via Group\" <group@x.test>", "'bob@y.test' via Group|group@x.test"),
         ("\"bob@y.test\" <group@x.test>", "bob@y.test|group@x.test"),
         ("\"a b\"@x.test", "|\"a b\"@x.test"),
@@ -77,6 +80,8 @@ fn readers_part_over_a_value() {
     let deep = format!("a@x.test {}{}", "(".repeat(20), ")".repeat(20));
     let table = [
         ("a@y.test <b@x.test>", TWO_READINGS),
+        ("Info a@y.test. <b@x.test>", TWO_READINGS),
+        ("a@[192.0.2.1] <b@x.test>", TWO_READINGS),
         ("\"Bank <a@y.test>\" <b@x.test>", TWO_READINGS),
         ("\"a\\\" <a@y.test>, \\\"b\" <b@x.test>", TWO_READINGS),
         ("(<a@y.test>) b@x.test", TWO_READINGS),

@@ -1,6 +1,7 @@
 //! The checks together, over a name server on loopback; public corpora where they are present.
 
 mod arc;
+mod authors;
 mod cases;
 mod dkim;
 mod dmarc;
@@ -45,7 +46,7 @@ fn crlf(text: &[u8]) -> Bytes {
 async fn signatures_of(resolver: &Arc<dyn Resolve>, message: &Bytes) -> Signatures {
     let (head, body) = Head::split(message, &mut Oddities::default());
     let deadline = Instant::now() + Duration::from_secs(8);
-    signatures::check(resolver, &head, &body, 10, deadline).await
+    signatures::check(resolver, &head, &body, 10, &[], deadline).await
 }
 
 fn config(more: &str) -> Config {

@@ -10,7 +10,7 @@ use crate::config::Consequence;
 use crate::mail::{BodyType, Envelope, Facts, Order, Recipient, ReversePath, Role};
 use crate::store::dmarc::{Asked, OverrideKind};
 
-const ZONE: &str = r#"
+pub(super) const ZONE: &str = r#"
 _dmarc.bank.test TXT "v=DMARC1; p=reject; rua=mailto:dmarc@bank.test"
 bank.test TXT "v=spf1 ip4:192.0.2.1 -all exp=exp.bank.test"
 exp.bank.test TXT "%{i} is not ours"
@@ -26,27 +26,32 @@ mail.bank.test A 192.0.2.1
 192.0.2.66 PTR nowhere.evil.test
 "#;
 
-struct Way<'a> {
-    client: &'a str,
-    helo: &'a str,
-    reverse_path: &'a str,
-    role: Role,
+pub(super) struct Way<'a> {
+    pub(super) client: &'a str,
+    pub(super) helo: &'a str,
+    pub(super) reverse_path: &'a str,
+    pub(super) role: Role,
 }
 
-const FROM_EVIL: Way<'static> = Way {
+pub(super) const FROM_EVIL: Way<'static> = Way {
     client: "192.0.2.66",
     helo: "evil.test",
     reverse_path: "x@evil.test",
     role: Role::Inbound,
 };
-const FROM_BANK: Way<'static> = Way {
+pub(super) const FROM_BANK: Way<'static> = Way {
     client: "192.0.2.1",
     helo: "mail.bank.test",
     reverse_path: "x@bank.test",
     role: Role::Inbound,
 };
 
-async fn check(zone: &str, settings: &str, way: &Way<'_>, message: impl Into<Bytes>) -> Outcome {
+pub(super) async fn check(
+    zone: &str,
+    settings: &str,
+    way: &Way<'_>,
+    message: impl Into<Bytes>,
+) -> Outcome {
     let server = serve(zone);
     let stage = Authentication::new(&config(settings), resolver(&server)).unwrap();
     let facts = Facts {
@@ -74,11 +79,11 @@ async fn check(zone: &str, settings: &str, way: &Way<'_>, message: impl Into<Byt
     stage.check(&message.into(), &Passage { facts: &facts, envelope: &envelope }).await
 }
 
-fn names(outcome: &Outcome) -> Vec<&str> {
+pub(super) fn names(outcome: &Outcome) -> Vec<&str> {
     outcome.sightings.iter().map(|seen| seen.name).collect()
 }
 
-fn field(outcome: &Outcome) -> &str {
+pub(super) fn field(outcome: &Outcome) -> &str {
     match outcome.orders.as_slice() {
         [Order::RemoveResults(id), Order::AddHeader { name, value }] => {
             assert_eq!((id.as_str(), name.as_str()), ("mx.example.org", "Authentication-Results"));
@@ -88,11 +93,11 @@ fn field(outcome: &Outcome) -> &str {
     }
 }
 
-fn consequence(outcome: &Outcome) -> Consequence {
+pub(super) fn consequence(outcome: &Outcome) -> Consequence {
     outcome.demand.as_ref().map_or(Consequence::Deliver, |demand| demand.consequence)
 }
 
-fn message(author: &str) -> String {
+pub(super) fn message(author: &str) -> String {
     format!("From: {author}\r\nTo: bob@example.org\r\nSubject: one\r\nDate: today\r\n\r\nbody\r\n")
 }
 
