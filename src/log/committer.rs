@@ -507,7 +507,7 @@ impl Log {
 
     /// Whether new mail would be refused now.
     pub fn is_full(&self) -> bool {
-        self.shared.space.unpacked_limit_octets(Purpose::Intake) == 0
+        self.shared.space.room_octets(Purpose::Intake) == 0
     }
 
     /// Makes everything durable that was submitted and ends the threads. Blocks. Further

@@ -62,7 +62,7 @@ fn round(shared: &Arc<Shared>) -> Result<bool, LogError> {
     if shared.wants_spare.load(Ordering::Acquire) && locked(&shared.spare).is_none() {
         make_spare(shared);
     }
-    let is_short = shared.space.unpacked_limit_octets(Purpose::Intake) == 0;
+    let is_short = shared.space.room_octets(Purpose::Intake) == 0;
     let percent = if is_short { SHORT_SPARSE_PERCENT } else { SPARSE_PERCENT };
     let Some(number) = locked(&shared.ledger).candidate(percent, Instant::now()) else {
         return Ok(false);
@@ -208,7 +208,7 @@ pub(super) fn delete_if_free(shared: &Shared, number: u32) -> Result<bool, LogEr
 fn make_spare(shared: &Shared) {
     let octets = shared.options.segment_octets;
     // Only from plenty: the file takes its room for good.
-    if shared.space.unpacked_limit_octets(Purpose::Intake) < octets.saturating_mul(4) {
+    if shared.space.room_octets(Purpose::Intake) < octets.saturating_mul(4) {
         return;
     }
     let ends = || shared.closing.load(Ordering::Acquire);

@@ -56,7 +56,7 @@ impl Space {
         if purpose == Purpose::Outcome {
             return true;
         }
-        let fits = self.unpacked_limit_octets(purpose) > octets;
+        let fits = self.room_octets(purpose) > octets;
         if fits {
             self.promised_octets.fetch_add(octets, Ordering::Relaxed);
         }

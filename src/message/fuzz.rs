@@ -1,6 +1,10 @@
 //! Bodies of fuzz targets: any octets may be given to them, and they must neither panic nor
 //! break what they assert. A corpus is replayed by the tests.
 
+pub use super::archive::fuzz::archive;
+pub use super::archive::packed::packed;
+pub use super::document::fuzz::{document, ole, ooxml, pdf, rtf};
+
 use bytes::Bytes;
 
 use super::anatomy::{Anatomy, Limits};

@@ -16,7 +16,7 @@ use super::old::formula::MacroSheets;
 use super::ole::native;
 use super::vba::indicators;
 use super::vba::signs::{Sign, Signs};
-use super::xml::{Piece, Xml, all_attributes, attribute};
+use super::xml::{Piece, Xml, attribute};
 use crate::message::contents::{Exhausted, Opening};
 
 /// What was seen in the parts of a package.

@@ -59,5 +59,6 @@ fn ordinary_mail_has_one_reading() {
             }
         }
         println!("{name}: {several} of {all} messages have several readings; {why:?}");
+        assert!(several * 100 <= all * most_percent, "{name}: {several} of {all}");
     }
 }

@@ -27,7 +27,6 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::names;
 use crate::message::contents::{Exhausted, Opening, Unpacked};
 use crate::message::nature::{Family, Nature};
 use directory::Reading;

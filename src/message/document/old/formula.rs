@@ -7,7 +7,7 @@
 //! [`TEXT_OCTETS`]; the stack grows by one a token.
 
 use crate::message::document::code_page;
-use crate::message::document::little::{piece, u16_at, u32_at, u64_at, utf16};
+use crate::message::document::little::{piece, u16_at, u64_at, utf16};
 use crate::message::document::vba::indicators::note_listed;
 use crate::message::document::vba::signs::{Sign, Signs};
 
