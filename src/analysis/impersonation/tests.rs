@@ -53,7 +53,18 @@ fn authors_who_are_not_who_they_say() {
         ("Ann Other <ann@other.example>", &[]),
         ("Jane Doe <ceo.jane@gmail.com>", &["PERSON_IMPERSONATED"]),
         ("\"Doe, Jane\" <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("JaneDoe <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("DoeJane <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("\"Jane Doe via SignIt\" <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("jane.doe@other.example", &["PERSON_IMPERSONATED"]),
+        ("janedoe77@gmail.com", &["PERSON_IMPERSONATED"]),
+        ("Doe_Jane@other.example", &["PERSON_IMPERSONATED"]),
+        ("jane@other.example", &[]),
+        ("Peter <jane.doe@other.example>", &[]),
+        ("\"Janet Doe via SignIt\" <x@other.example>", &[]),
         ("Jane Doe <jane@private.example>", &[]),
+        ("Clerk <it@harbourcouncilexample.example>", &["OWN_DOMAIN_LOOKALIKE"]),
+        ("Clerk <it@harbourcouncil-example.example>", &["OWN_DOMAIN_LOOKALIKE"]),
         ("Jane Doe <jane@harbourcouncil.example>", &[]),
         ("\"Harbourcouncil.example IT\" <x@other.example>", &["OWN_DOMAIN_IN_NAME"]),
         ("Helpdesk <it@harbourcounciI.example>", &["OWN_DOMAIN_LOOKALIKE"]),
@@ -82,6 +93,9 @@ fn authentication_decides_about_true_domains() {
     assert!(seen(&own, None, None).is_empty());
     let person = from("Jane Doe <jane@harbourcouncil.example>");
     assert!(seen(&person, Some(false), None).contains(&"PERSON_IMPERSONATED"));
+    let private = from("Jane Doe <jane@private.example>");
+    assert_eq!(seen(&private, Some(false), None), ["PERSON_IMPERSONATED"]);
+    assert!(seen(&private, Some(true), None).is_empty());
     let brand = from("Kestrel Bank <x@kestrelbank.example>");
     assert_eq!(seen(&brand, Some(false), None), ["BRAND_UNAUTHENTICATED"]);
     assert!(seen(&brand, Some(true), None).is_empty());
