@@ -55,8 +55,10 @@ pub(super) fn train(order: &TrainOrder) -> Result<Exit, Trouble> {
     let report = trained.map_err(trouble)?;
     let path = data_dir.join(MODEL_FILE);
     // What a running box has learned belongs to the model that is kept.
-    if path.exists() {
-        model::save(&config)?;
+    if path.exists()
+        && let Err(trouble) = model::save(&config)
+    {
+        eprintln!("postern: the running box did not write its lessons: {trouble}");
     }
     let before = keep_before(data_dir)?;
     classifier.save(&path).map_err(trouble)?;
@@ -191,7 +193,11 @@ impl Lessons {
     fn warn(&self) {
         let name = |path: &PathBuf| render::harmless(&path.to_string_lossy());
         for (ham, spam) in self.on_both_sides.iter().take(NAMED) {
-            eprintln!("postern: the same message is good mail and spam: {} and {}", name(ham), name(spam));
+            eprintln!(
+                "postern: the same message is good mail and spam: {} and {}",
+                name(ham),
+                name(spam)
+            );
         }
         if self.on_both_sides.len() > NAMED {
             let more = self.on_both_sides.len() - NAMED;
@@ -214,7 +220,9 @@ fn uniform(origins: &HashMap<String, usize>) -> Option<String> {
         format!("{most} of {all} good messages come from {first}")
     } else if nearly_all * 100 > all * NEARLY_ALL_PERCENT {
         let few = by_count.len().min(FEW_ORIGINS);
-        format!("{nearly_all} of {all} good messages come from {few} senders or lists, {first} and others")
+        format!(
+            "{nearly_all} of {all} good messages come from {few} senders or lists, {first} and others"
+        )
     } else {
         return None;
     };

@@ -371,8 +371,7 @@ impl Model {
     pub(super) fn log_odds(&self, features: &Features) -> f64 {
         let margins = self.margins(features);
         let slope = f64::from(self.calibration.slope);
-        let log_odds =
-            slope * self.calibration.join(&margins) + f64::from(self.calibration.offset);
+        let log_odds = slope * self.calibration.join(&margins) + f64::from(self.calibration.offset);
         (log_odds * self.trust(log_odds, margins.lean)).clamp(-Score::FARTHEST, Score::FARTHEST)
     }
 

@@ -305,9 +305,8 @@ fn uniformity(chosen: &[&Example], label: Label) -> f32 {
         .filter(|example| example.label == label)
         .map(|example| &example.features)
         .collect();
-    let excess = SHARED.map(|(view, usual, width)| {
-        ((shared(&side, view) - usual) / width).clamp(0.0, 1.0)
-    });
+    let excess =
+        SHARED.map(|(view, usual, width)| ((shared(&side, view) - usual) / width).clamp(0.0, 1.0));
     // Both have to say so: colleagues have one form, and a trade its words.
     excess.into_iter().product::<f32>().sqrt()
 }

@@ -178,9 +178,7 @@ fn is_simple(selector: &str) -> bool {
     if selector == "*" || is_name(names) && selector.len() - names.len() <= 1 {
         return true;
     }
-    selector
-        .split_once(['.', '#'])
-        .is_some_and(|(element, name)| is_name(element) && is_name(name))
+    selector.split_once(['.', '#']).is_some_and(|(element, name)| is_name(element) && is_name(name))
 }
 
 /// `<style media="…">`.
@@ -228,7 +226,8 @@ mod tests {
     use super::*;
 
     fn told(sheet: &Sheet, element: &str, class: &str, id: &str) -> String {
-        let told: Vec<&str> = sheet.declarations(element, class, id).map(|(said, _)| said).collect();
+        let told: Vec<&str> =
+            sheet.declarations(element, class, id).map(|(said, _)| said).collect();
         told.join("|")
     }
 

@@ -216,7 +216,8 @@ fn borrowed_name(scene: &Scene<'_>, author: &Mailbox, domain: &str) -> Option<Si
     let known = site.people.iter().find(|person| person.writes_from(&author.address));
     if let Some(person) = known {
         // Their own address, which anybody can write when nobody vouches for it.
-        let detail = format!("nobody vouches for {}, an address of {}", author.address, person.name);
+        let detail =
+            format!("nobody vouches for {}, an address of {}", author.address, person.name);
         return scene
             .is_unvouched()
             .then(|| Sighting::strong("PERSON_IMPERSONATED", FORGED_ADDRESS, detail));

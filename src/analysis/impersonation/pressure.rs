@@ -141,9 +141,9 @@ impl Pressure {
         );
         let sights = sights(&words);
         let beside = |at: usize, other: Group, most: usize| {
-            sights
-                .iter()
-                .any(|(group, there)| *group == other && at != *there && at.abs_diff(*there) <= most)
+            sights.iter().any(|(group, there)| {
+                *group == other && at != *there && at.abs_diff(*there) <= most
+            })
         };
         let all = |wanted: Group| {
             sights.iter().filter(move |(group, _)| *group == wanted).map(|(_, at)| *at)
@@ -254,7 +254,10 @@ mod tests {
                  auf das neue Konto",
                 true,
             ),
-            ("Nos coordonnées bancaires ont changé, merci de régler la facture sur ce compte", true),
+            (
+                "Nos coordonnées bancaires ont changé, merci de régler la facture sur ce compte",
+                true,
+            ),
             (
                 "Hemos cambiado de cuenta bancaria. Rogamos que el pago de la factura se haga en \
                  la nueva cuenta",

@@ -361,3 +361,22 @@ fn relative_links_lead_to_where_the_base_says() {
     let form = html("<base href=http://b.test><form action=go><input type=password></form>");
     assert_eq!(form.forms[0].action, "http://b.test/go");
 }
+
+#[test]
+fn who_answers_for_the_author_may_count_clicks() {
+    use crate::mail::{Class, Finding};
+    let found = |bulk: bool| {
+        let mut findings = vec![
+            Finding::new("LINK_TEXT_TRACKED", Class::Notice, 0.6, ""),
+            Finding::new("LINKS_NONE_OF_AUTHOR", Class::Notice, 0.8, ""),
+            Finding::new("LINK_TEXT_DIFFERS", Class::Phish, 2.0, ""),
+        ];
+        if bulk {
+            findings.push(Finding::new("BULK_ONE_CLICK", Class::Notice, 0.0, ""));
+        }
+        ease(&mut findings);
+        findings.iter().map(|finding| (finding.score * 100.0).round() as i32).collect::<Vec<_>>()
+    };
+    assert_eq!(found(false), [12, 80, 200]);
+    assert_eq!(found(true), [12, 16, 200, 0]);
+}
