@@ -161,6 +161,11 @@ impl Scene<'_> {
             self.authenticated.is_some_and(|authenticated| authenticated.dmarc != Dmarc::Temporary);
         answered && !self.is_vouched()
     }
+
+    /// The author's domain says who may write in its name, and this is none of them.
+    fn is_disowned(&self) -> bool {
+        self.authenticated.is_some_and(|found| matches!(found.dmarc, Dmarc::Fail(_)))
+    }
 }
 
 /// Looks for pretence. `authenticated` is absent for content without a passage.
@@ -215,11 +220,12 @@ fn borrowed_name(scene: &Scene<'_>, author: &Mailbox, domain: &str) -> Option<Si
     let site = scene.site;
     let known = site.people.iter().find(|person| person.writes_from(&author.address));
     if let Some(person) = known {
-        // Their own address, which anybody can write when nobody vouches for it.
+        // Their own address, which anybody can write: its domain says who may, and nobody who
+        // may has. A domain that says nothing accuses nobody.
         let detail =
             format!("nobody vouches for {}, an address of {}", author.address, person.name);
         return scene
-            .is_unvouched()
+            .is_disowned()
             .then(|| Sighting::strong("PERSON_IMPERSONATED", FORGED_ADDRESS, detail));
     }
     if site.is_own(domain) && !scene.is_unvouched() {
