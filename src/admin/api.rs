@@ -145,6 +145,9 @@ pub struct ModelRow {
     pub automatic: [u32; 2],
     /// When the last lesson was taken, RFC 3339.
     pub last_lesson_at: Option<String>,
+    /// Another model lies in the data directory, which the box has not read yet.
+    #[serde(default)]
+    pub waiting: bool,
 }
 
 impl ModelRow {
@@ -161,6 +164,7 @@ impl ModelRow {
             by_users: record.lessons_of(Standing::User),
             automatic: record.lessons_of(Standing::Automatic),
             last_lesson_at: time(record.last_lesson_s),
+            waiting: false,
         }
     }
 }

@@ -138,9 +138,16 @@ impl Desk {
 
     /// What the classifier in force knows.
     pub(super) fn model(&self) -> Result<ModelRow, DeskError> {
-        let none = || DeskError::Unknown("no model is in force".into());
+        let waiting = self.teacher.has_model_waiting();
+        let none = || {
+            let why = self.teacher.why_none();
+            let why = why.unwrap_or_else(|| "none was trained, and nothing learned".into());
+            let waits = if waiting { "; one waits, and is used after the next reload" } else { "" };
+            DeskError::Unknown(format!("no model is in force: {why}{waits}"))
+        };
         let knowledge = self.teacher.knowledge().ok_or_else(none)?;
-        Ok(ModelRow::of(FEATURES_VERSION, knowledge.learned, &knowledge.record))
+        let row = ModelRow::of(FEATURES_VERSION, knowledge.learned, &knowledge.record);
+        Ok(ModelRow { waiting, ..row })
     }
 
     /// Writes what was learned, so that the file is what is in force.

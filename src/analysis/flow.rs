@@ -14,7 +14,7 @@ use super::authentication::Outcome;
 use super::content::{self, Inside, Outline};
 use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
-use super::links::Links;
+use super::links::{self, Links};
 use super::origin::Arrival;
 use super::{Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship};
 use crate::config::OnFailure;
@@ -98,6 +98,9 @@ impl Analysis {
         let is_new = inside.look.acquaintance.newness();
         let pretence = inside.pretence(&self.desk, authenticated.as_ref(), is_new);
         inside.look.findings.extend(pretence);
+        if authenticated.as_ref().is_some_and(Authenticated::speaks_for_author) {
+            links::ease(&mut inside.look.findings);
+        }
         inside.look.orders.extend(impersonation::banner(&self.banner, is_new));
         if let Arrival::Relayed(facts) = arrival {
             inside.look.relayed = Some(facts);

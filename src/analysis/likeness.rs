@@ -6,7 +6,7 @@
 //! notice with every message, and mail is looked into without it. Scans take no lock. Lessons
 //! change the model in memory; [`Likeness::save`] writes them. A model that somebody else put
 //! into the directory meanwhile, as `postern train` does, is never overwritten: it replaces
-//! the one in memory, lessons and all.
+//! the one in memory, and the lessons that were not on the disk yet are given to it again.
 //!
 //! Fails with [`ClassifierError`] when the file cannot be written, and then tries again with
 //! the next call.
@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use super::Sighting;
 use super::classifier::{
     Classifier, ClassifierError, Features, Label, LearningLimits, Lesson, MODEL_FILE, Refusal,
-    Score, Source,
+    Score, Source, Standing,
 };
 use crate::message::Anatomy;
 
@@ -34,7 +34,22 @@ pub struct Likeness {
     /// The file as it was last read or written. Held by whoever reads or writes it.
     known: Mutex<Option<Mark>>,
     has_unsaved: AtomicBool,
+    /// What was taught since the last writing, for a model that takes the place of this one.
+    unsaved: Mutex<Vec<Taught>>,
     limits: Mutex<LearningLimits>,
+}
+
+/// Lessons kept for another model; older ones are on the disk by then, or are given up.
+const MOST_UNSAVED: usize = 200;
+
+/// A lesson that was taken.
+#[derive(Debug)]
+struct Taught {
+    features: Features,
+    label: Label,
+    source: String,
+    standing: Standing,
+    now_s: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -109,6 +124,7 @@ impl Likeness {
             state: ArcSwap::from_pointee(State::Untrained),
             known: Mutex::new(None),
             has_unsaved: AtomicBool::new(false),
+            unsaved: Mutex::default(),
             limits: Mutex::default(),
         }
     }
@@ -154,9 +170,43 @@ impl Likeness {
                 State::Refused(error.to_string())
             }
         };
-        self.has_unsaved.store(false, Ordering::Relaxed);
+        let again = match &state {
+            State::Trained(classifier) => self.teach_again(classifier),
+            State::Untrained | State::Refused(_) => 0,
+        };
+        self.has_unsaved.store(again > 0, Ordering::Relaxed);
         self.state.store(Arc::new(state));
         *known = mark;
+    }
+
+    /// Gives a model the lessons that the one before took and did not write.
+    fn teach_again(&self, classifier: &Classifier) -> usize {
+        let unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = unsaved.iter().filter(|taught| {
+            let source = Source { name: &taught.source, standing: taught.standing };
+            classifier.learn_one(&taught.features, taught.label, source, taught.now_s).is_ok()
+        });
+        let taken = taken.count();
+        if taken > 0 {
+            tracing::info!(lessons = taken, "lessons are given to the new model too");
+        }
+        taken
+    }
+
+    /// Why the model that is there cannot be used.
+    pub fn why_refused(&self) -> Option<String> {
+        match &**self.state.load() {
+            State::Refused(why) => Some(why.clone()),
+            State::Untrained | State::Trained(_) => None,
+        }
+    }
+
+    /// Whether the file is not as it was when it was last read or written.
+    pub fn has_waiting(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| {
+            let mark = Mark::of(file);
+            mark.is_some() && mark != *self.known()
+        })
     }
 
     /// What is to be said of a message, in which content rules saw so many points.
@@ -202,6 +252,11 @@ impl Likeness {
         };
         let lesson = classifier.learn_one(features, label, source, now_s)?;
         self.has_unsaved.store(true, Ordering::Relaxed);
+        let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsaved.len() < MOST_UNSAVED {
+            let (source, standing) = (source.name.to_owned(), source.standing);
+            unsaved.push(Taught { features: features.clone(), label, source, standing, now_s });
+        }
         Ok(lesson)
     }
 
@@ -221,6 +276,7 @@ impl Likeness {
             classifier.save(file)?;
             *known = Mark::of(file);
             self.has_unsaved.store(false, Ordering::Relaxed);
+            self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         Ok(Saved::Written)
     }
@@ -268,8 +324,13 @@ mod tests {
         }
         other.save().unwrap();
         lesson(&likeness, 9).unwrap();
+        assert!(likeness.has_waiting());
         assert_eq!(likeness.save().unwrap(), Saved::Replaced);
-        assert_eq!(learned(&likeness), Some((4, 0)));
+        // Four that the other was taught, and the one that was not on the disk.
+        assert_eq!(learned(&likeness), Some((5, 0)));
+        assert!(!likeness.has_waiting());
+        assert_eq!(likeness.save().unwrap(), Saved::Written);
+        assert_eq!(learned(&Likeness::in_dir(dir.path())), Some((5, 0)));
     }
 
     #[test]
@@ -281,6 +342,7 @@ mod tests {
         assert!(matches!(lesson(&likeness, 1), Err(Untaught::OutOfUse(_))));
         assert_eq!(likeness.save().unwrap(), Saved::Unchanged);
         assert_eq!(std::fs::read(&file).unwrap(), b"PSTNMODL and no more");
+        assert!(likeness.why_refused().unwrap().contains("truncated"));
         std::fs::remove_file(&file).unwrap();
         likeness.refresh();
         assert!(lesson(&likeness, 1).is_ok());

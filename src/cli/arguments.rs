@@ -105,6 +105,9 @@ pub struct TrainOrder {
     /// Spam, likewise; may be repeated
     #[arg(long, required = true, value_name = "DIR")]
     pub spam: Vec<PathBuf>,
+    /// Take the model even when the mail contradicts itself
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `postern rules`.

@@ -1,4 +1,5 @@
-//! `postern model`: shows, exports and imports the classifier's model.
+//! `postern model`: shows, exports and imports the classifier's model, and brings back the one
+//! before.
 //!
 //! A running box is asked to write what it has learned before the file is read, and told to
 //! take another one after it was written. Without one the file in the data directory is all.
@@ -10,10 +11,10 @@ use clap::{Args, Subcommand};
 use super::arguments::Listing;
 use super::control::Control;
 use super::exit::{Exit, Trouble};
-use super::render;
+use super::{render, train};
 use crate::admin::api::{LessonRow, ModelRow};
 use crate::analysis::classifier::{
-    Classifier, ClassifierError, FEATURES_VERSION, LearningLimits, MODEL_FILE,
+    Classifier, ClassifierError, FEATURES_VERSION, LearningLimits, MODEL_BEFORE_FILE, MODEL_FILE,
 };
 use crate::config::Config;
 
@@ -55,6 +56,12 @@ pub enum ModelAct {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Exchange the model for the one that was there before it was trained or imported
+    Restore {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 pub(super) fn model(order: &ModelOrder) -> Result<Exit, Trouble> {
@@ -62,6 +69,7 @@ pub(super) fn model(order: &ModelOrder) -> Result<Exit, Trouble> {
         ModelAct::Show { listing, file } => show(listing, file.as_deref()),
         ModelAct::Export { config, out } => export(&Config::load(config)?, out),
         ModelAct::Import { config, file } => import(&Config::load(config)?, file),
+        ModelAct::Restore { config } => restore(&Config::load(config)?),
     }
 }
 
@@ -90,8 +98,12 @@ fn line(row: &ModelRow) -> String {
     };
     let lessons = |who: &str, [spam, ham]: [u32; 2]| format!("{who} {spam} spam and {ham} ham");
     let last = row.last_lesson_at.as_ref().map(|at| format!(", the last {at}"));
+    let waits = match row.waiting {
+        true => "; another model waits in the data directory and is used after the next reload",
+        false => "",
+    };
     format!(
-        "features version {}; knows {} spam and {} ham; {trained}; lessons since: {}, {}, {}{}",
+        "features version {}; knows {} spam and {} ham; {trained}; lessons since: {}, {}, {}{}{waits}",
         row.features_version,
         row.spam,
         row.ham,
@@ -133,8 +145,28 @@ fn export(config: &Config, out: &Path) -> Result<Exit, Trouble> {
 fn import(config: &Config, file: &Path) -> Result<Exit, Trouble> {
     let classifier = read(file)?;
     let place = config.system.data_dir.join(MODEL_FILE);
+    save(config)?;
+    train::keep_before(&config.system.data_dir)?;
     classifier.save(&place).map_err(|error| Trouble::Output(error.to_string()))?;
     say!("written: {}", place.display());
+    refresh(config)
+}
+
+/// The model that was replaced, and the one that replaced it, change places.
+fn restore(config: &Config) -> Result<Exit, Trouble> {
+    let data_dir = &config.system.data_dir;
+    let place = data_dir.join(MODEL_FILE);
+    // It is read and checked before anything is touched, and then no more of it is needed.
+    let before = read(&data_dir.join(MODEL_BEFORE_FILE))?;
+    save(config)?;
+    train::keep_before(data_dir)?;
+    before.save(&place).map_err(|error| Trouble::Output(error.to_string()))?;
+    say!("restored: {}", place.display());
+    refresh(config)
+}
+
+/// Has a running box take the model that was put there.
+fn refresh(config: &Config) -> Result<Exit, Trouble> {
     match Control::at(config)?.act::<LessonRow>("/v1/model/refresh", &()) {
         Ok(_) => say!("the running box uses it"),
         Err(Trouble::NotRunning(_)) => say!("the box is not running; it will use it"),

@@ -161,3 +161,59 @@ fn too_little_to_learn_from_is_refused_and_the_model_stays() {
         assert_eq!(std::fs::read(&model).unwrap(), before, "the model in force stays");
     }
 }
+
+#[test]
+fn contradictory_mail_is_refused_and_the_model_before_comes_back() {
+    let setup = Setup::new();
+    setup.write();
+    write_corpora(setup.dir(), 40);
+    trained(&setup);
+    let model = setup.dir().join("data").join(MODEL);
+    let good = std::fs::read(&model).unwrap();
+    let config = setup.file();
+    let run = |words: &[&str]| {
+        let mut command = program();
+        command.args(words).arg("--config").arg(&config);
+        command.output().unwrap()
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let refused = train(&setup, &["ham"], &["ham"]);
+    assert_eq!(refused.status.code(), Some(65), "{}", said(&refused));
+    assert!(said(&refused).contains("contradicts itself"), "{}", said(&refused));
+    assert!(said(&refused).contains("the same message is good mail and spam"));
+    assert!(said(&refused).contains("40 of 40 good messages come from sender.test"));
+    assert_eq!(std::fs::read(&model).unwrap(), good, "the model in force stays");
+    let (ham, force) = (setup.dir().join("ham"), "--force");
+    let ham = ham.to_str().unwrap();
+    let forced = run(&["train", "--ham", ham, "--spam", ham, force]);
+    assert!(forced.status.success(), "{}", said(&forced));
+    let bad = std::fs::read(&model).unwrap();
+    assert_ne!(bad, good);
+    for expected in [&good, &bad, &good] {
+        let restored = run(&["model", "restore"]);
+        assert!(restored.status.success(), "{}", said(&restored));
+        assert_eq!(&std::fs::read(&model).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_lesson_between_training_and_reload_is_not_lost() {
+    let sink = Sink::start();
+    let postern = Setup::new().next_hop(sink.hop()).start();
+    let setup = postern.setup();
+    write_corpora(setup.dir(), 40);
+    let row = || postern.tell(&["model", "show", "--json"]);
+    trained(setup);
+    assert!(!postern.log().contains("reloaded"));
+    let file = setup.dir().join("lesson");
+    std::fs::write(&file, spam(&mut Random::new(77), 77)).unwrap();
+    let learned = postern.tell(&["report", "spam", file.to_str().unwrap()]);
+    assert!(learned.contains("learned as spam"), "{learned}");
+    assert!(row().contains("\"waiting\":true"), "{}", row());
+    postern.signal(Signal::SIGHUP);
+    wait_for("the reload", || postern.log().contains("reloaded").then_some(()));
+    let shown = row();
+    assert!(shown.contains("\"waiting\":false") && shown.contains("\"ham\":40"), "{shown}");
+    // Which the new model knows already, or takes now.
+    assert!(shown.contains("\"spam\":4"), "{shown}");
+}

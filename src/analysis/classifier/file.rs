@@ -1,7 +1,7 @@
 //! The model file: written whole and replaced atomically, read whole and checked.
 //!
 //! Layout, little-endian: magic (8), format version (2), features version (2), table bits (1),
-//! padding (3), spam and ham counted (4+4), biases (4+4), calibration (5×4); where the model
+//! how uniform spam and ham were, in 255ths (1+1), padding (1), spam and ham counted (4+4), biases (4+4), calibration (5×4); where the model
 //! comes from (when trained 8, from how many spam and ham 4+4, lessons by standing and kind
 //! 6×4, the last lesson 8); then each cell:
 //! spam and ham counts (2+2), weights (4+4); then CRC-32C of all before (4). The length follows
@@ -65,7 +65,9 @@ fn write_to(model: &Model, out: &mut impl Write) -> io::Result<()> {
     header.extend_from_slice(&MAGIC);
     header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
     header.extend_from_slice(&FEATURES_VERSION.to_le_bytes());
-    header.extend_from_slice(&[TABLE_BITS as u8, 0, 0, 0]);
+    let [spam_uniform, ham_uniform] =
+        model.uniformity.map(|share| (share.clamp(0.0, 1.0) * 255.0).round() as u8);
+    header.extend_from_slice(&[TABLE_BITS as u8, spam_uniform, ham_uniform, 0]);
     let biases = [model.sharp_bias.load(Relaxed), model.broad_bias.load(Relaxed)];
     for number in [spam, ham].into_iter().chain(biases) {
         header.extend_from_slice(&number.to_le_bytes());
@@ -145,7 +147,7 @@ fn read_checked<T: Read>(
     }
     let format = u16::from_le_bytes(input.take().map_err(fault)?);
     let features = u16::from_le_bytes(input.take().map_err(fault)?);
-    let [bits, ..] = input.take::<4>().map_err(fault)?;
+    let [bits, spam_uniform, ham_uniform, _] = input.take::<4>().map_err(fault)?;
     if (format, features, u32::from(bits)) != (FORMAT_VERSION, FEATURES_VERSION, TABLE_BITS) {
         return Err(ClassifierError::OtherVersion { path: path_owned(), format, features });
     }
@@ -195,6 +197,7 @@ fn read_checked<T: Read>(
         return Err(corrupt("numbers"));
     }
     let mut model = Model::of(cells.into_boxed_slice(), [spam, ham], biases, calibration);
+    model.uniformity = [spam_uniform, ham_uniform].map(|share| f32::from(share) / 255.0);
     model.begin(record);
     Ok(model)
 }

@@ -76,6 +76,8 @@ use school::School;
 
 /// Name of the model in the data directory.
 pub const MODEL_FILE: &str = "classifier.model";
+/// Name of the model that was there before the one in force.
+pub const MODEL_BEFORE_FILE: &str = "classifier.model.before";
 
 /// What can go wrong with a model.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,16 @@ pub enum ClassifierError {
         ham: usize,
         /// Fewest of each.
         needed: usize,
+    },
+    /// Training with what says one thing and its opposite.
+    #[error(
+        "the training corpus contradicts itself: of messages kept from it, {} of {} spam and {} of \
+         {} ham were recognised (area under the curve {:.2}, guessing is 0.5)",
+        report.spam_right, report.spam, report.ham_right, report.ham, report.auc
+    )]
+    Contradictory {
+        /// What training came to.
+        report: TrainingReport,
     },
     /// The file does not begin like a model.
     #[error("{path} is not a classifier model")]
@@ -235,19 +247,34 @@ impl Classifier {
     }
 
     /// Trains a new model from a corpus and puts it in force; lessons taught before are
-    /// replaced with it. The same corpus at the same time gives the same model.
+    /// replaced with it. The same corpus at the same time gives the same model. A corpus that
+    /// contradicts itself is refused and the model in force stays.
     pub fn train(
         &self,
         examples: &[Example],
         now_s: u64,
     ) -> Result<TrainingReport, ClassifierError> {
-        let (mut model, report) = train::train(examples)?;
+        let (model, report) = train::train(examples)?;
+        Ok(self.take(model, report.judged()?, now_s))
+    }
+
+    /// The same, whatever the corpus is worth.
+    pub fn train_regardless(
+        &self,
+        examples: &[Example],
+        now_s: u64,
+    ) -> Result<TrainingReport, ClassifierError> {
+        let (model, report) = train::train(examples)?;
+        Ok(self.take(model, report, now_s))
+    }
+
+    fn take(&self, mut model: Model, report: TrainingReport, now_s: u64) -> TrainingReport {
         let trained =
             [report.spam, report.ham].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         model.begin(Record { trained_s: now_s, trained, ..Record::default() });
         let _writer = self.school();
         self.model.store(Arc::new(model));
-        Ok(report)
+        report
     }
 
     /// Teaches one message, within the limits of its source. The same message counts once in

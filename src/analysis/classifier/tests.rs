@@ -69,6 +69,17 @@ fn tells_spam_from_ham_deterministically() {
 fn empty_and_one_sided_corpora_are_refused() {
     let classifier = trained();
     assert!(matches!(classifier.train(&[], 7), Err(ClassifierError::EmptyCorpus)));
+    // The same messages as both kinds teach nothing.
+    let both = (0..40).flat_map(|number| {
+        let features = Features::of_message(&ham(number));
+        [Label::Spam, Label::Ham].map(|label| Example { features: features.clone(), label })
+    });
+    let both: Vec<Example> = both.collect();
+    match classifier.train(&both, 7) {
+        Err(ClassifierError::Contradictory { report }) => assert!(report.auc < 0.75),
+        other => panic!("{other:?}"),
+    }
+    assert!(trained().train_regardless(&both, 7).is_ok());
     let few = corpus().into_iter().filter(|example| example.label == Label::Spam);
     let refused = classifier.train(&few.collect::<Vec<_>>(), 7);
     assert!(matches!(refused, Err(ClassifierError::OneSided { spam: 40, ham: 0, needed: 20 })));

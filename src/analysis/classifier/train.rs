@@ -6,6 +6,8 @@
 //! (three folds). The same examples in the same order give the same model, bit for bit.
 //! Refuses an empty or one-sided corpus.
 
+use std::collections::HashMap;
+
 use super::ClassifierError;
 use super::features::{Features, View};
 use super::model::{BIAS, CELLS, Calibration, Cell, CellValues, Label, Margins, Member, Model};
@@ -40,6 +42,22 @@ pub struct TrainingReport {
     pub spam_right: usize,
     /// Ham that a model which had not seen it scored below 0 log-odds.
     pub ham_right: usize,
+    /// Area under the ROC curve of those scores: 1 when every spam scored above every ham, a
+    /// half when the corpus says nothing.
+    pub auc: f64,
+}
+
+impl TrainingReport {
+    /// A corpus from which less is learned contradicts itself.
+    pub const LEAST_AUC: f64 = 0.75;
+
+    /// Refuses a corpus that contradicts itself.
+    pub(super) fn judged(self) -> Result<TrainingReport, ClassifierError> {
+        match self.auc < TrainingReport::LEAST_AUC {
+            true => Err(ClassifierError::Contradictory { report: self }),
+            false => Ok(self),
+        }
+    }
 }
 
 /// Trains a model.
@@ -55,10 +73,12 @@ pub(super) fn train(examples: &[Example]) -> Result<(Model, TrainingReport), Cla
     }
     let unseen = score_unseen(&chosen);
     let (calibration, right) = calibrate(&chosen, &unseen);
+    let auc = area(&chosen, &unseen, &calibration);
     let mut model = fit(&chosen);
     model.calibration = calibration;
+    model.uniformity = [Label::Spam, Label::Ham].map(|label| uniformity(&chosen, label));
     let [spam_right, ham_right] = right;
-    Ok((model, TrainingReport { spam, ham, spam_right, ham_right }))
+    Ok((model, TrainingReport { spam, ham, spam_right, ham_right, auc }))
 }
 
 /// All examples, or so many that are evenly spread over them.
@@ -254,6 +274,56 @@ fn calibrate(chosen: &[&Example], margins: &[Margins]) -> (Calibration, [usize; 
         joined.iter().filter(|(margin, of)| *of == label && above(*margin)).count()
     });
     (calibration, right)
+}
+
+/// How often a spam scores above a ham.
+fn area(chosen: &[&Example], margins: &[Margins], calibration: &Calibration) -> f64 {
+    let joined = |label: Label| -> Vec<f64> {
+        let of = chosen.iter().zip(margins).filter(|(example, _)| example.label == label);
+        of.map(|(_, margins)| calibration.join(margins)).collect()
+    };
+    let (spam, mut ham) = (joined(Label::Spam), joined(Label::Ham));
+    ham.sort_by(f64::total_cmp);
+    let below = spam.iter().map(|score| {
+        let less = ham.partition_point(|ham| ham < score);
+        let up_to = ham.partition_point(|ham| ham <= score);
+        (less + up_to) as f64 / 2.0
+    });
+    below.sum::<f64>() / (spam.len().max(1) as f64 * ham.len().max(1) as f64)
+}
+
+/// Words, and forms of header, that two messages of one side share by chance, as a share of all:
+/// what varied mail has, and how much more makes it wholly uniform. Measured: varied ham and
+/// spam of two times 0.030 to 0.035 and 0.28 to 0.33, ham of two mailing lists 0.063 and 0.41,
+/// of one 0.13 and 0.50.
+const SHARED: [(View, f32, f32); 2] = [(View::Words, 0.04, 0.05), (View::Head, 0.34, 0.12)];
+
+/// How uniform the messages of one side are, from 0 to 1: whether they share words and form.
+fn uniformity(chosen: &[&Example], label: Label) -> f32 {
+    let side: Vec<&Features> = chosen
+        .iter()
+        .filter(|example| example.label == label)
+        .map(|example| &example.features)
+        .collect();
+    let excess =
+        SHARED.map(|(view, usual, width)| ((shared(&side, view) - usual) / width).clamp(0.0, 1.0));
+    // Both have to say so: colleagues have one form, and a trade its words.
+    excess.into_iter().product::<f32>().sqrt()
+}
+
+/// How probably a feature of one message is found in another one.
+fn shared(side: &[&Features], view: View) -> f32 {
+    let mut counts: HashMap<u32, u32> = HashMap::new();
+    for slot in side.iter().flat_map(|features| features.view(view)) {
+        *counts.entry(*slot).or_default() += 1;
+    }
+    let (mut pairs, mut all) = (0.0f64, 0.0f64);
+    for count in counts.into_values().map(f64::from) {
+        pairs += count * (count - 1.0);
+        all += count;
+    }
+    let others = side.len().saturating_sub(1).max(1) as f64;
+    (pairs / others / all.max(1.0)) as f32
 }
 
 /// Logistic fit of one variable by Newton's method, both kinds weighing the same, targets

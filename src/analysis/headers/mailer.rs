@@ -72,8 +72,14 @@ fn forged(context: &Context<'_>, claim: &str) -> Option<&'static str> {
                 Some(boundary) if !boundary.starts_with("Apple-Mail") => {
                     Some("with another's boundary")
                 }
-                _ if !is_apple_id(left) => Some("with another's Message-ID"),
-                _ => None,
+                // Accounts of other makers' servers get these servers' Message-IDs; its
+                // boundaries have stayed: `Apple-Mail-3--512`, `Apple-Mail=_` and a UUID,
+                // `Apple-Mail-` and a UUID.
+                Some(_) => None,
+                None if !is_apple_id(left) && !is_server_id(host) => {
+                    Some("with another's Message-ID")
+                }
+                None => None,
             }
         }
         () if claim.starts_with("the bat! (v") => match boundary {

@@ -11,6 +11,7 @@ mod bulk;
 mod date;
 mod mailer;
 mod message_id;
+mod sheet;
 mod shown;
 mod subject;
 mod trace;

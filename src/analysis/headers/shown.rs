@@ -9,8 +9,10 @@ use crate::message::{Anatomy, Encoding, Kind, Part};
 
 /// Octets of HTML that are looked at, over all parts.
 const HTML_OCTETS: usize = 512 << 10;
-/// Hidden letters below this are the preview line of a newsletter, by whatever means.
-const PREVIEW_LETTERS: usize = 200;
+/// So many letters that are not displayed are found in honest newsletters too.
+const SPARE_LETTERS: usize = 200;
+/// Letters that are there and cannot be seen: up to this they are marks of the sender's program.
+const SLY_LETTERS: usize = 100;
 /// Letters beside which a picture is not alone.
 const FEW_LETTERS: usize = 60;
 /// Words of an alternative that are compared.
@@ -54,22 +56,22 @@ fn bodies(anatomy: &Anatomy) -> impl Iterator<Item = &Part> {
 fn look_at_html(view: &View, seen: &mut Vec<Sighting>) {
     let counts = &view.counts;
     let sly = counts.same_colour + counts.tiny + counts.off_screen + counts.transparent;
-    if counts.same_colour > PREVIEW_LETTERS {
-        seen.push(Sighting::new("HTML_SAME_COLOUR", format!("{} letters", counts.same_colour)));
+    for (name, letters) in [
+        ("HTML_SAME_COLOUR", counts.same_colour),
+        ("HTML_TINY_TEXT", counts.tiny),
+        ("HTML_OFF_SCREEN", counts.off_screen + counts.transparent),
+    ] {
+        if letters > SLY_LETTERS {
+            let strength = if letters > SPARE_LETTERS { 1.0 } else { 0.5 };
+            seen.push(Sighting::strong(name, strength, format!("{letters} letters")));
+        }
     }
-    if counts.tiny > PREVIEW_LETTERS {
-        seen.push(Sighting::new("HTML_TINY_TEXT", format!("{} letters", counts.tiny)));
-    }
-    if counts.off_screen + counts.transparent > PREVIEW_LETTERS {
-        let letters = counts.off_screen + counts.transparent;
-        seen.push(Sighting::new("HTML_OFF_SCREEN", format!("{letters} letters")));
-    }
-    if counts.not_displayed > PREVIEW_LETTERS && counts.not_displayed > counts.visible / 2 {
+    if counts.not_displayed > SPARE_LETTERS && counts.not_displayed > counts.visible / 2 {
         let detail = format!("{} letters hidden, {} shown", counts.not_displayed, counts.visible);
         seen.push(Sighting::new("HTML_NOT_DISPLAYED", detail));
     }
     let hidden = sly + counts.not_displayed;
-    if hidden > PREVIEW_LETTERS && hidden > counts.visible {
+    if hidden > SPARE_LETTERS && hidden > counts.visible {
         let detail = format!("{hidden} letters hidden, {} shown", counts.visible);
         seen.push(Sighting::new("HTML_MOSTLY_HIDDEN", detail));
     }

@@ -18,6 +18,8 @@ const TYPO_LETTERS_OWN: usize = 5;
 const TYPO_LETTERS_BRAND: usize = 7;
 /// Shorter names are found only as words between hyphens.
 const INNER_LETTERS: usize = 5;
+/// Shorter names with a suffix behind them are words: `aim.com`, `is.it`.
+const FLAT_LETTERS: usize = 3;
 /// Labels longer than this are no name that somebody mistakes.
 const LABEL_LETTERS: usize = 63;
 
@@ -39,6 +41,8 @@ pub enum How {
     Typo,
     /// The name with words of service beside it.
     Words,
+    /// The whole domain as one name: `bankexample.test`, `bank-example.test`.
+    Flat,
     /// The same name under another suffix.
     Suffix,
     /// The whole domain as the beginning of another: `bank.example.evil.test`.
@@ -54,6 +58,7 @@ impl How {
             How::Letters => "with look-alike letters",
             How::Typo => "with a letter changed",
             How::Words => "with words added",
+            How::Flat => "with its suffix made part of the name",
             How::Suffix => "under another suffix",
             How::Subdomain => "as the beginning of another domain",
             How::Label => "as a label of another domain",
@@ -93,6 +98,8 @@ pub(super) struct Watch {
     /// By the label with one letter left out.
     by_gap: HashMap<String, Vec<usize>>,
     by_domain: HashMap<String, usize>,
+    /// By the whole domain without its dots and hyphens.
+    by_flat: HashMap<String, usize>,
 }
 
 impl Watch {
@@ -112,8 +119,10 @@ impl Watch {
         let organisation = registrable::organisational(domain).unwrap_or(domain);
         let label = unicode(organisation.split('.').next().unwrap_or_default());
         let label = fold::fold(&label);
-        let number = self.names.len();
+        // A second domain of the same name is told as the first.
+        let number = self.by_label.get(&label).copied().unwrap_or(self.names.len());
         self.by_domain.entry(organisation.to_owned()).or_insert(number);
+        self.by_flat.entry(flat(organisation)).or_insert(number);
         if label.len() < 2 || self.by_label.contains_key(&label) {
             return;
         }
@@ -142,6 +151,7 @@ impl Watch {
         }
         let folded = fold::fold(&label);
         self.whole(&label, &folded, organisation)
+            .or_else(|| self.flattened(&folded))
             .or_else(|| self.with_words(&folded, suffix))
             .or_else(|| self.typo(&folded))
             .or_else(|| self.below(below))
@@ -181,6 +191,15 @@ impl Watch {
             }
             false => self.found(number, How::Letters, 0.6),
         }
+    }
+
+    /// `bankexample`, `bank-example`, `www-bank-example`: a domain with its suffix in the name.
+    fn flattened(&self, folded: &str) -> Option<Likeness> {
+        let flat = flat(folded);
+        let bare = flat.strip_prefix("www").unwrap_or(&flat);
+        let number = self.by_flat.get(&flat).or_else(|| self.by_flat.get(bare))?;
+        let is_short = self.names.get(*number)?.label.len() < FLAT_LETTERS;
+        (!is_short).then(|| self.found(*number, How::Flat, 1.0)).flatten()
     }
 
     /// `bank-secure`, `securebank`, `bank-login-online`.
@@ -295,6 +314,10 @@ impl Watch {
     }
 }
 
+fn flat(name: &str) -> String {
+    name.chars().filter(|letter| !matches!(letter, '.' | '-' | '_')).collect()
+}
+
 /// Whether two folded names of one skeleton differ in what is made to deceive: digits for
 /// letters, pairs for letters; as against hyphens.
 fn has_odd_letters(one: &str, other: &str) -> bool {
@@ -391,6 +414,12 @@ mod tests {
             ("arbourcouncil.test", Some(("harbourcouncil.test", How::Typo))),
             ("harbourcouncil.example", Some(("harbourcouncil.test", How::Suffix))),
             ("harbourcouncil.test.evil.example", Some(("harbourcouncil.test", How::Subdomain))),
+            ("harbourcounciltest.example", Some(("harbourcouncil.test", How::Flat))),
+            ("harbourcouncil-test.example", Some(("harbourcouncil.test", How::Flat))),
+            ("www-harbourcouncil-test.example", Some(("harbourcouncil.test", How::Flat))),
+            ("paypalcom.test", Some(("paypal.com", How::Flat))),
+            ("abcexample.test", Some(("abc.example", How::Flat))),
+            ("harbourcounciltests.example", None),
             ("harbourcouncil-payments.example", Some(("harbourcouncil.test", How::Words))),
             ("abd.example", None),
             ("example.org", None),

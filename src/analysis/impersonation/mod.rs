@@ -102,6 +102,13 @@ impl Site {
     }
 }
 
+/// How sure it is that a person is impersonated when the address is theirs and not
+/// authenticated; when only the local part is their name; and when a service that vouches for
+/// itself says that they write through it.
+const FORGED_ADDRESS: f32 = 0.75;
+const IN_ADDRESS: f32 = 0.5;
+const SERVICE: f32 = 0.25;
+
 /// Whether a host is one of the domains or lies below.
 fn is_within(host: &str, domains: &[Domain]) -> bool {
     domains.iter().any(|domain| {
@@ -154,6 +161,11 @@ impl Scene<'_> {
             self.authenticated.is_some_and(|authenticated| authenticated.dmarc != Dmarc::Temporary);
         answered && !self.is_vouched()
     }
+
+    /// The author's domain says who may write in its name, and this is none of them.
+    fn is_disowned(&self) -> bool {
+        self.authenticated.is_some_and(|found| matches!(found.dmarc, Dmarc::Fail(_)))
+    }
 }
 
 /// Looks for pretence. `authenticated` is absent for content without a passage.
@@ -197,20 +209,58 @@ fn look_at_house(scene: &Scene<'_>) -> Vec<Sighting> {
             let detail = format!("\"{own}\" in the name of {}", author.address);
             sightings.push(Sighting::new("OWN_DOMAIN_IN_NAME", detail));
         }
-        for person in &site.people {
-            let vouched = site.is_own(domain) && !scene.is_unvouched();
-            if vouched || person.writes_from(&author.address) {
-                continue;
-            }
-            if let Some(strength) = person.is_named(&author.display_name) {
-                let detail = format!("{} writes from {}", person.name, author.address);
-                sightings.push(Sighting::strong("PERSON_IMPERSONATED", strength, detail));
-                break;
-            }
-        }
+        sightings.extend(borrowed_name(scene, author, domain));
     }
     sightings.truncate(8);
     sightings
+}
+
+/// The house's person whose name an author bears without being that person.
+fn borrowed_name(scene: &Scene<'_>, author: &Mailbox, domain: &str) -> Option<Sighting> {
+    let site = scene.site;
+    let known = site.people.iter().find(|person| person.writes_from(&author.address));
+    if let Some(person) = known {
+        // Their own address, which anybody can write: its domain says who may, and nobody who
+        // may has. A domain that says nothing accuses nobody.
+        let detail =
+            format!("nobody vouches for {}, an address of {}", author.address, person.name);
+        return scene
+            .is_disowned()
+            .then(|| Sighting::strong("PERSON_IMPERSONATED", FORGED_ADDRESS, detail));
+    }
+    if site.is_own(domain) && !scene.is_unvouched() {
+        return None;
+    }
+    // A service that names whom it writes for, and that is who it says.
+    let is_of_service = scene.is_vouched()
+        && !is_free_mail(domain)
+        && speaks_for_others(site, &author.display_name, domain);
+    let strength = |person: &Known| {
+        let named = person.is_named(&author.display_name);
+        let named = named.map(|strength| if is_of_service { SERVICE * strength } else { strength });
+        let shows_address =
+            author.display_name.trim().is_empty() || author.display_name.contains('@');
+        named.or_else(|| {
+            let addressed = shows_address && person.is_addressed(&author.address);
+            addressed.then_some(IN_ADDRESS)
+        })
+    };
+    site.people.iter().find_map(|person| {
+        let strength = strength(person)?;
+        let detail = format!("{} writes from {}", person.name, author.address);
+        Some(Sighting::strong("PERSON_IMPERSONATED", strength, detail))
+    })
+}
+
+/// "Jane Doe via Service", from a domain of that service.
+fn speaks_for_others(site: &Site, display_name: &str, domain: &str) -> bool {
+    let words = words(display_name);
+    let Some(via) = words.iter().position(|word| word == "via") else { return false };
+    let service = words.get(via + 1..).unwrap_or_default();
+    let label = registrable::registered_label(domain).unwrap_or_default();
+    let is_named = !service.is_empty() && service.concat() == fold(label);
+    let brand = site.brands().claim(&service.join(" "));
+    is_named || brand.is_some_and(|claim| site.brands().owns(claim.brand, domain))
 }
 
 /// A domain of the house that stands in a display name.
@@ -250,13 +300,12 @@ fn look_at_pressure(
     // A long letter in many parts speaks of money without asking for it.
     let asked: Vec<&'static str> =
         named.into_iter().filter(|(there, _)| *there).map(|(_, name)| name).collect();
+    // What the rules say of English text is not told twice.
+    if pressure.bank_change_to_pay && !said("SCAM_BANK_DETAIL_CHANGE") {
+        sightings.push(Sighting::new("BANK_CHANGE_PAYMENT", hurry(pressure)));
+    }
     let is_for_money = pressure.is_for_money() || bank_change || gift_cards;
-    let hurried = match (pressure.hurry, pressure.secrecy) {
-        (true, true) => "at once and in secret",
-        (true, false) => "at once",
-        (false, true) => "in secret",
-        (false, false) => "",
-    };
+    let hurried = hurry(pressure);
     sightings.extend(asked.into_iter().map(|name| Sighting::new(name, hurried)));
     if is_new_sender == Some(true) {
         sightings.push(Sighting::new("FIRST_TIME_SENDER", ""));
@@ -274,6 +323,16 @@ fn look_at_pressure(
         sightings.push(Sighting::new("PRETENDER_ASKS", format!("beside {pretender}")));
     }
     sightings
+}
+
+/// How a request is urged, for the administrator.
+fn hurry(pressure: Pressure) -> &'static str {
+    match (pressure.hurry, pressure.secrecy) {
+        (true, true) => "at once and in secret",
+        (true, false) => "at once",
+        (false, true) => "in secret",
+        (false, false) => "",
+    }
 }
 
 /// What recipients are told of a sender who never wrote before.

@@ -2,7 +2,8 @@
 //!
 //! In: `impersonation.people` and a display name. Out: the person that the name is taken for.
 //! Order of names, case, accents, look-alike letters, titles and inner initials do not matter;
-//! a first name may be an initial when the rest is the same.
+//! a first name may be an initial when the rest is the same; names run together, names in the
+//! address, and the service that a name is said to write through, count as well.
 
 use super::fold;
 use crate::config::Person;
@@ -43,8 +44,13 @@ const TITLES: [&str; 32] = [
     "obe",
     "cbe",
 ];
+/// What stands between a name and the service that somebody writes through.
+const VIA: &str = "via";
 /// Longer display names are no names.
 const NAME_WORDS: usize = 12;
+
+/// Shorter names, run together, are found in other words.
+const RUN_LETTERS: usize = 6;
 
 /// A person in the form in which names are compared.
 #[derive(Debug)]
@@ -76,8 +82,9 @@ impl Known {
         if self.words.len() < 2 {
             return (!self.words.is_empty() && words == self.words).then_some(0.6);
         }
-        let joined = |words: &[String]| words.concat();
-        if words.len() == 1 && words.first() == Some(&joined(&self.words)) {
+        if let [one] = words.as_slice()
+            && self.is_run_together(one)
+        {
             return Some(1.0);
         }
         // Order does not matter: "Doe, Jane".
@@ -102,6 +109,41 @@ impl Known {
         self.with_initial(&words)
     }
 
+    /// "JaneDoe", "doejane", "JaneQDoe".
+    fn is_run_together(&self, word: &str) -> bool {
+        let long: Vec<&str> = self.long_words().collect();
+        let mut turned = long.clone();
+        turned.rotate_right(1);
+        let word = fold::skeleton(word);
+        [self.words.concat(), long.concat(), turned.concat()]
+            .iter()
+            .any(|run| run.chars().count() >= RUN_LETTERS && fold::skeleton(run) == word)
+    }
+
+    /// The parts of the name without its initials.
+    fn long_words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str).filter(|word| word.chars().count() > 1)
+    }
+
+    /// Whether the local part of an address is this person's name: `jane.doe@elsewhere`, with
+    /// or without what divides the names and numbers behind them. Some readers show nothing
+    /// else.
+    pub(super) fn is_addressed(&self, address: &Address) -> bool {
+        let key = address.key();
+        let local = key.rsplit_once('@').map_or(key.as_str(), |(local, _)| local);
+        let local = local.split('+').next().unwrap_or_default();
+        let bare = local.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+        let mut words = fold::words(&bare.replace(['.', '_', '-'], " "));
+        words.retain(|word| word.chars().count() > 1);
+        if self.long_words().count() < 2 {
+            return false;
+        }
+        let mut mine: Vec<&str> = self.long_words().collect();
+        mine.sort_unstable();
+        words.sort_unstable();
+        mine == words || matches!(words.as_slice(), [one] if self.is_run_together(one))
+    }
+
     /// "J. Doe" for "Jane Doe": the last name whole, the first as an initial.
     fn with_initial(&self, words: &[String]) -> Option<f32> {
         let (first, last) = (self.words.first()?, self.words.last()?);
@@ -115,6 +157,12 @@ fn name_words(name: &str) -> Vec<String> {
     let name = name.split(['(', '[', '<', '|', '@']).next().unwrap_or_default();
     let mut words = fold::words(name);
     words.truncate(NAME_WORDS);
+    // "Jane Doe via Service": what a reader takes for the name stands before.
+    if let Some(via) = words.iter().position(|word| word == VIA)
+        && via > 0
+    {
+        words.truncate(via);
+    }
     words.retain(|word| !TITLES.contains(&word.as_str()));
     words
 }

@@ -1,5 +1,5 @@
 //! The language by which people are moved to pay: requests for payment, changed bank details,
-//! gift cards, hurry and secrecy, in seven languages.
+//! gift cards, hurry and secrecy, in eight languages.
 //!
 //! In: subject and text. Out: [`Pressure`]. Not sentences but groups of words are looked for
 //! (`rules/lists/pressure.toml`), and two groups near each other make a request: what people
@@ -18,6 +18,8 @@ const TEXT_WORDS: usize = 400;
 const TEXT_OCTETS: usize = 6_000;
 /// How far apart two groups may stand to be one request, in words.
 const NEAR_WORDS: usize = 9;
+/// How far from a changed account a payment may be spoken of, in words.
+const SAME_MATTER_WORDS: usize = 25;
 
 /// A group of words; the names of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +27,7 @@ enum Group {
     Pay,
     Money,
     Bank,
+    Account,
     Change,
     Gift,
     Buy,
@@ -39,6 +42,7 @@ impl Group {
             "pay" => Group::Pay,
             "money" => Group::Money,
             "bank" => Group::Bank,
+            "account" => Group::Account,
             "change" => Group::Change,
             "gift" => Group::Gift,
             "buy" => Group::Buy,
@@ -110,6 +114,9 @@ pub(super) struct Pressure {
     pub(super) payment: bool,
     /// Money is to go elsewhere than it went.
     pub(super) bank_change: bool,
+    /// It is told of an account at a bank, in another language than English, and a payment is
+    /// spoken of beside it.
+    pub(super) bank_change_to_pay: bool,
     /// Gift cards are to be bought.
     pub(super) gift_cards: bool,
     /// It asks whether somebody is there, and says little else.
@@ -133,17 +140,25 @@ impl Pressure {
                 .map(str::to_owned),
         );
         let sights = sights(&words);
-        let near = |one: Group, other: Group| {
-            sights.iter().filter(|(group, _)| *group == one).any(|(_, at)| {
-                sights.iter().any(|(group, there)| {
-                    *group == other && at != there && at.abs_diff(*there) <= NEAR_WORDS
-                })
+        let beside = |at: usize, other: Group, most: usize| {
+            sights.iter().any(|(group, there)| {
+                *group == other && at != *there && at.abs_diff(*there) <= most
             })
         };
+        let all = |wanted: Group| {
+            sights.iter().filter(move |(group, _)| *group == wanted).map(|(_, at)| *at)
+        };
+        let near = |one: Group, other: Group| all(one).any(|at| beside(at, other, NEAR_WORDS));
         let has = |wanted: Group| sights.iter().any(|(group, _)| *group == wanted);
         Pressure {
             payment: near(Group::Pay, Group::Money) || near(Group::Pay, Group::Hurry),
-            bank_change: near(Group::Change, Group::Bank),
+            bank_change: near(Group::Change, Group::Bank) || near(Group::Change, Group::Account),
+            bank_change_to_pay: all(Group::Account).any(|at| {
+                beside(at, Group::Change, NEAR_WORDS)
+                    && [Group::Pay, Group::Money]
+                        .into_iter()
+                        .any(|money| beside(at, money, SAME_MATTER_WORDS))
+            }),
             gift_cards: near(Group::Buy, Group::Gift),
             // A short question, as such exchanges begin.
             presence: has(Group::Presence) && words.len() <= 80,
@@ -198,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_in_seven_languages() {
+    fn requests_in_eight_languages() {
         let table = [
             ("Please process a wire of the outstanding amount today", "pay"),
             ("I would like to change my direct deposit before the next payroll", "bank"),
@@ -216,6 +231,10 @@ mod tests {
             ("Abbiamo cambiato conto bancario", "bank"),
             ("Ons rekeningnummer is gewijzigd", "bank"),
             ("Kun je cadeaukaarten kopen", "gift"),
+            ("A nossa conta bancária mudou", "bank"),
+            ("Os nossos dados bancários foram alterados", "bank"),
+            ("Informujemy o zmianie numeru konta bankowego", "bank"),
+            ("Mamy nowy rachunek bankowy", "bank"),
             ("The minutes of the meeting are attached.", ""),
             ("The new library opens on Friday.", ""),
             ("", ""),
@@ -225,6 +244,42 @@ mod tests {
         }
         let pressure = Pressure::of("Urgent", "Keep this between us");
         assert!(pressure.hurry && pressure.secrecy && !pressure.is_for_money());
+    }
+
+    #[test]
+    fn changed_accounts_and_payments_in_other_languages() {
+        let table = [
+            (
+                "unsere Bankverbindung hat sich geändert. Bitte überweisen Sie die offene Rechnung \
+                 auf das neue Konto",
+                true,
+            ),
+            (
+                "Nos coordonnées bancaires ont changé, merci de régler la facture sur ce compte",
+                true,
+            ),
+            (
+                "Hemos cambiado de cuenta bancaria. Rogamos que el pago de la factura se haga en \
+                 la nueva cuenta",
+                true,
+            ),
+            (
+                "Le nostre coordinate bancarie sono cambiate: vi preghiamo di effettuare il \
+                 bonifico sul nuovo conto",
+                true,
+            ),
+            ("Ons rekeningnummer is gewijzigd, gelieve de factuur daarop te betalen", true),
+            ("Nasz numer konta uległ zmianie. Prosimy o opłacenie faktury na nowy rachunek", true),
+            ("Alterámos a nossa conta bancária; o pagamento da fatura deve ser feito nela", true),
+            ("Unsere Bankverbindung hat sich geändert.", false),
+            ("Bitte überweisen Sie den Betrag auf unser Bankkonto", false),
+            ("Die Rechnung liegt bei, unsere Öffnungszeiten haben sich geändert", false),
+            ("Your payment failed, please update your payment details to pay the invoice", false),
+            ("La facture est jointe. Le nouveau bureau ouvre lundi.", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Pressure::of("", text).bank_change_to_pay, expected, "{text}");
+        }
     }
 
     #[test]

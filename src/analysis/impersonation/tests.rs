@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::analysis::links;
+use crate::analysis::{DmarcPolicy, links};
 use crate::message::Limits;
 
 fn site() -> Site {
@@ -43,6 +43,23 @@ fn seen(message: &str, vouched: Option<bool>, is_new: Option<bool>) -> Vec<&'sta
     sightings.into_iter().map(|sighting| sighting.name).collect()
 }
 
+#[test]
+fn a_private_address_is_not_proof_by_itself() {
+    let message = from("Jane Doe <jane@private.example>");
+    let anatomy = Anatomy::of(&message.into(), Limits::default());
+    let (author, links) = (anatomy.author(), links::Links::of(&anatomy));
+    let found = |dmarc| {
+        let author_domain = Domain::parse("private.example").ok();
+        let authenticated = Authenticated { author_domain, dmarc, vouching: Vec::new() };
+        let seen = look(&site(), &anatomy, &author, &links, Some(&authenticated), None, &[]);
+        seen.into_iter().map(|sighting| sighting.name).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Dmarc::Fail(DmarcPolicy::None)), ["PERSON_IMPERSONATED"]);
+    for dmarc in [Dmarc::None, Dmarc::Pass, Dmarc::Temporary] {
+        assert!(found(dmarc).is_empty(), "{dmarc:?}");
+    }
+}
+
 fn from(author: &str) -> String {
     format!("From: {author}\nTo: bob@harbourcouncil.example\nSubject: hello\n\nHello Bob.\n")
 }
@@ -53,7 +70,18 @@ fn authors_who_are_not_who_they_say() {
         ("Ann Other <ann@other.example>", &[]),
         ("Jane Doe <ceo.jane@gmail.com>", &["PERSON_IMPERSONATED"]),
         ("\"Doe, Jane\" <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("JaneDoe <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("DoeJane <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("\"Jane Doe via SignIt\" <x@other.example>", &["PERSON_IMPERSONATED"]),
+        ("jane.doe@other.example", &["PERSON_IMPERSONATED"]),
+        ("janedoe77@gmail.com", &["PERSON_IMPERSONATED"]),
+        ("Doe_Jane@other.example", &["PERSON_IMPERSONATED"]),
+        ("jane@other.example", &[]),
+        ("Peter <jane.doe@other.example>", &[]),
+        ("\"Janet Doe via SignIt\" <x@other.example>", &[]),
         ("Jane Doe <jane@private.example>", &[]),
+        ("Clerk <it@harbourcouncilexample.example>", &["OWN_DOMAIN_LOOKALIKE"]),
+        ("Clerk <it@harbourcouncil-example.example>", &["OWN_DOMAIN_LOOKALIKE"]),
         ("Jane Doe <jane@harbourcouncil.example>", &[]),
         ("\"Harbourcouncil.example IT\" <x@other.example>", &["OWN_DOMAIN_IN_NAME"]),
         ("Helpdesk <it@harbourcounciI.example>", &["OWN_DOMAIN_LOOKALIKE"]),

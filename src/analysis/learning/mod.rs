@@ -131,6 +131,16 @@ impl Teacher {
         Some(Knowledge { learned: classifier.learned(), record: classifier.record() })
     }
 
+    /// Why there is no model in force, when there is one that cannot be used.
+    pub fn why_none(&self) -> Option<String> {
+        self.likeness.why_refused()
+    }
+
+    /// Whether another model lies in the data directory, which is not read yet.
+    pub fn has_model_waiting(&self) -> bool {
+        self.likeness.has_waiting()
+    }
+
     /// Learns from a mail that everything but the classifier is sure of. Never waits.
     pub fn observe(&self, mail_id: MailId, content: &Content, observation: &Observation<'_>) {
         let settings = self.settings.load();

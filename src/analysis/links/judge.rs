@@ -10,6 +10,7 @@ use super::lists::{self, FreeHost};
 use super::{Host, Link, Links, Place, Scheme, Target, letters, redirect, written};
 use crate::analysis::Sighting;
 use crate::analysis::impersonation::{How, Site, Whose};
+use crate::mail::Finding;
 use crate::message::{Anatomy, Authorship};
 use crate::net::registrable;
 
@@ -17,6 +18,14 @@ use crate::net::registrable;
 const MANY_LINKS: usize = 150;
 /// Distinct hosts that are looked at one by one.
 const MOST_HOSTS: usize = 80;
+/// So many addresses of others in one link are no accident.
+const MANY_WAYS_ON: usize = 3;
+/// The author's own name is shown and somebody else's is led to: honest when the author is who
+/// he says.
+const TRACKED: &str = "LINK_TEXT_TRACKED";
+const NONE_OF_AUTHOR: &str = "LINKS_NONE_OF_AUTHOR";
+/// Marks of mail that can be unsubscribed.
+const BULK: [&str; 2] = ["BULK_ONE_CLICK", "BULK_UNSUBSCRIBE"];
 /// What a detail shows of a target.
 const SHOWN_CHARS: usize = 100;
 /// Ports that sites are served from, beside those of the schemes.
@@ -237,7 +246,10 @@ impl Judge<'_> {
                 }
             }
             // The author shows his own name, and somebody counts the clicks for him.
-            () if shows_author && !watched => 0.3,
+            () if shows_author && !watched => {
+                self.note(TRACKED, 1.0, link, &detail());
+                return;
+            }
             () if authors_own => {
                 if watched {
                     0.8
@@ -256,6 +268,7 @@ impl Judge<'_> {
 
     /// Links in the link.
     fn onward(&mut self, link: &Link, target: &Target) {
+        self.ways_on(link, target);
         let (depth, innermost) = redirect::depth(target);
         let known = lists::is_redirector(target);
         let leads_away = innermost.as_ref().and_then(Target::name).is_some_and(|on| {
@@ -275,6 +288,24 @@ impl Judge<'_> {
         } else if leads_away && link.place != Place::Text {
             let strength = if depth >= 2 { 1.0 } else { 0.4 };
             self.note("LINK_IN_LINK", strength, link, &by());
+        }
+    }
+
+    /// Several addresses of others in one link: one of them is meant to be followed, by
+    /// whatever name the site takes it.
+    fn ways_on(&mut self, link: &Link, target: &Target) {
+        let inner = redirect::inner(target);
+        let away = inner.iter().filter(|on| match (&on.host, target.name()) {
+            (Some(Host::Name(on)), Some(name)) => {
+                !registrable::is_same_organisation(on, name)
+                    && !self.site.are_of_one_owner(on, name)
+            }
+            (on, _) => on.is_some(),
+        });
+        let count = away.count();
+        if count >= MANY_WAYS_ON {
+            let detail = format!("{count} addresses in {}", shown(&link.target));
+            self.note("LINK_REDIRECTS_MANY", 1.0, link, &detail);
         }
     }
 
@@ -408,8 +439,23 @@ impl Judge<'_> {
             if !near && !free {
                 let author = self.author_domains.first().cloned().unwrap_or_default();
                 let host = first.host.as_ref().map(Host::to_string).unwrap_or_default();
-                self.note_detail("LINKS_NONE_OF_AUTHOR", 1.0, &format!("from {author}, to {host}"));
+                self.note_detail(NONE_OF_AUTHOR, 1.0, &format!("from {author}, to {host}"));
             }
+        }
+    }
+}
+
+/// What speaks less against links when somebody answers for the author: a sender of
+/// newsletters counts clicks for him. Takes what was found, and whether it is bulk mail that
+/// says so.
+pub fn ease(findings: &mut [Finding]) {
+    const EASED: f32 = 0.2;
+    let is_bulk = findings.iter().any(|one| BULK.iter().any(|name| one.name == *name));
+    for finding in findings.iter_mut() {
+        let is_eased = finding.name == TRACKED || (is_bulk && finding.name == NONE_OF_AUTHOR);
+        if is_eased && finding.score > 0.0 {
+            finding.score *= EASED;
+            finding.detail.push_str(" (somebody answers for the author)");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Form, Links, Place, Spot, written};
+use super::{Form, Links, Place, Spot, Target, written};
 use crate::message::{Attributes, HtmlReader, attribute_value, is_block, read_html};
 
 /// Forms kept of a message.
@@ -13,7 +13,10 @@ const MOST_FORMS: usize = 50;
 
 /// Reads the links of a document.
 pub(super) fn read(html: &str, spot: Spot, links: &mut Links) {
+    let first = links.all.len();
+    let first_form = links.forms.len();
     let mut reader = Reader {
+        base: None,
         text: String::with_capacity(html.len() / 2),
         links,
         spot,
@@ -24,7 +27,10 @@ pub(super) fn read(html: &str, spot: Spot, links: &mut Links) {
     read_html(html, &mut reader);
     reader.end_anchor();
     reader.end_form();
-    let Reader { text, anchored, .. } = reader;
+    let Reader { text, anchored, base, .. } = reader;
+    if let Some(base) = base {
+        resolve(&base, links, first, first_form);
+    }
     links.note_shown(&text, spot);
     let mut at = 0;
     for range in anchored {
@@ -44,6 +50,8 @@ struct Anchor {
 }
 
 struct Reader<'l> {
+    /// What relative links are meant from: the first `base` that says it.
+    base: Option<String>,
     text: String,
     links: &'l mut Links,
     spot: Spot,
@@ -80,7 +88,11 @@ impl HtmlReader for Reader<'_> {
                 self.link(Place::Frame, value_of(attributes, "src"), "");
             }
             "object" => self.link(Place::Frame, value_of(attributes, "data"), ""),
-            "base" => self.link(Place::Base, value_of(attributes, "href"), ""),
+            "base" => {
+                let target = value_of(attributes, "href");
+                self.link(Place::Base, target.clone(), "");
+                self.base = self.base.take().or(target);
+            }
             "link" | "image" | "use" => {
                 let target = value_of(attributes.clone(), "href");
                 let target = target.or_else(|| value_of(attributes, "xlink:href"));
@@ -197,6 +209,26 @@ impl Reader<'_> {
         };
         let target = target.trim().trim_matches(['"', '\'']);
         self.link(Place::Refresh, Some(target.to_owned()), "");
+    }
+}
+
+/// Relative links of a document lead to where its `base` says, wherever they stand in it.
+fn resolve(base: &str, links: &mut Links, first: usize, first_form: usize) {
+    let resolved = |target: &str| Target::parse(target).resolved(target, base);
+    for link in links.all.iter_mut().skip(first).filter(|link| link.place != Place::Base) {
+        // Up and down the message itself.
+        if link.target.trim_start().starts_with('#') {
+            continue;
+        }
+        let Some(target) = resolved(&link.target) else { continue };
+        link.parsed = Target::parse(&target);
+        link.host = link.parsed.host.clone();
+        link.target = target;
+    }
+    for form in links.forms.iter_mut().skip(first_form) {
+        if let Some(action) = resolved(&form.action) {
+            form.action = action;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ mod target;
 mod tests;
 mod written;
 
-pub use judge::look;
+pub use judge::{ease, look};
 pub use letters::looks_random;
 pub use lists::{
     FreeHost, free_host, has_plain_suffix, is_click_tracker, is_free_mail, is_picture_host,

@@ -148,6 +148,34 @@ impl Target {
         }
     }
 
+    /// Where `target`, which this was read from, leads in a document with this base: none when
+    /// it is not relative, or the base is none that a browser goes to.
+    pub(super) fn resolved(&self, target: &str, base: &str) -> Option<String> {
+        if self.scheme != Scheme::Relative || target.trim().is_empty() {
+            return None;
+        }
+        let base: String = base.chars().filter(|letter| !letter.is_control()).collect();
+        let base = base.trim().replace('\\', "/");
+        let parsed = Target::parse(&base);
+        if !parsed.scheme.is_web() || parsed.host.is_none() {
+            return None;
+        }
+        let slashes = base.find(':').map_or(0, |colon| colon + 1);
+        let after = base.get(slashes..)?;
+        let authority = slashes + (after.len() - after.trim_start_matches('/').len());
+        let path = base.get(authority..)?.find(['/', '?', '#']);
+        let path = path.map_or(base.len(), |at| authority + at);
+        let (site, path) = base.split_at_checked(path)?;
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let target = target.trim();
+        Some(match target.chars().next()? {
+            '/' | '\\' => format!("{site}{target}"),
+            '?' => format!("{site}{path}{target}"),
+            _ => format!("{site}{folder}/{target}"),
+        })
+    }
+
     /// What stands between `?` and `#`.
     pub fn query(&self) -> &str {
         let before = self.rest.split('#').next().unwrap_or_default();

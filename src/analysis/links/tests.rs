@@ -328,3 +328,55 @@ proptest! {
         prop_assert!(links.all.iter().all(|link| link.visible.len() <= 8 * VISIBLE_CHARS));
     }
 }
+
+#[test]
+fn relative_links_lead_to_where_the_base_says() {
+    let table = [
+        ("http://b.test/", "login", "http://b.test/login"),
+        ("http://b.test", "login", "http://b.test/login"),
+        ("http://b.test/a/b?c", "login", "http://b.test/a/login"),
+        ("http://b.test/a/b", "/login", "http://b.test/login"),
+        ("http://b.test/a/b", "?x=1", "http://b.test/a/b?x=1"),
+        ("//b.test/a/", "login", "//b.test/a/login"),
+        ("HTTP:\\\\b.test\\a\\", "login", "HTTP://b.test/a/login"),
+        ("http://b.test/", "https://c.test/", "https://c.test/"),
+        ("http://b.test/", "//c.test/x", "//c.test/x"),
+        ("http://b.test/", "mailto:a@c.test", "mailto:a@c.test"),
+        ("http://b.test/", "#top", "#top"),
+        ("javascript:alert(1)", "login", "login"),
+        ("a/b", "login", "login"),
+        ("", "login", "login"),
+    ];
+    for (base, target, expected) in table {
+        for document in [
+            format!("<base href='{base}'><a href='{target}'>x</a>"),
+            format!("<a href='{target}'>x</a><base><base href='{base}'><base href='//z.test'>"),
+        ] {
+            let links = html(&document);
+            let anchor = links.all.iter().find(|link| link.place == Place::Anchor).unwrap();
+            assert_eq!(anchor.target, expected, "{document}");
+            assert_eq!(anchor.host, Target::parse(expected).host);
+        }
+    }
+    let form = html("<base href=http://b.test><form action=go><input type=password></form>");
+    assert_eq!(form.forms[0].action, "http://b.test/go");
+}
+
+#[test]
+fn who_answers_for_the_author_may_count_clicks() {
+    use crate::mail::{Class, Finding};
+    let found = |bulk: bool| {
+        let mut findings = vec![
+            Finding::new("LINK_TEXT_TRACKED", Class::Notice, 0.6, ""),
+            Finding::new("LINKS_NONE_OF_AUTHOR", Class::Notice, 0.8, ""),
+            Finding::new("LINK_TEXT_DIFFERS", Class::Phish, 2.0, ""),
+        ];
+        if bulk {
+            findings.push(Finding::new("BULK_ONE_CLICK", Class::Notice, 0.0, ""));
+        }
+        ease(&mut findings);
+        findings.iter().map(|finding| (finding.score * 100.0).round() as i32).collect::<Vec<_>>()
+    };
+    assert_eq!(found(false), [12, 80, 200]);
+    assert_eq!(found(true), [12, 16, 200, 0]);
+}
