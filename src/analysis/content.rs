@@ -136,7 +136,11 @@ fn look_inside(
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
-    let carried = Arc::new(Carried::of(octets, &anatomy, contents));
+    let mut carried = Carried::of(octets, &anatomy, contents);
+    if desk.safe_copies {
+        carried.gather_texts(&anatomy, desk.unpacking);
+    }
+    let carried = Arc::new(carried);
     let look = Look { findings, summary, author, carried, ..Look::default() };
     Inside { anatomy, links, look }
 }

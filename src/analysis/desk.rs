@@ -10,7 +10,7 @@ use super::impersonation::Site;
 use super::likeness::Likeness;
 use super::rules::{RuleError, RuleSet};
 use super::weights::Weights;
-use crate::config::{Config, UnpackLimits};
+use crate::config::{AttachmentOrder, Config, UnpackLimits};
 use crate::mail::Domain;
 use crate::message::contents::Limits;
 
@@ -23,6 +23,8 @@ pub(in crate::analysis) struct Desk {
     pub(super) bulk: Option<Arc<Bulk>>,
     /// How far files are unpacked.
     pub(super) unpacking: Limits,
+    /// Whether rules may put the texts of files in their place.
+    pub(super) safe_copies: bool,
     /// The box's own name.
     pub(super) hostname: Option<Domain>,
 }
@@ -50,7 +52,15 @@ impl Desk {
         let hostname = config.map(|config| config.system.hostname.clone());
         let unpacking =
             config.map_or_else(UnpackLimits::default, |config| config.attachments.limits);
-        let unpacking = attachments::limits(&unpacking);
-        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, hostname })
+        let mut unpacking = attachments::limits(&unpacking);
+        if let Some(config) = config {
+            // So that there is an answer before the deadline, be it that something was not seen.
+            unpacking.time = unpacking.time.min(config.limits.analysis_timeout() / 2);
+        }
+        let safe_copies = config.is_some_and(|config| {
+            let mut rules = config.attachments.rule.iter();
+            rules.any(|rule| rule.order == AttachmentOrder::SafeCopy)
+        });
+        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, safe_copies, hostname })
     }
 }

@@ -41,10 +41,6 @@ fn attachments(config: &Config) -> Checked {
     {
         return wrong("[attachments.limits]", "a limit of 0 would let nothing be looked into");
     }
-    if u128::from(limits.time_ms) >= config.limits.analysis_timeout().as_millis() {
-        let what = "`time_ms` of [attachments.limits] must be less than `analysis_timeout_s`";
-        return wrong("time_ms", what);
-    }
     if attachments.rule.len() > ATTACHMENT_RULES {
         return wrong("[[attachments.rule]]", format!("more than {ATTACHMENT_RULES} rules"));
     }

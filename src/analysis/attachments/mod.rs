@@ -17,8 +17,10 @@ use bytes::Bytes;
 use super::Sighting;
 use crate::config::UnpackLimits;
 use crate::message::contents::{Closed, Contents, Item, Limits};
-use crate::message::{Anatomy, Family, Place, Zone};
+use crate::message::{Anatomy, Family, Kind, Part, Place, Zone, html_to_text};
 
+/// Octets of text that stand in the place of a file.
+const SAFE_COPY_OCTETS: usize = 1 << 20;
 /// Sightings of one name; the rest is counted.
 const SAME_NAME: usize = 8;
 
@@ -36,8 +38,23 @@ pub struct Carried {
 impl Carried {
     /// Puts together what is known of the files of a message.
     pub fn of(message: &Bytes, anatomy: &Anatomy, contents: Contents) -> Carried {
-        let places = anatomy.parts.iter().map(|part| part.place_in(message)).collect();
+        // What only another reading shows lies across the parts of the usual one.
+        let place = |part: &Part| part.place_in(message).filter(|_| part.is_main());
+        let places = anatomy.parts.iter().map(place).collect();
         Carried { contents, places, texts: BTreeMap::new() }
+    }
+
+    /// Gathers the texts of all files, for rules that put them in the place of the files.
+    pub fn gather_texts(&mut self, anatomy: &Anatomy, limits: Limits) {
+        for (number, part) in anatomy.parts.iter().enumerate().filter(|(_, part)| part.is_leaf()) {
+            let text = match part.kind {
+                Kind::Text => part.text(),
+                Kind::Html => html_to_text(&part.text()),
+                _ => Contents::text_of(part, limits, SAFE_COPY_OCTETS),
+            };
+            let end = text.floor_char_boundary(SAFE_COPY_OCTETS.min(text.len()));
+            self.texts.insert(number, text.get(..end).unwrap_or_default().to_owned());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A password told in the mail that brings the file it opens: what keeps scanners out, and
 //! nobody else.
 
-use crate::message::{Anatomy, Kind};
+use crate::message::{Anatomy, Kind, html_to_text};
 
 /// Words for it, in small letters.
 const WORDS: [&str; 16] = [
@@ -32,7 +32,10 @@ pub(super) fn told_in_text(anatomy: &Anatomy) -> Option<String> {
     let mut left = TEXT_OCTETS;
     let texts = anatomy.parts.iter().filter(|part| matches!(part.kind, Kind::Text | Kind::Html));
     for part in texts.filter(|part| !part.media.attachment) {
-        let text = part.text();
+        let text = match part.kind {
+            Kind::Html => html_to_text(&part.text()),
+            _ => part.text(),
+        };
         let end = text.floor_char_boundary(left.min(text.len()));
         let text = text.get(..end).unwrap_or_default().to_lowercase();
         left -= end;

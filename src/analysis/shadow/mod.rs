@@ -60,8 +60,8 @@ pub(super) fn candidate(
     };
     let site = Arc::clone(&live.site);
     let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
-    let unpacking = live.unpacking;
-    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, hostname }))
+    let (unpacking, safe_copies) = (live.unpacking, live.safe_copies);
+    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, safe_copies, hostname }))
 }
 
 /// One judged mail.

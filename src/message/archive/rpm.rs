@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use crate::message::contents::{Closed, Exhausted, Opening};
-use crate::message::cut;
+use crate::message::{Family, cut, recognize};
 
 /// Takes a package apart.
 pub(in crate::message) fn open(
@@ -15,7 +15,13 @@ pub(in crate::message) fn open(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     match payload(octets) {
-        Some(at) => opening.member("payload", cut(octets, at..octets.len())),
+        Some(at) => {
+            let payload = cut(octets, at..octets.len());
+            if recognize(&payload, "").family() != Family::Archive {
+                opening.closed(Closed::Damaged, "its payload is no archive");
+            }
+            opening.member("payload", payload)
+        }
         None => {
             opening.closed(Closed::Damaged, "a header is broken");
             Ok(())

@@ -94,12 +94,7 @@ impl Contents {
             if !part.is_leaf() || !known.is_new(part) {
                 continue;
             }
-            let file = File {
-                // Under whichever name it is most dangerous.
-                name: part.media.worst_name().to_owned(),
-                declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
-                octets: part.content(),
-            };
+            let file = File::of(part);
             if walk.contents.exhausted.is_some() {
                 walk.list(file, number);
             } else if let Err(exhausted) = walk.visit(file, number, None) {
@@ -109,6 +104,21 @@ impl Contents {
         }
         walk.remark_wrappings();
         walk.contents
+    }
+
+    /// The texts of the files in one part of a message, as far as `most_octets`, one behind the
+    /// other.
+    pub fn text_of(part: &Part, limits: Limits, most_octets: usize) -> String {
+        let mut texts = String::new();
+        let mut reader = |_: Zone, text: &str| {
+            let room = most_octets.saturating_sub(texts.len());
+            let end = text.floor_char_boundary(room.min(text.len()));
+            texts.push_str(text.get(..end).unwrap_or_default());
+            texts.push('\n');
+        };
+        // What lies beyond a limit is left away; the walk of the whole message tells of it.
+        Walk::new(limits, &mut reader).visit(File::of(part), 0, None).ok();
+        texts
     }
 
     /// Walks through one file as if it were of this nature, whatever its octets say.
@@ -171,6 +181,17 @@ pub(super) struct File {
     pub(super) name: String,
     pub(super) declared: Option<String>,
     pub(super) octets: Bytes,
+}
+
+impl File {
+    fn of(part: &Part) -> File {
+        File {
+            // Under whichever name it is most dangerous.
+            name: part.media.worst_name().to_owned(),
+            declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
+            octets: part.content(),
+        }
+    }
 }
 
 pub(super) struct Walk<'r> {

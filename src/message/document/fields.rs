@@ -73,7 +73,7 @@ pub(super) fn is_remote(lower: &str) -> bool {
     let path = path.replace('\\', "/");
     let share = path.trim_start_matches('/');
     let slashes = path.len() - share.len();
-    // file:///C:/… and file:///home/… are files of this machine.
+    // file:///C:/… and the like are files of the machine that opens it.
     let is_drive = share.as_bytes().get(1) == Some(&b':');
     !is_drive && (slashes == 2 || slashes >= 4)
 }

@@ -202,6 +202,15 @@ fn octets_tell_what_a_file_is() {
         (b"QFI\xfb\0\0".to_vec(), "", Qcow),
         (join(&[&[7; 600], b"koly\0\0\0\x04", &[0; 504]]), "", Dmg),
         (fat_disk(), "a.img", RawDisk),
+    ];
+    all_are_known(&table);
+}
+
+#[test]
+fn octets_tell_programs_and_texts() {
+    use Nature::*;
+    #[rustfmt::skip]
+    let table: Vec<(Vec<u8>, &str, Nature)> = vec![
         (pe(), "invoice.pdf", WindowsProgram),
         (join(&[b"MZ\x90\0\x03\0\0\0\x04", &[0; 60]]), "a", DosProgram),
         (b"MZ is how this text begins, and it goes on and on, longer than a header.".to_vec(), "a.txt", Text),
@@ -326,7 +335,10 @@ fn octets_tell_what_a_file_is() {
         (b"//! Words.\npub fn new() { let x = 1; return eval(x); }".to_vec(), "a.rs", Text),
         (b"Dear team, the function of eval is to let us return home.".to_vec(), "a.txt", Text),
     ];
-    assert!(table.len() >= 120);
+    all_are_known(&table);
+}
+
+fn all_are_known(table: &[(Vec<u8>, &str, Nature)]) {
     let wrong: Vec<String> = table
         .iter()
         .filter(|(octets, name, nature)| recognize(octets, name) != *nature)

@@ -151,7 +151,7 @@ fn old_documents() {
                 ("/EncryptedPackage", b"xxxxxxxx"),
                 ("/EncryptionInfo", b"\x04\0\x04\0"),
             ]),
-            "DOCUMENT_ENCRYPTED ARCHIVE_ENCRYPTED",
+            "DOCUMENT_ENCRYPTED !ARCHIVE_ENCRYPTED",
             "",
         ),
         row(

@@ -14,7 +14,10 @@ const CHUNK_OCTETS: usize = 4_096;
 pub(super) struct Unpacked {
     pub(super) octets: Vec<u8>,
     /// Whether it could be read to its end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what there is of a broken one is read like a whole one"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "what there is of a broken one is read like a whole one")
+    )]
     pub(super) is_whole: bool,
 }
 
