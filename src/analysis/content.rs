@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::antivirus::Carried;
 use super::attachments;
 use super::desk::Desk;
 use super::links::{self, Links};
@@ -29,6 +30,7 @@ pub(super) struct Inside {
     pub(super) anatomy: Anatomy,
     pub(super) links: Links,
     pub(super) look: Look,
+    pub(super) carried: Carried,
 }
 
 /// A message taken apart, before anything is unpacked; a parser's panic is kept for later.
@@ -54,7 +56,7 @@ impl Inside {
         authenticated: Option<&Authenticated>,
         is_new_sender: Option<bool>,
     ) -> Vec<Finding> {
-        let Inside { anatomy, links, look } = self;
+        let Inside { anatomy, links, look, .. } = self;
         let seen = caught(|| {
             let (author, so_far) = (&look.author, &look.findings);
             let site = &desk.site;
@@ -125,9 +127,13 @@ fn look_inside(desk: &Desk, mut anatomy: Anatomy, passage: Option<Passage<'_>>) 
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
+    let carried = match desk.hashes_files {
+        true => Carried::of(&anatomy, &contents),
+        false => Carried::default(),
+    };
     let contents = Arc::new(contents);
     let look = Look { findings, summary, author, contents, ..Look::default() };
-    Inside { anatomy, links, look }
+    Inside { anatomy, links, look, carried }
 }
 
 /// A text that lay in a file, in the form that rules are written for.
@@ -170,5 +176,10 @@ pub(super) fn failed(weights: &Weights, why: String) -> Inside {
     tracing::error!(why, "analysis of a message failed");
     let finding = weights.weigh(Sighting::new("ANALYSIS_FAILED", why));
     let look = Look { findings: vec![finding], ..Look::default() };
-    Inside { anatomy: Anatomy::of(&Bytes::new(), Limits::default()), links: Links::default(), look }
+    Inside {
+        anatomy: Anatomy::of(&Bytes::new(), Limits::default()),
+        links: Links::default(),
+        look,
+        carried: Carried::default(),
+    }
 }

@@ -23,6 +23,8 @@ pub(in crate::analysis) struct Desk {
     pub(super) bulk: Option<Arc<Bulk>>,
     /// How far files are unpacked.
     pub(super) unpacking: Limits,
+    /// Files are compared by their digests and scanned by themselves.
+    pub(super) hashes_files: bool,
     /// The box's own name.
     pub(super) hostname: Option<Domain>,
 }
@@ -51,6 +53,7 @@ impl Desk {
         let unpacking =
             config.map_or_else(UnpackLimits::default, |config| config.attachments.limits);
         let unpacking = attachments::limits(&unpacking);
-        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, hostname })
+        let hashes_files = config.is_some_and(|config| config.antivirus.is_some());
+        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, hashes_files, hostname })
     }
 }

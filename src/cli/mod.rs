@@ -3,6 +3,7 @@
 //! `run` is left to the composition root; everything else is done here, against the running
 //! box through its control socket or, where no box is needed, directly.
 
+mod antivirus;
 mod arguments;
 mod backup;
 mod bulk;
@@ -50,6 +51,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),
         Command::Bulk(order) => bulk::bulk(&order),
+        Command::Antivirus(order) => antivirus::antivirus(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

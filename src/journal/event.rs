@@ -176,6 +176,15 @@ pub enum Event {
         /// What it had come to, for example `connection` or `AUTH`.
         stage: String,
     },
+    /// It was delivered before it was known to carry malware.
+    FoundLater {
+        /// Which file; empty for the whole message.
+        path: String,
+        /// `signature X` or `digest list X`.
+        what: String,
+        /// What the scanners knew then.
+        version: String,
+    },
 }
 
 impl Event {
@@ -248,6 +257,7 @@ impl Event {
             Event::Originated { .. } => "originated",
             Event::TurnedAway { .. } => "turned_away",
             Event::VisitRefused { .. } => "visit_refused",
+            Event::FoundLater { .. } => "found_later",
         }
     }
 
@@ -273,6 +283,7 @@ impl Event {
             | Event::Deferred { recipient, reply, .. }
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
             Event::Refused { reply, .. } | Event::VisitRefused { reply, .. } => reply.len(),
+            Event::FoundLater { path, what, version } => path.len() + what.len() + version.len(),
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -328,6 +339,11 @@ impl Event {
                 limit_all(forward_paths);
                 limit(reply, TEXT_OCTETS);
                 limit(stage, ADDRESS_OCTETS);
+            }
+            Event::FoundLater { path, what, version } => {
+                limit(path, TEXT_OCTETS);
+                limit(what, TEXT_OCTETS);
+                limit(version, TEXT_OCTETS);
             }
             Event::Committed
             | Event::Reported { .. }

@@ -21,6 +21,7 @@ pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
     if look.unscanned {
         hold_unscanned(&mut judgement);
     }
+    hold_outbreak(look, &mut judgement);
     mail.advance(|scanned| Judged::mint(scanned, judgement))
 }
 
@@ -244,6 +245,15 @@ fn hold_unscanned(judgement: &mut Judgement) {
         if !matches!(disposition, Disposition::Reject { .. } | Disposition::Discard) {
             *disposition = Disposition::HoldUnscanned;
         }
+    }
+}
+
+/// What would go out waits for newer signatures; it is scanned and judged again then.
+pub fn hold_outbreak(look: &Look, judgement: &mut Judgement) {
+    let goes_out = |one: &&mut Disposition| **one == Disposition::Deliver;
+    if look.held_until_ms.is_some() {
+        let held = judgement.dispositions.iter_mut().filter(goes_out);
+        held.for_each(|disposition| *disposition = Disposition::HoldUnscanned);
     }
 }
 

@@ -61,7 +61,8 @@ pub(super) fn candidate(
     let site = Arc::clone(&live.site);
     let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
     let unpacking = live.unpacking;
-    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, hostname }))
+    let hashes_files = false;
+    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, hashes_files, hostname }))
 }
 
 /// One judged mail.
