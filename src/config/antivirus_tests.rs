@@ -1,3 +1,5 @@
+//! One clamd or several, second engines, and contradictions.
+
 use std::path::Path;
 
 use super::*;

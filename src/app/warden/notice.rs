@@ -142,7 +142,7 @@ mod tests {
             version: "1".into(),
         };
         let settings = Settings {
-            hostname: "mx.example.test".parse().unwrap(),
+            hostname: crate::mail::Domain::parse("mx.example.test").unwrap(),
             postmaster: "postmaster@example.test".parse().unwrap(),
         };
         let notice = found_later(&vec![one; NAMED + 5]);

@@ -164,7 +164,8 @@ async fn heads_are_bounded() {
         }
     });
     let icap = Icap::new(&IcapUrl { text: format!("icap://{authority}/"), authority });
-    let scanning = icap.scan(&Bytes::from_static(b"x"));
+    let octets = Bytes::from_static(b"x");
+    let scanning = icap.scan(&octets);
     let scan = tokio::time::timeout(Duration::from_secs(20), scanning).await.unwrap();
     assert!(scan.is_err());
 }
