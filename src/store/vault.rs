@@ -27,15 +27,15 @@ struct Index {
 }
 
 impl Index {
-    fn insert(&mut self, sum: Sha256, added_s: u64, octets: u64) {
-        self.by_age.insert((added_s, sum));
-        self.by_digest.insert(sum, (added_s, octets));
+    fn insert(&mut self, sum: Sha256, added_us: u64, octets: u64) {
+        self.by_age.insert((added_us, sum));
+        self.by_digest.insert(sum, (added_us, octets));
         self.octets = self.octets.saturating_add(octets);
     }
 
     fn remove(&mut self, sum: &Sha256) {
-        if let Some((added_s, octets)) = self.by_digest.remove(sum) {
-            self.by_age.remove(&(added_s, *sum));
+        if let Some((added_us, octets)) = self.by_digest.remove(sum) {
+            self.by_age.remove(&(added_us, *sum));
             self.octets = self.octets.saturating_sub(octets);
         }
     }
@@ -64,7 +64,7 @@ impl Vault {
             };
             let known = entry.metadata()?;
             let added = known.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH);
-            index.insert(sum, added.unwrap_or_default().as_secs(), known.len());
+            index.insert(sum, added.unwrap_or_default().as_micros() as u64, known.len());
         }
         Ok(Vault { dir, index: Mutex::new(index) })
     }
@@ -82,11 +82,14 @@ impl Vault {
             let known = index.by_digest.get(sum).map(|(_, octets)| *octets);
             if let Some(octets) = known {
                 index.remove(sum);
-                index.insert(*sum, now_s(), octets);
+                index.insert(*sum, now_us(), octets);
             }
             known.is_some()
         };
         if is_known {
+            // For the next start; without it the file only goes sooner.
+            let touched = OpenOptions::new().write(true).open(self.path(sum));
+            let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
             return Ok(());
         }
         self.make_room(most_octets.saturating_sub(size));
@@ -98,7 +101,7 @@ impl Vault {
             let _ = fs::remove_file(&beside);
         }
         written?;
-        self.lock().insert(*sum, now_s(), size);
+        self.lock().insert(*sum, now_us(), size);
         Ok(())
     }
 
@@ -114,10 +117,11 @@ impl Vault {
 
     /// Lets what was kept before this moment go, and the oldest beyond so many octets. Blocks.
     pub fn expire(&self, before_s: u64, most_octets: u64) {
+        let before_us = before_s.saturating_mul(1_000_000);
         loop {
             let oldest = self.lock().by_age.first().copied();
             match oldest {
-                Some((added_s, sum)) if added_s < before_s => self.forget(&sum),
+                Some((added_us, sum)) if added_us < before_us => self.forget(&sum),
                 _ => break,
             }
         }
@@ -159,8 +163,8 @@ impl Vault {
     }
 }
 
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn now_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64
 }
 
 fn hex_of(sum: &Sha256) -> String {

@@ -236,6 +236,17 @@ impl Clamds {
         }
     }
 
+    /// Whether any of them answers now, the least busy asked first.
+    pub(super) async fn is_answered(&self) -> bool {
+        let mut left: Vec<&Clamd> = self.all.iter().collect();
+        while let Some(at) = least_burdened(&left) {
+            if left.remove(at).ask_version().await.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The newest signatures that any has.
     pub fn newest(&self) -> Option<Signatures> {
         self.all.iter().filter_map(Clamd::signatures).max_by_key(Signatures::rank)

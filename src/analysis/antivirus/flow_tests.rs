@@ -179,6 +179,26 @@ async fn a_verdict_is_remembered_until_the_signatures_change() {
 }
 
 #[tokio::test]
+async fn what_is_remembered_as_clean_counts_only_while_somebody_answers() {
+    let fake = Fake::start("ClamAV 1/5/Tue Dec  3 09:39:23 2024", &["virus"]).await;
+    let antivirus = antivirus(&[&fake]);
+    antivirus.ask_versions().await;
+    for text in ["clean", "a virus"] {
+        antivirus.look_at_whole(&octets(text), Freshness::Remembered).await;
+    }
+    *fake.state.is_dead.lock().unwrap() = true;
+    let seen = antivirus.look_at_whole(&octets("clean"), Freshness::Remembered).await;
+    assert_eq!(seen.failed.len(), 1);
+    *fake.state.is_dead.lock().unwrap() = false;
+    // New signatures are noticed before the next question for the version is due.
+    antivirus.look_at_whole(&octets("clean"), Freshness::Remembered).await;
+    *fake.state.words.lock().unwrap() = vec!["clean".into()];
+    *fake.state.version.lock().unwrap() = "ClamAV 1/6/Tue Dec  3 11:39:23 2024".into();
+    let seen = antivirus.look_at_whole(&octets("clean"), Freshness::Remembered).await;
+    assert_eq!(names(&seen), [("VIRUS_FOUND", "signature Test.clean")]);
+}
+
+#[tokio::test]
 async fn what_an_older_clamd_says_is_not_remembered() {
     let old = Fake::start("ClamAV 1/5/Tue Dec  3 09:39:23 2024", &[]).await;
     let new = Fake::start("ClamAV 1/6/Tue Dec  3 09:39:23 2024", &[]).await;

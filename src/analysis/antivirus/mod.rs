@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
+use tokio::sync::OnceCell;
 
 pub use cache::Digest;
 pub use clamd::{Clamd, Clamds};
@@ -86,6 +87,18 @@ pub struct Failed {
     pub error: AntivirusError,
     /// As configured for this engine.
     pub on_failure: OnFailure,
+}
+
+/// For one look: what may serve, and whether somebody would answer if asked.
+struct Manner {
+    freshness: Freshness,
+    is_answered: OnceCell<bool>,
+}
+
+impl Manner {
+    fn new(freshness: Freshness) -> Manner {
+        Manner { freshness, is_answered: OnceCell::new() }
+    }
 }
 
 /// What was seen, and what failed.
@@ -200,7 +213,10 @@ impl Antivirus {
         outcome.whole = Some(digest);
         self.look_up(&digest, "the whole message", &mut outcome);
         match self.settings.has_engine() {
-            true => self.scan(octets, digest, freshness, "", &mut outcome).await,
+            true => {
+                let manner = Manner::new(freshness);
+                self.scan(octets, digest, &manner, "", &mut outcome).await;
+            }
             false => outcome.sightings.push(absent()),
         }
         outcome
@@ -234,12 +250,13 @@ impl Antivirus {
     }
 
     async fn scan_each(&self, subjects: &[&Subject], freshness: Freshness) -> Outcome {
+        let manner = &Manner::new(freshness);
         let lane = |lane: usize| async move {
             let mut outcome = Outcome::default();
             for subject in subjects.iter().skip(lane).step_by(ITEMS_AT_ONCE) {
                 let Some(octets) = &subject.octets else { continue };
                 let path = subject.path.as_str();
-                self.scan(octets, subject.digest, freshness, path, &mut outcome).await;
+                self.scan(octets, subject.digest, manner, path, &mut outcome).await;
                 // The first failure decides; more would only cost their time-outs.
                 if !outcome.failed.is_empty() {
                     break;
@@ -264,13 +281,18 @@ impl Antivirus {
         &self,
         octets: &Bytes,
         digest: Digest,
-        freshness: Freshness,
+        manner: &Manner,
         path: &str,
         outcome: &mut Outcome,
     ) {
-        let known = match freshness {
+        let known = match manner.freshness {
             Freshness::Remembered => self.cache.find(&digest, Instant::now()),
             Freshness::Anew => None,
+        };
+        // That nothing is wrong is only said while somebody is there who would know.
+        let known = match known {
+            Some(Scan::Clean) if !self.is_answered(manner).await => None,
+            known => known,
         };
         let said = match known {
             Some(scan) => Said { scan, failed: Vec::new() },
@@ -289,6 +311,26 @@ impl Antivirus {
                 outcome.sightings.push(Sighting::new("AV_TOO_LARGE", path));
             }
         }
+    }
+
+    /// Whether a clamd answers, and none has learned anything since it was last asked. Asked
+    /// once a look: much cheaper than a scan.
+    async fn is_answered(&self, manner: &Manner) -> bool {
+        let asking = || async {
+            if self.clamds.all().is_empty() {
+                return true;
+            }
+            let before = self.clamds.newest();
+            let is_answered = self.clamds.is_answered().await;
+            let newest = self.clamds.newest();
+            if newest != before {
+                let version = newest.map(|newest| newest.to_string()).unwrap_or_default();
+                self.cache.set_version(&version);
+                return false;
+            }
+            is_answered
+        };
+        *manner.is_answered.get_or_init(asking).await
     }
 
     async fn ask_engines(&self, octets: &Bytes, digest: Digest) -> Said {
