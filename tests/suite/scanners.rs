@@ -236,7 +236,7 @@ fn an_icap_server_may_be_the_engine() {
 }
 
 #[test]
-fn a_strangers_script_waits_and_is_scanned_with_newer_signatures() {
+fn a_strangers_program_waits_and_is_scanned_with_newer_signatures() {
     let Some(mut clamd) = Clamd::start() else { return };
     let sink = Sink::start();
     let mut postern = Setup::new()
@@ -245,10 +245,12 @@ fn a_strangers_script_waits_and_is_scanned_with_newer_signatures() {
         .set("limits", "exempt = []")
         .raw("[antivirus.outbreak]\nhold_minutes = 1\n")
         .start();
-    let script = |word: &str| format!("#!/bin/sh\necho '{word}'\n");
+    // e_type 2, e_machine 62, e_version 1.
+    let head = format!("\x7fELF\x02\x01\x01{}\x02\0\x3e\0\x01{}", "\0".repeat(9), "\0".repeat(43));
+    let program = |word: &str| format!("{head}{word}");
     for word in ["harmless", "harmful", "urgent"] {
-        let file = script(word);
-        let mail = with_file(&format!("{word}@sender.test"), "tool.bin", file.as_bytes());
+        let file = program(word);
+        let mail = with_file(&format!("{word}@sender.test"), "tool.elf", file.as_bytes());
         let reply = send(&postern, &mail);
         assert_eq!(reply.code, 250, "{word}: {reply}");
     }
@@ -259,7 +261,7 @@ fn a_strangers_script_waits_and_is_scanned_with_newer_signatures() {
     for row in &queue {
         assert_eq!(field(row, "state"), "hold");
         let reason = field(row, "reason");
-        assert!(reason.contains("outbreak hold") && reason.contains("tool.bin"), "{reason}");
+        assert!(reason.contains("outbreak hold") && reason.contains("tool.elf"), "{reason}");
     }
     let urgent = queue.iter().find(|row| field(row, "message_id").starts_with("urgent")).unwrap();
     postern.tell(&["queue", "release", &field(urgent, "mail_id")]);
