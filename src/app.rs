@@ -6,6 +6,7 @@
 //! before what it needs; stops in the order in which mail flows, so that nothing accepted is
 //! left half done.
 
+mod aftercare;
 mod ballast;
 mod dmarc;
 mod door;
@@ -13,6 +14,7 @@ mod gate;
 mod learning;
 mod listeners;
 mod notify;
+mod outbreak;
 mod outflow;
 mod pipeline;
 mod place;
@@ -21,6 +23,7 @@ mod recovery;
 mod reload;
 mod signals;
 mod start;
+mod warden;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +49,7 @@ use outflow::OurExecutor;
 use pipeline::Line;
 use place::DataDir;
 use signals::{Signal, Signals};
+use warden::Warden;
 
 /// A running box.
 #[derive(Debug)]
@@ -64,6 +68,7 @@ struct App {
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
     reporter: Arc<Reporter>,
+    warden: Arc<Warden>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     learning: Learning,

@@ -38,6 +38,9 @@ const OWN_TROUBLE: Duration = Duration::from_secs(60);
 const SCAN_PAUSE: Duration = Duration::from_secs(2);
 /// Of the oldest unscanned mail, so much is looked at.
 const UNSCANNED_SEEN: usize = 1_000;
+/// Held mail is looked at again after this at the latest: what it waits for may be configured
+/// anew.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// So many scans in a row that came to nothing, and the scanner is left alone for a moment.
 const SCANS_IN_VAIN: usize = 8;
 
@@ -181,7 +184,8 @@ where
             let now = Instant::now();
             waiting.retain(|_, until| *until > now);
             let mut in_vain = 0;
-            for id in self.queue.unscanned(UNSCANNED_SEEN) {
+            // What only waits for its time does not stand in the way of others.
+            for id in self.queue.unscanned(UNSCANNED_SEEN.saturating_add(waiting.len())) {
                 if *stop.borrow() || in_vain >= SCANS_IN_VAIN {
                     break;
                 }
@@ -195,6 +199,9 @@ where
                         tracing::warn!(mail_id = %id, why, "an unscanned mail waits");
                         waiting.insert(id, Instant::now() + again_in.max(SCAN_PAUSE));
                         in_vain += 1;
+                    }
+                    Rescanned::Waits { left } => {
+                        waiting.insert(id, Instant::now() + left.clamp(SCAN_PAUSE, LONGEST_WAIT));
                     }
                 }
             }

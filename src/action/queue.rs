@@ -104,6 +104,11 @@ pub enum Rescanned {
         /// When to try again.
         again_in: Duration,
     },
+    /// Its time has not come: it is held until newer signatures may know it.
+    Waits {
+        /// For so long.
+        left: Duration,
+    },
 }
 
 /// Scans and judges a mail that was accepted unscanned. The composition root implements it.

@@ -169,6 +169,70 @@ impl ModelRow {
     }
 }
 
+/// The virus scanners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AntivirusRow {
+    /// Each clamd.
+    pub clamds: Vec<ClamdRow>,
+    /// What all engines together know; empty as long as none answers.
+    pub version: String,
+    /// The newest signatures are older than `stale_hours`.
+    pub stale: bool,
+    /// Digests on the lists in force.
+    pub digests: usize,
+    /// Delivered mail that is remembered.
+    pub delivered: usize,
+    /// Octets of delivered files that are kept to be scanned again.
+    pub kept_octets: u64,
+    /// Past deliveries are being looked at.
+    pub rescanning: bool,
+    /// When they were last, RFC 3339; absent when they were not since the start.
+    pub last_rescan: Option<String>,
+}
+
+/// One clamd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClamdRow {
+    /// As in the configuration.
+    pub address: String,
+    /// It told its version when it was last asked.
+    pub answers: bool,
+    /// Its name and version.
+    pub engine: String,
+    /// Number of its signatures; absent where there is no daily database.
+    pub signatures: Option<u32>,
+    /// When they were made, RFC 3339.
+    pub built: Option<String>,
+}
+
+/// Malware in a mail that was delivered before it was known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundRow {
+    /// The mail.
+    pub mail_id: String,
+    /// When it was found, RFC 3339.
+    pub found: String,
+    /// Empty for the null reverse-path.
+    pub reverse_path: String,
+    /// Whom it was delivered to; the first ones.
+    pub forward_paths: Vec<String>,
+    /// Decoded.
+    pub subject: String,
+    /// Which file; empty for the whole message.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// `signature X` or `digest list X`.
+    pub what: String,
+    /// What the scanners knew then.
+    pub version: String,
+}
+
+/// RFC 3339 with seconds, in UTC.
+pub fn time_of(at_ms: u64) -> String {
+    super::desk::rfc3339(at_ms)
+}
+
 /// Where an export lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use warp::http::StatusCode;
 
 use super::accounts::{self, AccountError};
+use super::antivirus::Watchful;
 use super::api::{
     AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
     SignedFeed, Status,
@@ -62,6 +63,8 @@ pub struct Desk {
     pub reporter: Arc<Reporter>,
     /// Digests of what was seen before.
     pub bulk: Option<Arc<Bulk>>,
+    /// Knows how the virus scanners are.
+    pub watchful: Arc<dyn Watchful>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.
@@ -181,7 +184,11 @@ impl Desk {
             }
             "hold" => (self.spool.hold(mail_id).await?, "held", Event::Held { by: by() }),
             "release" => {
-                (self.spool.release(mail_id).await?, "released", Event::Released { by: by() })
+                let released = match self.spool.release(mail_id).await? {
+                    Act::Unfit => self.release_held(mail_id).await?,
+                    released => released,
+                };
+                (released, "released", Event::Released { by: by() })
             }
             "remove" => (
                 self.spool.remove(mail_id, OPERATOR).await?,
@@ -285,7 +292,10 @@ fn queue_row(entry: &QueueEntry) -> QueueRow {
         QueueState::Hold | QueueState::Unscanned => "hold",
     };
     let reason = match entry.state {
-        QueueState::Unscanned => "waits for the virus scanner".to_owned(),
+        QueueState::Unscanned => match &entry.held_for {
+            Some(what) => format!("outbreak hold: {what}"),
+            None => "waits for the virus scanner".to_owned(),
+        },
         _ => entry.last_reason.clone(),
     };
     QueueRow {

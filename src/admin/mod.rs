@@ -5,6 +5,7 @@
 //! request is answered with 400 or 404 and a [`api::Problem`]; nothing here can stop the box.
 
 pub mod accounts;
+mod antivirus;
 pub mod api;
 mod desk;
 mod dmarc;
@@ -16,6 +17,7 @@ mod serve;
 
 use std::path::{Path, PathBuf};
 
+pub use antivirus::Watchful;
 pub use desk::{Desk, Hearing};
 pub use serve::{SocketError, serve};
 

@@ -113,6 +113,13 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let users = warp::path!("v1" / "users")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.accounts()));
+    let antivirus = warp::path!("v1" / "antivirus")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| one(move || desk.antivirus()));
+    let found = warp::path!("v1" / "antivirus" / "report")
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|window: Window, desk: Arc<Desk>| lines(move || desk.found_later(window.limit)));
     let senders = warp::path!("v1" / "senders")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.senders()));
@@ -138,6 +145,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     let reading =
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
     let reading = reading.or(senders).unify().or(feed).unify();
+    let reading = reading.or(antivirus).unify().or(found).unify();
     warp::get().and(reading).boxed()
 }
 

@@ -12,7 +12,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::attachments::{self, Carried};
+use super::antivirus::Carried;
+use super::attachments::{self, Enclosures};
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
@@ -29,6 +30,7 @@ pub(super) struct Inside {
     pub(super) anatomy: Anatomy,
     pub(super) links: Links,
     pub(super) look: Look,
+    pub(super) carried: Carried,
 }
 
 /// A message taken apart, before anything is unpacked; a parser's panic is kept for later.
@@ -58,7 +60,7 @@ impl Inside {
         authenticated: Option<&Authenticated>,
         is_new_sender: Option<bool>,
     ) -> Vec<Finding> {
-        let Inside { anatomy, links, look } = self;
+        let Inside { anatomy, links, look, .. } = self;
         let seen = caught(|| {
             let (author, so_far) = (&look.author, &look.findings);
             let site = &desk.site;
@@ -136,13 +138,18 @@ fn look_inside(
     findings.extend(seen.into_iter().map(|sighting| weights.weigh(sighting)));
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
-    let mut carried = Carried::of(octets, &anatomy, contents);
+    let carried = match desk.hashes_files {
+        true => Carried::of(&anatomy, &contents),
+        false => Carried::default(),
+    };
+    let contents = Arc::new(contents);
+    let mut enclosures = Enclosures::of(octets, &anatomy, Arc::clone(&contents));
     if desk.safe_copies {
-        carried.gather_texts(&anatomy, desk.unpacking);
+        enclosures.gather_texts(&anatomy, desk.unpacking);
     }
-    let carried = Arc::new(carried);
-    let look = Look { findings, summary, author, carried, ..Look::default() };
-    Inside { anatomy, links, look }
+    let enclosures = Arc::new(enclosures);
+    let look = Look { findings, summary, author, contents, enclosures, ..Look::default() };
+    Inside { anatomy, links, look, carried }
 }
 
 /// A text that lay in a file, in the form that rules are written for.
@@ -185,5 +192,10 @@ pub(super) fn failed(weights: &Weights, why: String) -> Inside {
     tracing::error!(why, "analysis of a message failed");
     let finding = weights.weigh(Sighting::new("ANALYSIS_FAILED", why));
     let look = Look { findings: vec![finding], ..Look::default() };
-    Inside { anatomy: Anatomy::of(&Bytes::new(), Limits::default()), links: Links::default(), look }
+    Inside {
+        anatomy: Anatomy::of(&Bytes::new(), Limits::default()),
+        links: Links::default(),
+        look,
+        carried: Carried::default(),
+    }
 }

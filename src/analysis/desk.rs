@@ -25,6 +25,8 @@ pub(in crate::analysis) struct Desk {
     pub(super) unpacking: Limits,
     /// Whether rules may put the texts of files in their place.
     pub(super) safe_copies: bool,
+    /// Files are compared by their digests and scanned by themselves.
+    pub(super) hashes_files: bool,
     /// The box's own name.
     pub(super) hostname: Option<Domain>,
 }
@@ -61,6 +63,17 @@ impl Desk {
             let mut rules = config.attachments.rule.iter();
             rules.any(|rule| rule.order == AttachmentOrder::SafeCopy)
         });
-        Ok(Desk { rules, weights, likeness, site, bulk, unpacking, safe_copies, hostname })
+        let hashes_files = config.is_some_and(|config| config.antivirus.is_some());
+        Ok(Desk {
+            rules,
+            weights,
+            likeness,
+            site,
+            bulk,
+            unpacking,
+            safe_copies,
+            hashes_files,
+            hostname,
+        })
     }
 }

@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::antivirus;
+use super::antivirus::{self, Carried, Failed, Freshness, outbreak};
 use super::authentication::Outcome;
 use super::content::{self, Inside, Outline};
 use super::dmarc_reports::{self, Incoming};
 use super::impersonation;
 use super::links::{self, Links};
+use super::lists::Listed;
 use super::origin::Arrival;
 use super::{Analysis, Authenticated, Failure, INLINE_OCTETS, Look, Passage, Sighting, authorship};
 use crate::config::OnFailure;
@@ -30,34 +31,39 @@ impl Analysis {
         &self,
         octets: &Bytes,
         passage: Option<Passage<'_>>,
+        freshness: Freshness,
     ) -> Result<Look, Failure> {
-        let (viruses, (mut look, deferral), (seen, report)) = tokio::join!(
-            self.look_for_viruses(octets),
-            self.look_at_mail(octets, passage),
+        let (whole, (mut look, deferral, inner), (seen, report)) = tokio::join!(
+            self.look_for_viruses(octets, freshness),
+            self.look_at_mail(octets, passage, freshness),
             self.look_for_report(octets, passage),
         );
-        let (virus, unscanned) = viruses?;
+        let viruses = self.with_parts(whole, inner, &look, freshness).await;
+        look.whole = viruses.whole;
+        let (virus, unscanned) = settled(viruses)?;
         if let Some(why) = deferral {
             return Err(Failure::Defer(why));
         }
         look.findings.extend(self.weighed(seen.into_iter().chain(virus)));
         look.report = report;
         look.unscanned |= unscanned;
+        self.hold_outbreak(&mut look, passage);
         Ok(look)
     }
 
     /// Looks into octets with every stage that has an answer now; a failing virus scanner is a
     /// finding.
     pub async fn scan_octets(&self, octets: Bytes, passage: Option<Passage<'_>>) -> Look {
-        let viruses = async {
-            let Some(antivirus) = &self.antivirus else { return Some(antivirus::absent()) };
-            match antivirus.scan(&octets).await {
-                Ok(scan) => antivirus::sighting(&scan),
-                Err(error) => Some(antivirus::unavailable(&error)),
-            }
-        };
-        let (virus, (mut look, _)) = tokio::join!(viruses, self.look_at_mail(&octets, passage));
-        look.findings.extend(self.weighed(virus));
+        let freshness = Freshness::Remembered;
+        let (whole, (mut look, _, inner)) = tokio::join!(
+            self.look_for_viruses(&octets, freshness),
+            self.look_at_mail(&octets, passage, freshness)
+        );
+        let viruses = self.with_parts(whole, inner, &look, freshness).await;
+        look.whole = viruses.whole;
+        let failed = viruses.failed.iter().map(|failed| antivirus::unavailable(&failed.error));
+        let failed: Vec<Sighting> = failed.take(1).collect();
+        look.findings.extend(self.weighed(viruses.sightings.into_iter().chain(failed)));
         look
     }
 
@@ -65,12 +71,14 @@ impl Analysis {
         seen.into_iter().map(|sighting| self.desk.weights.weigh(sighting)).collect()
     }
 
-    /// Everything but viruses and reports, and why the mail must come again, if it must.
+    /// Everything but reports and viruses in the message as a whole; why the mail must come
+    /// again, if it must; and what scanners say of the files in it.
     async fn look_at_mail(
         &self,
         octets: &Bytes,
         passage: Option<Passage<'_>>,
-    ) -> (Look, Option<String>) {
+        freshness: Freshness,
+    ) -> (Look, Option<String>, antivirus::Outcome) {
         let arrival = passage
             .map_or(Arrival::Direct, |passage| Arrival::of(&self.settings, octets, passage.facts));
         // From here on the client is the first one that is not the house's own.
@@ -82,10 +90,13 @@ impl Analysis {
             Authorship::One(mailbox) => mailbox.address.domain(),
             _ => None,
         };
-        let (sender, listed) = tokio::join!(
+        let carried = Arc::new(std::mem::take(&mut inside.carried));
+        let (sender, listed, viruses) = tokio::join!(
             self.look_for_sender(octets, passage),
             self.ask_lists(asked, &inside.links, author_domain),
+            self.look_for_inner_viruses(&carried, freshness),
         );
+        inside.look.carried = carried;
         let deferral = self.add_sender(&mut inside.look, sender);
         self.settle_author(&mut inside.look, passage);
         inside.look.findings.extend(listed);
@@ -105,7 +116,7 @@ impl Analysis {
         if let Arrival::Relayed(facts) = arrival {
             inside.look.relayed = Some(facts);
         }
-        (inside.look, deferral)
+        (inside.look, deferral, viruses)
     }
 
     /// Whether a name that is somebody else's address refuses the mail. Own mail is not asked
@@ -225,22 +236,91 @@ impl Analysis {
         tokio::task::spawn_blocking(work).await.unwrap_or((None, None))
     }
 
-    /// What the scanner saw, and whether the mail must be scanned again.
-    async fn look_for_viruses(&self, octets: &Bytes) -> Result<(Option<Sighting>, bool), Failure> {
-        let Some(antivirus) = &self.antivirus else {
-            return Ok((Some(antivirus::absent()), false));
-        };
-        let error = match antivirus.scan(octets).await {
-            Ok(scan) => return Ok((antivirus::sighting(&scan), false)),
-            Err(error) => error,
-        };
-        tracing::warn!(%error, on_failure = ?antivirus.on_failure(), "virus scan failed");
-        match antivirus.on_failure() {
-            OnFailure::Defer => Err(Failure::Defer(error.to_string())),
-            OnFailure::Hold => Ok((Some(antivirus::unavailable(&error)), true)),
-            OnFailure::Deliver => Ok((Some(antivirus::failed(&error)), false)),
+    /// What scanners and lists of digests say of the message as a whole.
+    async fn look_for_viruses(&self, octets: &Bytes, freshness: Freshness) -> antivirus::Outcome {
+        match &self.antivirus {
+            Some(antivirus) => antivirus.look_at_whole(octets, freshness).await,
+            None => antivirus::Outcome::of(antivirus::absent()),
         }
     }
+
+    /// The same of the files in it.
+    async fn look_for_inner_viruses(
+        &self,
+        carried: &Carried,
+        freshness: Freshness,
+    ) -> antivirus::Outcome {
+        match &self.antivirus {
+            Some(antivirus) => antivirus.look_at_files(carried, freshness).await,
+            None => antivirus::Outcome::default(),
+        }
+    }
+
+    /// Both together; a message that is too large as a whole is scanned part by part.
+    async fn with_parts(
+        &self,
+        whole: antivirus::Outcome,
+        inner: antivirus::Outcome,
+        look: &Look,
+        freshness: Freshness,
+    ) -> antivirus::Outcome {
+        let both = whole.and(inner);
+        match &self.antivirus {
+            Some(antivirus) if both.is_too_large && both.failed.is_empty() => {
+                both.and(antivirus.look_at_parts(&look.carried, freshness).await)
+            }
+            _ => both,
+        }
+    }
+
+    /// Whether a stranger's risky files wait for newer signatures.
+    fn hold_outbreak(&self, look: &mut Look, passage: Option<Passage<'_>>) {
+        let settings = self.antivirus.as_ref().map(|antivirus| antivirus.settings());
+        let settings = settings.filter(|settings| settings.holds_outbreaks());
+        let (Some(settings), Some(passage)) = (settings, passage) else { return };
+        let is_trusted =
+            !look.listed.is_empty() && look.listed.iter().all(|listed| *listed == Listed::Trusted);
+        if is_trusted {
+            return;
+        }
+        let facts = look.relayed.as_ref().unwrap_or(passage.facts);
+        let sender = outbreak::Sender {
+            passage: Passage { facts, ..passage },
+            authenticated: &look.authenticated,
+            acquaintance: self.history.as_ref().map(|_| look.acquaintance),
+        };
+        let held = outbreak::look(&settings.outbreak, &look.contents, &sender, now_ms());
+        if let Some((until_ms, sighting)) = held {
+            look.findings.push(self.desk.weights.weigh(sighting));
+            look.held_until_ms = Some(until_ms);
+        }
+    }
+}
+
+/// What scanners saw, and whether the mail must be scanned again. What they failed to see does
+/// not matter once they saw something.
+fn settled(viruses: antivirus::Outcome) -> Result<(Vec<Sighting>, bool), Failure> {
+    let is_infected = viruses.is_infected();
+    let mut seen = viruses.sightings;
+    let mut must_wait = false;
+    let mut told = Vec::new();
+    for Failed { error, on_failure } in viruses.failed.into_iter().filter(|_| !is_infected) {
+        // Several files may have met the same failure.
+        if told.contains(&on_failure) {
+            continue;
+        }
+        told.push(on_failure);
+        tracing::warn!(%error, ?on_failure, "virus scan failed");
+        match on_failure {
+            OnFailure::Defer => return Err(Failure::Defer(error.to_string())),
+            OnFailure::Hold => {
+                must_wait = true;
+                seen.push(antivirus::unavailable(&error));
+            }
+            OnFailure::Deliver => seen.push(antivirus::failed(&error)),
+        }
+    }
+    Ok((seen, must_wait))
 }
 
 fn now_ms() -> u64 {

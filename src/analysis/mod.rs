@@ -61,9 +61,10 @@ use crate::message::Authorship;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
 use crate::store::Store;
+use crate::message::contents::Contents;
 use crate::store::dmarc::Observation;
-use antivirus::Antivirus;
-use attachments::Carried;
+use antivirus::{Antivirus, Carried, Digest, Freshness};
+use attachments::Enclosures;
 use authentication::Authentication;
 use bulk::Bulk;
 use desk::Desk;
@@ -142,7 +143,15 @@ pub struct Look {
     /// A DMARC report that the mail brought.
     pub report: Option<Arc<Incoming>>,
     /// The files that it carries.
+    pub contents: Arc<Contents>,
+    /// The same, with what is needed to take them out.
+    pub enclosures: Arc<Enclosures>,
+    /// The same for scanners.
     pub carried: Arc<Carried>,
+    /// SHA-256 of the whole, where that is asked for.
+    pub whole: Option<Digest>,
+    /// Until when it waits for newer signatures, in milliseconds since 1970.
+    pub held_until_ms: Option<u64>,
 }
 
 /// All stages, ready to run; made anew when the configuration changes.
@@ -151,7 +160,7 @@ pub struct Analysis {
     desk: Arc<Desk>,
     /// What `[learning.shadow]` has tried on live mail.
     candidate: Option<Arc<Desk>>,
-    antivirus: Option<Antivirus>,
+    antivirus: Option<Arc<Antivirus>>,
     authentication: Option<Authentication>,
     reputation: Option<Arc<Reputation>>,
     history: Option<History>,
@@ -190,7 +199,7 @@ impl Analysis {
         Ok(Arc::new(Analysis {
             candidate: shadow::candidate(config, data_dir, &desk)?.map(Arc::new),
             desk: Arc::new(desk),
-            antivirus: config.antivirus.as_ref().map(Antivirus::new),
+            antivirus: config.antivirus.as_ref().map(Antivirus::new).map(Arc::new),
             authentication: resolver.as_ref().and_then(asking),
             reputation: resolver.map(|resolver| Reputation::new(config, resolver)),
             greylist: Greylist::new(config, history.clone(), store),
@@ -243,6 +252,11 @@ impl Analysis {
         self.reputation.as_ref()
     }
 
+    /// The virus scanners; none where none are configured.
+    pub fn antivirus(&self) -> Option<&Arc<Antivirus>> {
+        self.antivirus.as_ref()
+    }
+
     /// What is remembered of senders; none when that is switched off.
     pub fn history(&self) -> Option<&History> {
         self.history.as_ref()
@@ -285,13 +299,32 @@ impl Analysis {
         Ok(mail.advance(|received| Scanned::mint(received, look)))
     }
 
-    /// Looks into content, as again for a mail that was held unscanned.
+    /// Looks into content.
     pub async fn look(
         &self,
         content: &Content,
         passage: Option<Passage<'_>>,
     ) -> Result<Look, Failure> {
-        match tokio::time::timeout(self.timeout, self.look_in_turn(content, passage)).await {
+        self.look_in_time(content, passage, Freshness::Remembered).await
+    }
+
+    /// Looks into the content of a mail that was held, with what scanners know by now.
+    pub async fn look_again(
+        &self,
+        content: &Content,
+        passage: Option<Passage<'_>>,
+    ) -> Result<Look, Failure> {
+        self.look_in_time(content, passage, Freshness::Anew).await
+    }
+
+    async fn look_in_time(
+        &self,
+        content: &Content,
+        passage: Option<Passage<'_>>,
+        freshness: Freshness,
+    ) -> Result<Look, Failure> {
+        let looking = self.look_in_turn(content, passage, freshness);
+        match tokio::time::timeout(self.timeout, looking).await {
             Ok(result) => result,
             Err(_) => self.too_late(),
         }
@@ -301,13 +334,14 @@ impl Analysis {
         &self,
         content: &Content,
         passage: Option<Passage<'_>>,
+        freshness: Freshness,
     ) -> Result<Look, Failure> {
         let _turn = match content.len() > INLINE_OCTETS {
             true => self.large.acquire().await.ok(),
             false => None,
         };
         let octets = read(content).await?;
-        self.look_all(&octets, passage).await
+        self.look_all(&octets, passage, freshness).await
     }
 
     fn too_late(&self) -> Result<Look, Failure> {

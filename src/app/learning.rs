@@ -24,6 +24,9 @@ use crate::policy::{self, Judged};
 /// A score that leaves no doubt, whatever the thresholds of the house are.
 const SURELY_SPAM: f32 = 8.0;
 
+/// What is surely malware.
+const MALWARE: [&str; 2] = ["VIRUS_FOUND", "DIGEST_BLOCKED"];
+
 /// The model in force, its teacher, and the shadow; kept over reloads.
 #[derive(Debug, Clone)]
 pub(super) struct Learning {
@@ -63,7 +66,7 @@ impl Learning {
     pub(super) fn after(&self, judging: &Arc<Judging>, mail: &Mail<Judged>) {
         let judged = mail.stage();
         let look = judged.scanned().look();
-        if look.unscanned {
+        if look.unscanned || look.held_until_ms.is_some() {
             return;
         }
         let (findings, authenticated) = (&look.findings, &look.authenticated);
@@ -87,7 +90,7 @@ impl Learning {
 /// What is remembered of a mail that is kept from everybody: its next copy is known. What the
 /// memory itself and the classifier said does not count, or both would feed themselves.
 fn known_bad(judgement: &Judgement) -> Option<Label> {
-    if judgement.findings.iter().any(|finding| finding.name == "VIRUS_FOUND") {
+    if judgement.findings.iter().any(|finding| MALWARE.contains(&finding.name.as_ref())) {
         return Some(Label::Malware);
     }
     let counts = |finding: &&Finding| {

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::pipeline::Line;
+use super::outbreak;
+use super::pipeline::{Judging, Line};
 use crate::action::{Executor, Rescan, Rescanned, Settings};
-use crate::analysis::Passage;
+use crate::analysis::{Look, Passage};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::journal::{Event, Journal};
@@ -60,15 +61,29 @@ pub(super) fn start(
 impl Rescan<Spooled> for SecondLook {
     async fn rescan(&self, mail: Mail<Spooled>) -> Rescanned {
         let not_yet = |why: String| Rescanned::NotYet { why, again_in: SCANNER_PAUSE };
-        let judgement = match self.judge_again(&mail).await {
-            Ok(judgement) => judgement,
+        let judging = self.0.judging.load_full();
+        if let Some(left) = outbreak::left(&judging, &mail) {
+            return Rescanned::Waits { left };
+        }
+        let (judgement, look) = match self.judge_again(&judging, &mail).await {
+            Ok(judged) => judged,
             Err(why) => return not_yet(why),
         };
         let event = Event::judged(&judgement);
-        match self.0.spool.rejudge(mail.id, judgement).await {
+        let delivers = judgement.dispositions.contains(&Disposition::Deliver);
+        match self.0.spool.rejudge(mail.id, judgement.clone()).await {
             Ok(_) => {
                 self.0.journal.record(mail.id, event);
-                Rescanned::Judged
+                if outbreak::is_held(mail.stage().judgement()) {
+                    outbreak::remember(&judging, &mail, &look, &judgement);
+                }
+                if delivers {
+                    self.0.keeper.keep(&judging, mail.id, &mail.envelope, &look);
+                }
+                match look.held_until_ms {
+                    Some(until_ms) => Rescanned::Waits { left: outbreak::until(until_ms) },
+                    None => Rescanned::Judged,
+                }
             }
             Err(error) => not_yet(error.to_string()),
         }
@@ -77,20 +92,24 @@ impl Rescan<Spooled> for SecondLook {
 
 impl SecondLook {
     /// The new judgement, once every scanner has answered.
-    async fn judge_again(&self, mail: &Mail<Spooled>) -> Result<Judgement, String> {
-        let judging = self.0.judging.load_full();
+    async fn judge_again(
+        &self,
+        judging: &Judging,
+        mail: &Mail<Spooled>,
+    ) -> Result<(Judgement, Look), String> {
         let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
-        let look = judging.analysis.look(&mail.content, Some(passage)).await;
+        let look = judging.analysis.look_again(&mail.content, Some(passage)).await;
         let look = look.map_err(|error| error.to_string())?;
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
         let mut judgement =
             policy::judgement_of(&mail.envelope, mail.facts.role, mail.id, &look, &judging.policy);
+        policy::hold_outbreak(&look, &mut judgement);
         let filed = self.0.dmarc.file(&look, &judgement, &mail.envelope).await;
         filed.map_err(|error| error.to_string())?;
         judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
-        Ok(judgement)
+        Ok((judgement, look))
     }
 }
 

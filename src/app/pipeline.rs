@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::learning::Learning;
 use crate::analysis::{Analysis, Failure, Passage};
 use crate::journal::{Event, Journal};
-use crate::mail::{EnhancedCode, Mail, MailId, Receipt, Reply};
+use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply};
 use crate::policy::{self, Judged, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
@@ -29,6 +30,7 @@ pub(super) struct Line {
     pub(super) journal: Arc<Journal>,
     pub(super) learning: Learning,
     pub(super) dmarc: Arc<Clerk>,
+    pub(super) keeper: Arc<Keeper>,
 }
 
 impl Pipeline for Line {
@@ -67,7 +69,14 @@ impl Pipeline for Line {
         match self.spool.commit(judged).await {
             Ok(spooled) => {
                 if let Some(stage) = spooled.stage().judged() {
-                    remember(&judging, &spooled, stage);
+                    let look = stage.scanned().look();
+                    // What waits is remembered when it is known what it is.
+                    if look.held_until_ms.is_none() {
+                        remember(&judging, &spooled, stage);
+                    }
+                    if stage.judgement().dispositions.contains(&Disposition::Deliver) {
+                        self.keeper.keep(&judging, id, &spooled.envelope, look);
+                    }
                 }
                 self.journal.record(id, Event::Committed);
                 Decision::Accepted(Receipt::of(&spooled))

@@ -48,6 +48,7 @@ impl App {
         self.door.reload(&config);
         self.executor.reload(&config);
         self.reporter.reload(&config);
+        self.warden.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
         self.listeners.apply(&config, bound);
         self.config = config;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::door::Door;
 use super::gate::Gate;
@@ -18,8 +19,9 @@ use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, StoredAccounts, proxied};
+use super::warden::Warden;
 use super::{ballast, outflow, recovery};
-use crate::admin::{self, Desk, Hearing};
+use crate::admin::{self, Desk, Hearing, Watchful};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
@@ -35,6 +37,7 @@ use crate::quarantine::Quarantine;
 use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
 use crate::store::Store;
+use crate::store::vault::Vault;
 
 /// By how much the journal may have been behind the spool when the box was killed. It is
 /// seconds; minutes cost little.
@@ -47,6 +50,7 @@ struct Rooms {
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
     bulk: Arc<Bulk>,
+    vault: Option<Arc<Vault>>,
 }
 
 impl App {
@@ -85,7 +89,9 @@ impl App {
             journal: Arc::clone(&rooms.journal),
             learning: learning.clone(),
             dmarc: Arc::clone(&clerk),
+            keeper: Keeper::new(Arc::clone(&rooms.store), rooms.vault.clone()),
         });
+        let warden = Warden::new(&config, &line, &rooms.store, rooms.vault.clone());
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let door = Door::new(&config);
@@ -107,11 +113,13 @@ impl App {
             shadow: Arc::clone(&learning.shadow),
             reporter: Arc::clone(&reporter),
             bulk: Some(Arc::clone(&rooms.bulk)),
+            watchful: Arc::clone(&warden) as Arc<dyn Watchful>,
             budget,
             started: Instant::now(),
         };
         let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
+        background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
         watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
@@ -132,6 +140,7 @@ impl App {
             stop,
             executor,
             reporter,
+            warden,
             executing,
             background,
             learning,
@@ -186,7 +195,14 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         "the quarantine is open"
     );
     let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
-    Ok(Rooms { store, journal, spool, quarantine, bulk })
+    Ok(Rooms { store, journal, spool, quarantine, bulk, vault: vault(data_dir) })
+}
+
+/// Files that were delivered; without the folder they are not kept.
+fn vault(data_dir: &Path) -> Option<Arc<Vault>> {
+    let opened = Vault::open(data_dir);
+    let opened = opened.inspect_err(|error| tracing::warn!(%error, "delivered files are not kept"));
+    opened.ok().map(Arc::new)
 }
 
 /// Checks the DNS lists of an analysis in the background as long as it is in force.

@@ -56,6 +56,8 @@ pub enum Command {
     Sender(SenderOrder),
     /// Digests of spam and malware that sites share
     Bulk(BulkOrder),
+    /// Virus scanners, and what was delivered before it was known to be malware
+    Antivirus(AntivirusOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -357,6 +359,30 @@ pub enum BulkAct {
         /// The other site's file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+}
+
+/// `postern antivirus`.
+#[derive(Debug, Args)]
+pub struct AntivirusOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: AntivirusAct,
+}
+
+/// What can be asked of the virus scanners.
+#[derive(Debug, Subcommand)]
+pub enum AntivirusAct {
+    /// How they are, and what they know
+    Status(Listing),
+    /// List what was delivered and would be caught now, the latest first
+    Report {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
     },
 }
 

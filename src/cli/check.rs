@@ -2,6 +2,7 @@
 
 use super::arguments::WithConfig;
 use super::exit::{Exit, Trouble};
+use crate::analysis::antivirus::blocklist::Digests;
 use crate::config::Config;
 
 pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
@@ -10,6 +11,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
         .map_err(|error| Trouble::Telemetry(error.to_string()))?;
     let rules = super::rules::compile(Some(&config), &[])?;
     super::rules::weights(Some(&config), &rules)?;
+    digests(&config)?;
     crate::net::tls::ServerTls::check(&config.tls)
         .map_err(|error| Trouble::Tls(error.to_string()))?;
     say!(
@@ -25,6 +27,17 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     Ok(Exit::Ok)
 }
 
+/// Lists of digests, line by line.
+fn digests(config: &Config) -> Result<(), Trouble> {
+    let Some(antivirus) = &config.antivirus else { return Ok(()) };
+    let (_, wrong) = Digests::read(&antivirus.digests);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    Err(Trouble::Rules(told.join("\n")))
+}
+
 /// What is allowed, but may not be what was meant.
 pub fn remarks(config: &Config) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -36,6 +49,8 @@ pub fn remarks(config: &Config) -> Vec<String> {
     say(config.listen.is_empty(), "no [[listen]]: the box takes no mail");
     say(config.domain.is_empty(), "no [[domain]]: the box protects nobody");
     say(config.antivirus.is_none(), "no [antivirus]: mail is not scanned for viruses");
+    let has_engine = config.antivirus.as_ref().is_none_or(|antivirus| antivirus.has_engine());
+    say(!has_engine, "[antivirus] without an engine: only listed digests are found");
     say(config.tls.certificate.is_none(), "no [tls]: a self-signed certificate is used");
     say(
         config.admin.is_some(),

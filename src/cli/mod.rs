@@ -13,6 +13,7 @@ macro_rules! aside {
     ($($text:tt)*) => { $crate::cli::render::aside(format_args!($($text)*)) };
 }
 
+mod antivirus;
 mod arguments;
 mod backup;
 mod bulk;
@@ -60,6 +61,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),
         Command::Bulk(order) => bulk::bulk(&order),
+        Command::Antivirus(order) => antivirus::antivirus(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

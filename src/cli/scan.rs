@@ -108,7 +108,7 @@ impl Scanner {
             }
             Err(trouble) => {
                 if !self.is_told.replace(true) {
-                    eprintln!("postern: the box does not say what it remembers: {trouble}");
+                    aside!("postern: the box does not say what it remembers: {trouble}");
                 }
                 Vec::new()
             }
@@ -135,14 +135,14 @@ fn running(config: &Config) -> Result<Option<Control>, Trouble> {
         Ok(_) if !config.bulk.enabled => Ok(None),
         Ok(true) => Ok(Some(Control::at(config)?)),
         Ok(false) => {
-            eprintln!(
+            aside!(
                 "postern: the box is not running: what it remembers of texts and files is not \
                  asked for"
             );
             Ok(None)
         }
         Err(trouble) => {
-            eprintln!("postern: what the box remembers is not asked for: {trouble}");
+            aside!("postern: what the box remembers is not asked for: {trouble}");
             Ok(None)
         }
     }
@@ -162,7 +162,7 @@ fn surroundings(config: &Config, asks_box: bool) -> Result<Surroundings, Trouble
     if !config.reputation.list.is_empty() {
         match DnsResolver::new(&config.dns) {
             Ok(resolver) => surroundings.resolver = Some(Arc::new(resolver)),
-            Err(error) => eprintln!("postern: lists in DNS are not asked: {error}"),
+            Err(error) => aside!("postern: lists in DNS are not asked: {error}"),
         }
     }
     if config.bulk.enabled && !asks_box {

@@ -1,7 +1,7 @@
 //! What the shape of the file cannot say: contradictions between values.
 
 use super::error::Contradiction;
-use super::{AttachmentRule, Config, Party, RecipientCheck};
+use super::{AttachmentRule, Config, Party, RecipientCheck, SecondEngine};
 use crate::mail::Role;
 
 type Checked = Result<(), Contradiction>;
@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Checked {
     bulk(config)?;
     attachments(config)?;
     impersonation(config)?;
+    antivirus(config)?;
     limits(config)
 }
 
@@ -337,9 +338,66 @@ fn timing(config: &Config) -> Checked {
     if delivery.mails_per_connection == 0 {
         return wrong("mails_per_connection", "a connection must carry at least one mail");
     }
-    match config.antivirus.as_ref().is_some_and(|av| av.connections == 0 || av.timeout_s == 0) {
-        true => wrong("[antivirus]", "`connections` and `timeout_s` must be at least 1"),
-        false => Ok(()),
+    Ok(())
+}
+
+fn antivirus(config: &Config) -> Checked {
+    let Some(antivirus) = &config.antivirus else { return Ok(()) };
+    let floors = [
+        ("connections", antivirus.connections as u64),
+        ("timeout_s", antivirus.timeout_s),
+        ("check_every_s", antivirus.check_every_s),
+        ("hold_minutes", antivirus.outbreak.hold_minutes),
+        ("files_per_second", u64::from(antivirus.rescan.files_per_second)),
+    ];
+    if let Some((name, _)) = floors.iter().find(|(_, given)| *given == 0) {
+        return wrong(*name, format!("`{name}` of [antivirus] must be at least 1"));
+    }
+    // A sender that waits for its copy asks after a day, and mail is given up after five.
+    let ceilings = [
+        ("hold_minutes", antivirus.outbreak.hold_minutes, 1_440),
+        ("keep_days", u64::from(antivirus.rescan.keep_days), 90),
+        ("items", antivirus.items as u64, 10_000),
+        ("check_every_s", antivirus.check_every_s, 3_600),
+        ("cache_entries", antivirus.cache_entries as u64, 10_000_000),
+        ("messages", antivirus.rescan.messages as u64, 10_000_000),
+    ];
+    if let Some((name, _, most)) = ceilings.iter().find(|(_, given, most)| given > most) {
+        return wrong(*name, format!("`{name}` of [antivirus] must be at most {most}"));
+    }
+    for (at, clamd) in antivirus.clamd.iter().enumerate() {
+        if antivirus.clamd.iter().take(at).any(|other| other == clamd) {
+            return wrong(clamd.to_string(), format!("clamd {clamd} is given twice"));
+        }
+    }
+    if !antivirus.has_engine() && antivirus.digests.is_empty() {
+        return wrong(
+            "[antivirus]",
+            "[antivirus] names neither `clamd` nor `digests` nor a second engine",
+        );
+    }
+    if !antivirus.has_engine() && antivirus.outbreak.enabled == Some(true) {
+        let what = "`enabled` of [antivirus.outbreak] needs an engine that looks again";
+        return wrong("[antivirus.outbreak]", what);
+    }
+    antivirus.second.as_ref().map_or(Ok(()), second_engine)
+}
+
+fn second_engine(second: &SecondEngine) -> Checked {
+    if second.connections() == 0 || second.timeout_s() == 0 {
+        let what = "`connections` and `timeout_s` must be at least 1";
+        return wrong("[antivirus.second]", what);
+    }
+    let SecondEngine::Command(command) = second else { return Ok(()) };
+    if !command.program.is_absolute() {
+        return wrong("program", "`program` must be an absolute path");
+    }
+    if command.clean.is_empty() || command.infected.is_empty() {
+        return wrong("[antivirus.second]", "`clean` and `infected` need an exit code each");
+    }
+    match command.clean.iter().find(|code| command.infected.contains(code)) {
+        Some(code) => wrong("clean", format!("exit code {code} is both clean and infected")),
+        None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! In: a file. Out: [`Config`], immutable; a reload makes a new one. Relative paths are meant
 //! from the folder of the file. Every section is optional but `system`.
 
+mod antivirus;
 mod attachments;
 mod authentication;
 mod bulk;
@@ -25,6 +26,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use antivirus::{
+    Antivirus, ClamdAddress, CommandEngine, IcapEngine, IcapUrl, OnFailure, Outbreak, Rescan,
+    RiskyType, SecondEngine,
+};
 pub use attachments::{
     AttachmentOrder, AttachmentRule, Attachments, FileFamily, FileState, UnpackLimits,
 };
@@ -42,10 +47,9 @@ pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
 pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
-    Admin, Antivirus, ClamdAddress, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy,
-    Delivery, DeliveryTls, Dns, DomainPolicy, Journal, Listen, ListenTls, OnFailure, Policy,
-    PolicyTerms, Portal, ProtectedDomain, Quarantine, RecipientCheck, SpoolSettings, System,
-    Telemetry, TelemetryTarget, Tls,
+    Admin, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy, Delivery, DeliveryTls, Dns,
+    DomainPolicy, Journal, Listen, ListenTls, Policy, PolicyTerms, Portal, ProtectedDomain,
+    Quarantine, RecipientCheck, SpoolSettings, System, Telemetry, TelemetryTarget, Tls,
 };
 
 /// Everything the box is told. Field names are the names in the file.
@@ -170,6 +174,8 @@ impl Config {
             let files = shadow.model.iter_mut().chain(&mut shadow.weights);
             files.chain(&mut shadow.rules).for_each(resolve);
         }
+        let of_antivirus = self.antivirus.iter_mut();
+        of_antivirus.flat_map(|antivirus| &mut antivirus.digests).for_each(resolve);
         self.bulk.feed.iter_mut().filter_map(|feed| feed.file.as_mut()).for_each(resolve);
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::NextHop;
 use crate::mail::{Address, Class, Domain, Role};
@@ -183,71 +182,6 @@ pub enum DeliveryTls {
     Required,
     /// Never.
     None,
-}
-
-/// `[antivirus]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Antivirus {
-    /// `unix:/path` or `tcp:host:port`.
-    pub clamd: ClamdAddress,
-    /// When clamd hangs, dies or talks nonsense.
-    #[serde(default)]
-    pub on_failure: OnFailure,
-    /// For one scan.
-    #[serde(default = "scan_timeout_s")]
-    pub timeout_s: u64,
-    /// Scans at once.
-    #[serde(default = "scan_connections")]
-    pub connections: usize,
-}
-
-fn scan_timeout_s() -> u64 {
-    60
-}
-
-fn scan_connections() -> usize {
-    16
-}
-
-impl Antivirus {
-    /// For one scan.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout_s)
-    }
-}
-
-/// Where clamd listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClamdAddress {
-    /// Path of a Unix socket.
-    Unix(PathBuf),
-    /// `host:port`.
-    Tcp(String),
-}
-
-impl<'de> Deserialize<'de> for ClamdAddress {
-    fn deserialize<D: Deserializer<'de>>(text: D) -> Result<ClamdAddress, D::Error> {
-        let text = String::deserialize(text)?;
-        match text.split_once(':') {
-            Some(("unix", path)) if path.starts_with('/') => Ok(ClamdAddress::Unix(path.into())),
-            Some(("tcp", place)) if place.contains(':') => Ok(ClamdAddress::Tcp(place.into())),
-            _ => Err(serde::de::Error::custom("expected unix:/path or tcp:host:port")),
-        }
-    }
-}
-
-/// `on_failure = "defer" | "hold" | "deliver"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFailure {
-    /// `451`, the sender tries again.
-    #[default]
-    Defer,
-    /// Accept, scan from the spool later, never deliver unscanned.
-    Hold,
-    /// Deliver with a finding that says so.
-    Deliver,
 }
 
 /// `[content]`.

@@ -84,6 +84,10 @@ pub(super) fn announce(mail_id: MailId, event: &Event) {
                 reverse_path = short(reverse_path), forward_paths = listed(forward_paths),
                 reply = short(reply), stage = short(stage), "turned away");
         }
+        Event::FoundLater { path, what, version } => {
+            info!(target: TARGET, mail_id = id, event = name, path = short(path),
+                what = short(what), version = short(version), "found later");
+        }
         Event::Committed | Event::Discarded | Event::Expired | Event::Recovered => {
             info!(target: TARGET, mail_id = id, event = name, "{name}");
         }

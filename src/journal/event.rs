@@ -185,6 +185,15 @@ pub enum Event {
         /// Whose copies were changed.
         recipients: Vec<String>,
     },
+    /// It was delivered before it was known to carry malware.
+    FoundLater {
+        /// Which file; empty for the whole message.
+        path: String,
+        /// `signature X` or `digest list X`.
+        what: String,
+        /// What the scanners knew then.
+        version: String,
+    },
 }
 
 impl Event {
@@ -258,6 +267,7 @@ impl Event {
             Event::TurnedAway { .. } => "turned_away",
             Event::VisitRefused { .. } => "visit_refused",
             Event::OriginalKept { .. } => "original_kept",
+            Event::FoundLater { .. } => "found_later",
         }
     }
 
@@ -285,6 +295,7 @@ impl Event {
             | Event::Deferred { recipient, reply, .. }
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
             Event::Refused { reply, .. } | Event::VisitRefused { reply, .. } => reply.len(),
+            Event::FoundLater { path, what, version } => path.len() + what.len() + version.len(),
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -340,6 +351,11 @@ impl Event {
                 limit_all(forward_paths);
                 limit(reply, TEXT_OCTETS);
                 limit(stage, ADDRESS_OCTETS);
+            }
+            Event::FoundLater { path, what, version } => {
+                limit(path, TEXT_OCTETS);
+                limit(what, TEXT_OCTETS);
+                limit(version, TEXT_OCTETS);
             }
             Event::Committed
             | Event::Reported { .. }

@@ -197,6 +197,10 @@ fn words(event: &Event) -> String {
         Event::VisitRefused { client, reply, stage } => {
             format!("refused at {} (client {client}): {}", safe(stage), safe(reply))
         }
+        Event::FoundLater { path, what, .. } => {
+            let path = if path.is_empty() { "the whole message" } else { path.as_str() };
+            format!("delivered before it was known: {}: {}", safe(path), safe(what))
+        }
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::analysis::attachments::{Carried, is_double, is_hidden_type};
+use crate::analysis::attachments::{Enclosures, is_double, is_hidden_type};
 use crate::config::{
     AttachmentOrder, AttachmentRule, Attachments, Config, FileFamily, FileState, Group,
 };
@@ -109,41 +109,41 @@ impl FileRules {
     }
 
     /// What becomes of a copy under the rules that concern it.
-    pub(super) fn fate(&self, concerning: &[bool], carried: &Carried, id: MailId) -> Fate {
-        let hits = self.hits(concerning, carried);
+    pub(super) fn fate(&self, concerning: &[bool], enclosures: &Enclosures, id: MailId) -> Fate {
+        let hits = self.hits(concerning, enclosures);
         let mut fate = Fate::default();
         let mut by_part: BTreeMap<usize, Vec<Hit<'_>>> = BTreeMap::new();
         for hit in hits {
             let order = hit.rule.order;
             fate.order = fate.order.max(Some(order));
             if order == AttachmentOrder::Block && fate.refusal.is_empty() {
-                fate.refusal = refusal(carried, hit);
+                fate.refusal = refusal(enclosures, hit);
             }
             if fate.findings.len() < TOLD {
-                fate.findings.push(finding(carried, hit));
+                fate.findings.push(finding(enclosures, hit));
             }
             if matches!(order, AttachmentOrder::Strip | AttachmentOrder::SafeCopy)
-                && let Some(item) = carried.contents.items.get(hit.item)
+                && let Some(item) = enclosures.contents.items.get(hit.item)
             {
                 by_part.entry(item.part).or_default().push(hit);
             }
         }
         for (part, hits) in by_part {
-            self.take_out(part, &hits, carried, id, &mut fate);
+            self.take_out(part, &hits, enclosures, id, &mut fate);
         }
         fate
     }
 
     /// For each file the first rule that fits; files that no order befalls are left away.
-    fn hits(&self, concerning: &[bool], carried: &Carried) -> Vec<Hit<'_>> {
+    fn hits(&self, concerning: &[bool], enclosures: &Enclosures) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
         let outer =
-            carried.contents.items.iter().filter(|item| item.parent.is_none() && is_file(item));
+            enclosures.contents.items.iter().filter(|item| item.parent.is_none() && is_file(item));
         let files = outer.count();
-        for (number, item) in carried.contents.items.iter().enumerate() {
+        for (number, item) in enclosures.contents.items.iter().enumerate() {
             let rules = self.rules.iter().zip(concerning).filter(|(_, concerns)| **concerns);
             let fitting = rules.map(|(rule, _)| rule).find(|rule| {
-                fits(rule, number, item, carried)
+                fits(rule, number, item, enclosures)
                     && rule.more_files_than.is_none_or(|most| files > most && item.parent.is_none())
             });
             if let Some(rule) = fitting.filter(|rule| rule.order != AttachmentOrder::Allow) {
@@ -157,11 +157,11 @@ impl FileRules {
         &self,
         part: usize,
         hits: &[Hit<'_>],
-        carried: &Carried,
+        enclosures: &Enclosures,
         id: MailId,
         fate: &mut Fate,
     ) {
-        let Some(place) = carried.places.get(part).and_then(Option::as_ref) else {
+        let Some(place) = enclosures.places.get(part).and_then(Option::as_ref) else {
             fate.order = fate.order.max(Some(AttachmentOrder::Quarantine));
             return;
         };
@@ -172,10 +172,10 @@ impl FileRules {
             id,
         };
         let strips = hits.iter().any(|hit| hit.rule.order == AttachmentOrder::Strip);
-        let text = carried.texts.get(&part).filter(|_| !strips);
+        let text = enclosures.texts.get(&part).filter(|_| !strips);
         let mut files = Vec::with_capacity(hits.len());
         for hit in hits {
-            let Some(item) = carried.contents.items.get(hit.item) else { continue };
+            let Some(item) = enclosures.contents.items.get(hit.item) else { continue };
             files.push((item, hit.rule));
         }
         let text = notice.write(&files, text.map(String::as_str));
@@ -213,7 +213,7 @@ fn is_file(item: &Item) -> bool {
     !item.name.is_empty() || item.nature.family() != Family::Text
 }
 
-fn fits(rule: &AttachmentRule, number: usize, item: &Item, carried: &Carried) -> bool {
+fn fits(rule: &AttachmentRule, number: usize, item: &Item, enclosures: &Enclosures) -> bool {
     let is_any = |given: bool, holds: &dyn Fn() -> bool| !given || holds();
     let family = item.nature.family();
     is_file(item)
@@ -228,29 +228,29 @@ fn fits(rule: &AttachmentRule, number: usize, item: &Item, carried: &Carried) ->
             extension(&item.name).is_some_and(|own| rule.extensions.contains(&own))
         })
         && is_any(!rule.states.is_empty(), &|| {
-            rule.states.iter().any(|state| is_in(*state, number, item, carried))
+            rule.states.iter().any(|state| is_in(*state, number, item, enclosures))
         })
         && is_any(!rule.findings.is_empty(), &|| {
-            rule.findings.iter().any(|name| has_remark(carried, number, |own| own == name))
+            rule.findings.iter().any(|name| has_remark(enclosures, number, |own| own == name))
         })
         && rule.larger_octets.is_none_or(|limit| item.octets > limit)
 }
 
-fn has_remark(carried: &Carried, number: usize, is: impl Fn(&str) -> bool) -> bool {
-    carried.contents.remarks.iter().any(|remark| remark.item == number && is(remark.name))
+fn has_remark(enclosures: &Enclosures, number: usize, is: impl Fn(&str) -> bool) -> bool {
+    enclosures.contents.remarks.iter().any(|remark| remark.item == number && is(remark.name))
 }
 
-fn is_in(state: FileState, number: usize, item: &Item, carried: &Carried) -> bool {
+fn is_in(state: FileState, number: usize, item: &Item, enclosures: &Enclosures) -> bool {
     match state {
         FileState::Encrypted => {
             item.closed == Some(Closed::Encrypted)
-                || has_remark(carried, number, |name| name.ends_with("_ENCRYPTED"))
+                || has_remark(enclosures, number, |name| name.ends_with("_ENCRYPTED"))
         }
         FileState::Unscannable => {
             item.closed.is_some_and(|why| why != Closed::Encrypted)
-                || (item.parent.is_none() && carried.contents.exhausted.is_some())
+                || (item.parent.is_none() && enclosures.contents.exhausted.is_some())
         }
-        FileState::Macro => has_remark(carried, number, |name| name.starts_with("MACRO_")),
+        FileState::Macro => has_remark(enclosures, number, |name| name.starts_with("MACRO_")),
         FileState::DoubleExtension => is_double(item),
         FileState::TypeHidden => is_hidden_type(item),
         FileState::Inside => item.parent.is_some(),
@@ -284,25 +284,25 @@ fn family_of(configured: FileFamily) -> Family {
     }
 }
 
-fn path(carried: &Carried, hit: Hit<'_>) -> String {
-    carried.contents.items.get(hit.item).map(|item| item.path.clone()).unwrap_or_default()
+fn path(enclosures: &Enclosures, hit: Hit<'_>) -> String {
+    enclosures.contents.items.get(hit.item).map(|item| item.path.clone()).unwrap_or_default()
 }
 
 /// What the peer reads; ASCII, since replies are.
-fn refusal(carried: &Carried, hit: Hit<'_>) -> String {
+fn refusal(enclosures: &Enclosures, hit: Hit<'_>) -> String {
     let plain = |text: &str, most: usize| -> String {
         let ascii =
             |letter: char| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' };
         text.chars().take(most).map(ascii).collect()
     };
-    let file = plain(&path(carried, hit), 80);
+    let file = plain(&path(enclosures, hit), 80);
     match hit.rule.text.is_empty() {
         true => format!("message refused: files like {file} are not accepted here"),
         false => format!("message refused for {file}: {}", plain(&hit.rule.text, 160)),
     }
 }
 
-fn finding(carried: &Carried, hit: Hit<'_>) -> Finding {
+fn finding(enclosures: &Enclosures, hit: Hit<'_>) -> Finding {
     let order = match hit.rule.order {
         AttachmentOrder::Allow => "allowed",
         AttachmentOrder::Tag => "tagged",
@@ -311,6 +311,6 @@ fn finding(carried: &Carried, hit: Hit<'_>) -> Finding {
         AttachmentOrder::Quarantine => "quarantined",
         AttachmentOrder::Block => "refused",
     };
-    let detail = format!("{}: {order} by the rule {:?}", path(carried, hit), hit.rule.name);
+    let detail = format!("{}: {order} by the rule {:?}", path(enclosures, hit), hit.rule.name);
     Finding::new("ATTACHMENT_RULE", Class::Notice, 0.0, detail)
 }

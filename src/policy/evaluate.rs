@@ -22,6 +22,7 @@ pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
     if look.unscanned {
         hold_unscanned(&mut judgement);
     }
+    hold_outbreak(look, &mut judgement);
     mail.advance(|scanned| Judged::mint(scanned, judgement))
 }
 
@@ -110,8 +111,8 @@ impl Files<'_> {
         orders: &mut Vec<Order>,
         findings: &mut Vec<Finding>,
     ) -> Verdict {
-        let (rules, carried) = (&self.policy.files, &self.look.carried);
-        if carried.contents.items.is_empty() {
+        let (rules, enclosures) = (&self.policy.files, &self.look.enclosures);
+        if enclosures.contents.items.is_empty() {
             return Verdict::Clean;
         }
         let mut fates: Vec<(Vec<bool>, Fate, Vec<u16>)> = Vec::new();
@@ -124,7 +125,7 @@ impl Files<'_> {
             match fates.iter_mut().find(|(same, ..)| *same == concerning) {
                 Some((.., recipients)) => recipients.push(at),
                 None => {
-                    let fate = rules.fate(&concerning, carried, self.id);
+                    let fate = rules.fate(&concerning, enclosures, self.id);
                     fates.push((concerning, fate, vec![at]));
                 }
             }
@@ -329,6 +330,15 @@ fn hold_unscanned(judgement: &mut Judgement) {
         if !matches!(disposition, Disposition::Reject { .. } | Disposition::Discard) {
             *disposition = Disposition::HoldUnscanned;
         }
+    }
+}
+
+/// What would go out waits for newer signatures; it is scanned and judged again then.
+pub fn hold_outbreak(look: &Look, judgement: &mut Judgement) {
+    let goes_out = |one: &&mut Disposition| **one == Disposition::Deliver;
+    if look.held_until_ms.is_some() {
+        let held = judgement.dispositions.iter_mut().filter(goes_out);
+        held.for_each(|disposition| *disposition = Disposition::HoldUnscanned);
     }
 }
 

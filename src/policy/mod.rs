@@ -12,7 +12,7 @@ mod evaluate;
 mod stage;
 mod terms;
 
-pub use evaluate::{Refusal, judge, judgement_of, refusal, verdict};
+pub use evaluate::{Refusal, hold_outbreak, judge, judgement_of, refusal, verdict};
 pub use stage::Judged;
 pub use terms::{PolicySet, Terms};
 

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::entry::{Entry, Flags};
 use super::record::{self, Origin};
 use super::{QueueCounts, QueueState, Spool, SpoolError, Spooled, time_of};
+use crate::analysis::antivirus::outbreak::OUTBREAK_HOLD;
 use crate::log::{LogError, Position};
 use crate::mail::{Content, Envelope, Facts, Judgement, Mail, MailId, Summary, Verdict};
 
@@ -46,6 +47,8 @@ pub struct QueueEntry {
     pub pending: Vec<u16>,
     /// What the message says of itself.
     pub summary: Summary,
+    /// What it is held for until newer signatures may know it, if that is so.
+    pub held_for: Option<String>,
     /// What it was judged to be.
     pub verdict: Verdict,
     /// Length of the message.
@@ -197,6 +200,7 @@ impl Spool {
             last_reason: stage.last_reason().to_owned(),
             envelope: Arc::clone(&mail.envelope),
             pending: entry.pending().collect(),
+            held_for: held_for(stage.judgement()),
             summary: stage.judgement().summary.clone(),
             verdict: stage.judgement().verdict,
             content_octets: mail.content.len(),
@@ -227,6 +231,12 @@ impl Spool {
         let state: Option<record::State> = record::read(&self.log.head(position)?);
         Ok(state.map(|state| state.why).unwrap_or_default())
     }
+}
+
+/// What a mail is held for until newer signatures may know it.
+fn held_for(judgement: &Judgement) -> Option<String> {
+    let held = judgement.findings.iter().find(|finding| finding.name == OUTBREAK_HOLD)?;
+    Some(held.detail.clone())
 }
 
 impl QueueFilter {

@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod behind;
+pub mod delivered;
 mod digests;
 pub mod dmarc;
 mod error;
@@ -21,6 +22,7 @@ mod keeper;
 pub mod lists;
 pub mod migration;
 mod password;
+pub mod vault;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -31,6 +33,7 @@ pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
 pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
 
+use delivered::Delivered;
 use dmarc::DmarcReports;
 use greylist::WaitingRoom;
 use history::SenderHistory;
@@ -57,6 +60,7 @@ pub struct Store {
     keeper: Keeper,
     dmarc: DmarcReports,
     digests: DigestStore,
+    delivered: Delivered,
     db: sled::Db,
     // After the database, so that the lock goes last.
     _lock: File,
@@ -79,6 +83,7 @@ impl Store {
             waiting,
             dmarc: DmarcReports::open(&db)?,
             digests: DigestStore::open(&db)?,
+            delivered: Delivered::open(&db)?,
             db,
             _lock: lock,
         })
@@ -119,6 +124,11 @@ impl Store {
     /// Digests of what was seen before.
     pub fn digests(&self) -> &DigestStore {
         &self.digests
+    }
+
+    /// What was delivered in the last days.
+    pub fn delivered(&self) -> &Delivered {
+        &self.delivered
     }
 
     /// Waits until everything is on disk, history included. To be called when the box closes.

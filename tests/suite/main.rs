@@ -43,6 +43,7 @@ mod relaying;
 mod reports;
 mod reputation;
 mod retry;
+mod scanners;
 mod sender_lists;
 mod smuggling;
 mod stores;

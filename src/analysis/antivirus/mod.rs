@@ -1,27 +1,43 @@
-//! The virus scanner: clamd over its socket, INSTREAM, through clamav-client.
+//! Malware: several clamd, a second engine, and digests that must not come in.
 //!
-//! In: the octets of a message. Out: clean, infected or too large for the scanner; anything
-//! else that clamd says or does is an [`AntivirusError`], never a pass. At most `connections`
-//! scans run at once, each within `timeout_s` with its wait for a turn. After a few failures
-//! in a row the scanner is left alone for some seconds, so that a dead one does not hold up
-//! every message for the whole time-out.
+//! In: the octets of a message, and the files that it carries. Out: sightings, and what failed.
+//! The whole message is scanned, and each unpacked file by itself, for an engine may not open
+//! what we open; each digest once a message, and never twice while its verdict is remembered.
+//! Anything that an engine says or does that is no answer is an [`AntivirusError`], never a
+//! pass; `on_failure` then says what becomes of the mail.
 
+pub mod blocklist;
+mod cache;
+mod clamd;
+#[cfg(test)]
+mod flow_tests;
+pub mod outbreak;
+mod second;
+mod signatures;
 mod stream;
+mod subjects;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clamav_client::tokio::{Socket, Tcp, scan_buffer};
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use ring::digest::{SHA256, digest};
+use tokio::sync::OnceCell;
+
+pub use cache::Digest;
+pub use clamd::{Clamd, Clamds};
+pub use signatures::Signatures;
+pub use subjects::{Carried, Subject};
 
 use super::Sighting;
-use crate::config::{self, ClamdAddress, OnFailure};
-use stream::Patient;
+use crate::config::{self, OnFailure};
+use blocklist::Blocklist;
+use cache::Cache;
+use second::Second;
 
-/// The scanner is to blame, or the way to it.
+/// An engine is to blame, or the way to it.
 #[derive(Debug, thiserror::Error)]
 pub enum AntivirusError {
     /// No connection, or it broke.
@@ -36,151 +52,390 @@ pub enum AntivirusError {
     /// It failed again and again and is left alone for a while.
     #[error("virus scanner: left alone after {0} failures in a row")]
     Resting(u32),
+    /// Each of several failed.
+    #[error("no virus scanner answers: {0}")]
+    NoneAnswers(String),
+    /// The second engine failed.
+    #[error("second engine: {0}")]
+    Second(String),
 }
 
-/// What the scanner says of a message.
+/// What an engine says of octets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scan {
     /// Nothing was found.
     Clean,
     /// The name of the signature.
     Infected(String),
-    /// Larger than the scanner takes.
+    /// Larger than the engine takes.
     TooLarge,
 }
 
-/// Failures in a row before the scanner is left alone.
-const FAILURES: u32 = 5;
-/// For so long; then one message tries it.
-const REST: Duration = Duration::from_secs(5);
-/// Octets given to clamd at once.
-const CHUNK_OCTETS: usize = 128 << 10;
-/// Characters of an answer that are shown.
-const SHOWN_CHARS: usize = 120;
-
-#[derive(Debug, Default)]
-struct Breaker {
-    failures: u32,
-    rest_until: Option<Instant>,
+/// Whether a verdict that is remembered will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It will.
+    Remembered,
+    /// The engines are to be asked, whatever they said before.
+    Anew,
 }
 
-/// A clamd and how often it failed.
+/// An engine that did not answer, and what that leads to.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: AntivirusError,
+    /// As configured for this engine.
+    pub on_failure: OnFailure,
+}
+
+/// For one look: what may serve, and whether somebody would answer if asked.
+struct Manner {
+    freshness: Freshness,
+    is_answered: OnceCell<bool>,
+}
+
+impl Manner {
+    fn new(freshness: Freshness) -> Manner {
+        Manner { freshness, is_answered: OnceCell::new() }
+    }
+}
+
+/// What was seen, and what failed.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// In no order.
+    pub sightings: Vec<Sighting>,
+    /// Engines that did not answer; nothing was missed when there is none.
+    pub failed: Vec<Failed>,
+    /// The message as a whole is larger than an engine takes.
+    pub is_too_large: bool,
+    /// Of the message as a whole.
+    pub whole: Option<Digest>,
+}
+
+impl Outcome {
+    /// One sighting.
+    pub fn of(sighting: Sighting) -> Outcome {
+        Outcome { sightings: vec![sighting], ..Outcome::default() }
+    }
+
+    /// Both together.
+    pub fn and(mut self, other: Outcome) -> Outcome {
+        self.sightings.extend(other.sightings);
+        self.failed.extend(other.failed);
+        self.is_too_large |= other.is_too_large;
+        self.whole = self.whole.or(other.whole);
+        self
+    }
+
+    /// Whether malware was found: then it does not matter what failed.
+    pub fn is_infected(&self) -> bool {
+        let names = ["VIRUS_FOUND", "DIGEST_BLOCKED"];
+        self.sightings.iter().any(|one| names.contains(&one.name))
+    }
+}
+
+/// Characters of an answer that are shown.
+const SHOWN_CHARS: usize = 120;
+/// Files of one message that are scanned at the same time.
+const ITEMS_AT_ONCE: usize = 4;
+/// Larger octets are digested on a thread of their own.
+const INLINE_OCTETS: usize = 1 << 20;
+
+/// The engines and what they said.
 #[derive(Debug)]
 pub struct Antivirus {
     settings: config::Antivirus,
-    turns: Semaphore,
-    breaker: Mutex<Breaker>,
+    clamds: Clamds,
+    second: Option<Second>,
+    cache: Cache,
+    blocklist: Blocklist,
 }
 
 impl Antivirus {
-    /// A scanner by its settings; it is not contacted yet.
+    /// By the settings; no engine is contacted yet. Reads lists of digests: blocks.
     pub fn new(settings: &config::Antivirus) -> Antivirus {
+        // Beside a clamd the second engine is an addition; alone it is all there is.
+        let otherwise =
+            if settings.clamd.is_empty() { settings.on_failure } else { OnFailure::Deliver };
+        let patience = Duration::from_secs(settings.cache_minutes.saturating_mul(60));
         Antivirus {
+            clamds: Clamds::new(settings),
+            second: settings.second.as_ref().map(|second| Second::new(second, otherwise)),
+            cache: Cache::new(settings.cache_entries, patience),
+            blocklist: Blocklist::new(&settings.digests),
             settings: settings.clone(),
-            turns: Semaphore::new(settings.connections),
-            breaker: Mutex::new(Breaker::default()),
         }
     }
 
-    /// What to do when it fails.
-    pub fn on_failure(&self) -> OnFailure {
-        self.settings.on_failure
+    /// As configured.
+    pub fn settings(&self) -> &config::Antivirus {
+        &self.settings
     }
 
-    /// Has a message scanned.
-    pub async fn scan(&self, octets: &[u8]) -> Result<Scan, AntivirusError> {
-        self.admit()?;
-        let deadline = self.settings.timeout();
-        let result = match tokio::time::timeout(deadline, self.scan_in_turn(octets)).await {
-            Ok(result) => result,
-            Err(_) => Err(AntivirusError::TimedOut(self.settings.timeout_s)),
+    /// Each clamd, for whoever shows how they are.
+    pub fn clamds(&self) -> &Clamds {
+        &self.clamds
+    }
+
+    /// The lists of digests.
+    pub fn blocklist(&self) -> &Blocklist {
+        &self.blocklist
+    }
+
+    /// Asks every engine for its version and lets remembered verdicts go when one has changed;
+    /// returns what all of them know together. Errors are the engines' that do not answer.
+    pub async fn ask_versions(&self) -> (String, Vec<String>) {
+        let mut silent = Vec::new();
+        for clamd in self.clamds.all() {
+            if let Err(error) = clamd.ask_version().await {
+                silent.push(format!("{}: {error}", clamd.address()));
+            }
+        }
+        let second = match &self.second {
+            Some(second) => second.version().await.unwrap_or_default(),
+            None => String::new(),
         };
-        self.note(&result);
-        result
+        let newest = self.clamds.newest().map(|newest| newest.to_string()).unwrap_or_default();
+        let version = if second.is_empty() { newest } else { format!("{newest}; {second}") };
+        if silent.len() < self.clamds.all().len() || !second.is_empty() {
+            // What cannot be asked has changed as little as it has not.
+            self.cache.set_version(&version);
+        }
+        (version, silent)
     }
 
-    async fn scan_in_turn(&self, octets: &[u8]) -> Result<Scan, AntivirusError> {
-        let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
-        let answer = match &self.settings.clamd {
-            ClamdAddress::Unix(socket_path) => {
-                scan_buffer(octets, Patient(Socket { socket_path }), Some(CHUNK_OCTETS)).await?
+    /// Looks at the whole message.
+    pub async fn look_at_whole(&self, octets: &Bytes, freshness: Freshness) -> Outcome {
+        let mut outcome = Outcome::default();
+        let digest = digest_of(octets).await;
+        outcome.whole = Some(digest);
+        self.look_up(&digest, "the whole message", &mut outcome);
+        match self.settings.has_engine() {
+            true => {
+                let manner = Manner::new(freshness);
+                self.scan(octets, digest, &manner, "", &mut outcome).await;
             }
-            ClamdAddress::Tcp(host_address) => {
-                let host_address = host_address.as_str();
-                scan_buffer(octets, Patient(Tcp { host_address }), Some(CHUNK_OCTETS)).await?
+            false => outcome.sightings.push(absent()),
+        }
+        outcome
+    }
+
+    /// Looks at what the message carries: each file against the lists of digests, and by the
+    /// engines what one of them may not have reached.
+    pub async fn look_at_files(&self, carried: &Carried, freshness: Freshness) -> Outcome {
+        let mut outcome = Outcome::default();
+        for subject in &carried.subjects {
+            self.look_up(&subject.digest, &subject.path, &mut outcome);
+        }
+        if !self.settings.has_engine() {
+            return outcome;
+        }
+        let (chosen, missed) = subjects::choose(carried, self.settings.items);
+        if let Some(first) = missed.first() {
+            let more = missed.len() - 1;
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            outcome.sightings.push(Sighting::new("AV_INCOMPLETE", format!("{first}{more}")));
+        }
+        outcome.and(self.scan_each(&chosen, freshness).await)
+    }
+
+    /// Scans the files of the message's own parts by themselves, after the message as a whole
+    /// was too large.
+    pub async fn look_at_parts(&self, carried: &Carried, freshness: Freshness) -> Outcome {
+        let own: Vec<&Subject> = carried.subjects.iter().filter(|one| one.is_own_file()).collect();
+        self.scan_each(own.get(..self.settings.items.min(own.len())).unwrap_or(&[]), freshness)
+            .await
+    }
+
+    async fn scan_each(&self, subjects: &[&Subject], freshness: Freshness) -> Outcome {
+        let manner = &Manner::new(freshness);
+        let lane = |lane: usize| async move {
+            let mut outcome = Outcome::default();
+            for subject in subjects.iter().skip(lane).step_by(ITEMS_AT_ONCE) {
+                let Some(octets) = &subject.octets else { continue };
+                let path = subject.path.as_str();
+                self.scan(octets, subject.digest, manner, path, &mut outcome).await;
+                // The first failure decides; more would only cost their time-outs.
+                if !outcome.failed.is_empty() {
+                    break;
+                }
+            }
+            outcome
+        };
+        let (one, two, three, four) = tokio::join!(lane(0), lane(1), lane(2), lane(3));
+        one.and(two).and(three).and(four)
+    }
+
+    fn look_up(&self, digest: &Digest, path: &str, outcome: &mut Outcome) {
+        let digests = self.blocklist.digests();
+        let Some(name) = digests.name_of(digest) else { return };
+        let named = if name.is_empty() { String::new() } else { format!("{name}, ") };
+        let detail = format!("{path}: {named}SHA-256 {}", blocklist::hex_of(digest));
+        outcome.sightings.push(Sighting::new("DIGEST_BLOCKED", detail));
+    }
+
+    /// Asks every engine about octets. An empty path stands for the message as a whole.
+    async fn scan(
+        &self,
+        octets: &Bytes,
+        digest: Digest,
+        manner: &Manner,
+        path: &str,
+        outcome: &mut Outcome,
+    ) {
+        let known = match manner.freshness {
+            Freshness::Remembered => self.cache.find(&digest, Instant::now()),
+            Freshness::Anew => None,
+        };
+        // That nothing is wrong is only said while somebody is there who would know.
+        let known = match known {
+            Some(Scan::Clean) if !self.is_answered(manner).await => None,
+            known => known,
+        };
+        let said = match known {
+            Some(scan) => Said { scan, failed: Vec::new() },
+            None => self.ask_engines(octets, digest).await,
+        };
+        outcome.failed.extend(said.failed);
+        let place = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        match said.scan {
+            Scan::Clean => {}
+            Scan::Infected(name) => {
+                let detail = format!("{place}signature {name}");
+                outcome.sightings.push(Sighting::new("VIRUS_FOUND", detail));
+            }
+            Scan::TooLarge => {
+                outcome.is_too_large |= path.is_empty();
+                outcome.sightings.push(Sighting::new("AV_TOO_LARGE", path));
+            }
+        }
+    }
+
+    /// Whether a clamd answers, and none has learned anything since it was last asked. Asked
+    /// once a look: much cheaper than a scan.
+    async fn is_answered(&self, manner: &Manner) -> bool {
+        let asking = || async {
+            if self.clamds.all().is_empty() {
+                return true;
+            }
+            let before = self.clamds.newest();
+            let is_answered = self.clamds.is_answered().await;
+            let newest = self.clamds.newest();
+            if newest != before {
+                let version = newest.map(|newest| newest.to_string()).unwrap_or_default();
+                self.cache.set_version(&version);
+                return false;
+            }
+            is_answered
+        };
+        *manner.is_answered.get_or_init(asking).await
+    }
+
+    async fn ask_engines(&self, octets: &Bytes, digest: Digest) -> Said {
+        let version = self.cache.version();
+        let first = async {
+            match self.clamds.all().is_empty() {
+                true => None,
+                false => Some(self.clamds.scan(octets).await),
             }
         };
-        read_answer(&answer)
-    }
-
-    /// Refuses while the scanner is left alone; when that is over, one scan may try it.
-    fn admit(&self) -> Result<(), AntivirusError> {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        match breaker.rest_until {
-            Some(until) if now < until => Err(AntivirusError::Resting(breaker.failures)),
-            Some(_) => {
-                breaker.rest_until = Some(now + REST);
-                Ok(())
+        let second = async {
+            match &self.second {
+                Some(second) => Some((second.scan(octets).await, second.on_failure())),
+                None => None,
             }
-            None => Ok(()),
+        };
+        let (first, second) = tokio::join!(first, second);
+        let mut said = Said { scan: Scan::Clean, failed: Vec::new() };
+        let mut knew = None;
+        match first {
+            Some(Ok((scan, signatures))) => {
+                knew = signatures;
+                said.add(scan);
+            }
+            Some(Err(error)) => {
+                said.failed.push(Failed { error, on_failure: self.settings.on_failure });
+            }
+            None => {}
         }
+        match second {
+            Some((Ok(scan), _)) => said.add(scan),
+            Some((Err(error), on_failure)) => said.failed.push(Failed { error, on_failure }),
+            None => {}
+        }
+        // What somebody with older signatures said does not count for long.
+        if said.failed.is_empty() && knew == self.clamds.newest() {
+            self.cache.remember(digest, &said.scan, &version, Instant::now());
+        }
+        said
     }
 
-    fn note(&self, result: &Result<Scan, AntivirusError>) {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        if result.is_ok() {
-            *breaker = Breaker::default();
-            return;
-        }
-        breaker.failures = breaker.failures.saturating_add(1);
-        if breaker.failures >= FAILURES {
-            breaker.rest_until = Some(Instant::now() + REST);
+    /// Scans octets that are kept from a mail that was delivered; nothing that is remembered
+    /// counts.
+    pub async fn scan_again(&self, octets: &Bytes) -> Result<Option<String>, AntivirusError> {
+        let said = self.ask_engines(octets, digest_of(octets).await).await;
+        match said.scan {
+            Scan::Infected(name) => Ok(Some(name)),
+            Scan::Clean | Scan::TooLarge => match said.failed.into_iter().next() {
+                Some(failed) => Err(failed.error),
+                None => Ok(None),
+            },
         }
     }
 }
 
-/// clamd(8), INSTREAM: `stream: OK`, `stream: NAME FOUND`, or what went wrong.
-fn read_answer(answer: &[u8]) -> Result<Scan, AntivirusError> {
-    let nonsense = |text: &str| AntivirusError::Nonsense(shown(text));
-    let text = String::from_utf8_lossy(answer);
-    let line = text.trim_end_matches(['\0', '\n', '\r']);
-    if line == "INSTREAM size limit exceeded. ERROR" {
-        return Ok(Scan::TooLarge);
+/// What all engines say together.
+struct Said {
+    scan: Scan,
+    failed: Vec<Failed>,
+}
+
+impl Said {
+    /// The worst counts; of two names the first.
+    fn add(&mut self, scan: Scan) {
+        match (&self.scan, &scan) {
+            (Scan::Infected(_), _) | (_, Scan::Clean) => {}
+            _ => self.scan = scan,
+        }
     }
-    match line.strip_prefix("stream: ") {
-        Some("OK") => Ok(Scan::Clean),
-        Some(rest) => match rest.strip_suffix(" FOUND") {
-            Some(name) if !name.trim().is_empty() && !name.contains(char::is_control) => {
-                Ok(Scan::Infected(shown(name)))
-            }
-            _ => Err(nonsense(line)),
-        },
-        None => Err(nonsense(line)),
+}
+
+/// SHA-256.
+pub(super) async fn digest_of(octets: &Bytes) -> Digest {
+    if octets.len() <= INLINE_OCTETS {
+        return sha256(octets);
     }
+    let shared = octets.clone();
+    let digested = tokio::task::spawn_blocking(move || sha256(&shared)).await;
+    digested.unwrap_or_else(|_| sha256(octets))
+}
+
+/// SHA-256, on the caller's thread.
+pub(super) fn sha256(octets: &[u8]) -> Digest {
+    let mut sum = [0; 32];
+    let digested = digest(&SHA256, octets);
+    sum.iter_mut().zip(digested.as_ref()).for_each(|(into, from)| *into = *from);
+    sum
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS).collect()
+    let plain = |letter: char| if letter.is_control() { '?' } else { letter };
+    text.chars().take(SHOWN_CHARS).map(plain).collect()
 }
 
-/// What a scan saw, if anything.
-pub(super) fn sighting(scan: &Scan) -> Option<Sighting> {
-    match scan {
-        Scan::Clean => None,
-        Scan::Infected(name) => Some(Sighting::new("VIRUS_FOUND", format!("signature {name}"))),
-        Scan::TooLarge => Some(Sighting::new("AV_TOO_LARGE", "")),
-    }
-}
-
-/// Of a mail that waits until the scanner answers again.
+/// Of a mail that waits until the engine answers again.
 pub(super) fn unavailable(error: &AntivirusError) -> Sighting {
     Sighting::new("AV_UNAVAILABLE", error.to_string())
 }
 
-/// Of a mail that is delivered although the scanner failed.
+/// Of a mail that is delivered although an engine failed.
 pub(super) fn failed(error: &AntivirusError) -> Sighting {
-    Sighting::new("AV_FAILED", error.to_string())
+    match error {
+        AntivirusError::Second(_) => Sighting::new("AV_SECOND_FAILED", error.to_string()),
+        _ => Sighting::new("AV_FAILED", error.to_string()),
+    }
 }
 
 /// Of every mail of a box without a scanner.

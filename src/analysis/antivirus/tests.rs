@@ -5,15 +5,29 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::clamd::{FAILURES, read_answer};
 use super::*;
+use crate::config::ClamdAddress;
 
-fn scanner(clamd: ClamdAddress, timeout_s: u64) -> Antivirus {
-    Antivirus::new(&config::Antivirus {
-        clamd,
-        on_failure: OnFailure::Defer,
-        timeout_s,
-        connections: 2,
-    })
+fn settings(clamd: Vec<ClamdAddress>, timeout_s: u64) -> config::Antivirus {
+    config::Antivirus { clamd, timeout_s, connections: 2, ..config::Antivirus::default() }
+}
+
+fn clamds(clamd: Vec<ClamdAddress>, timeout_s: u64) -> Clamds {
+    Clamds::new(&settings(clamd, timeout_s))
+}
+
+/// One clamd, asked without anything around it.
+struct Scanner(Clamds);
+
+impl Scanner {
+    async fn scan(&self, octets: &[u8]) -> Result<Scan, AntivirusError> {
+        self.0.scan(octets).await.map(|(scan, _)| scan)
+    }
+}
+
+fn scanner(clamd: ClamdAddress, timeout_s: u64) -> Scanner {
+    Scanner(clamds(vec![clamd], timeout_s))
 }
 
 /// The test file of EICAR, put together here so that this file is none.
@@ -46,7 +60,7 @@ fn answers_are_read_strictly() {
 }
 
 /// A clamd that does what it is told with each connection.
-async fn fake<F, R>(serve: F) -> ClamdAddress
+pub(super) async fn fake<F, R>(serve: F) -> ClamdAddress
 where
     F: Fn(TcpStream) -> R + Send + 'static,
     R: Future<Output = ()> + Send + 'static,
@@ -120,10 +134,11 @@ async fn a_scanner_that_keeps_failing_is_left_alone() {
         assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Io(_))));
     }
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Resting(FAILURES))));
-    scanner.breaker.lock().unwrap().rest_until = Some(Instant::now());
+    let clamd = &scanner.0.all()[0];
+    clamd.breaker.lock().unwrap().rest_until = Some(Instant::now());
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Io(_))), "one tries");
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Resting(_))), "and fails");
-    scanner.note(&Ok(Scan::Clean));
+    clamd.note(&Ok(Scan::Clean));
     assert!(matches!(scanner.scan(b"x").await, Err(AntivirusError::Io(_))), "all try again");
 }
 

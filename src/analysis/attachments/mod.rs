@@ -11,6 +11,7 @@ mod password;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -26,22 +27,22 @@ const SAME_NAME: usize = 8;
 
 /// The files of a message, and what is needed to take them out of it.
 #[derive(Debug, Clone, Default)]
-pub struct Carried {
+pub struct Enclosures {
     /// What they are.
-    pub contents: Contents,
+    pub contents: Arc<Contents>,
     /// Where each part lies, by its number; none where it cannot be cut out.
     pub places: Vec<Option<Place>>,
     /// The texts of parts for safe copies, by number; only where rules may ask for them.
     pub texts: BTreeMap<usize, String>,
 }
 
-impl Carried {
+impl Enclosures {
     /// Puts together what is known of the files of a message.
-    pub fn of(message: &Bytes, anatomy: &Anatomy, contents: Contents) -> Carried {
+    pub fn of(message: &Bytes, anatomy: &Anatomy, contents: Arc<Contents>) -> Enclosures {
         // What only another reading shows lies across the parts of the usual one.
         let place = |part: &Part| part.place_in(message).filter(|_| part.is_main());
         let places = anatomy.parts.iter().map(place).collect();
-        Carried { contents, places, texts: BTreeMap::new() }
+        Enclosures { contents, places, texts: BTreeMap::new() }
     }
 
     /// Gathers the texts of all files, for rules that put them in the place of the files.

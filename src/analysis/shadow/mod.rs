@@ -60,8 +60,18 @@ pub(super) fn candidate(
     };
     let site = Arc::clone(&live.site);
     let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
-    let (unpacking, safe_copies) = (live.unpacking, live.safe_copies);
-    Ok(Some(Desk { rules, weights, likeness, site, bulk, unpacking, safe_copies, hostname }))
+    let (unpacking, safe_copies, hashes_files) = (live.unpacking, live.safe_copies, false);
+    Ok(Some(Desk {
+        rules,
+        weights,
+        likeness,
+        site,
+        bulk,
+        unpacking,
+        safe_copies,
+        hashes_files,
+        hostname,
+    }))
 }
 
 /// One judged mail.
