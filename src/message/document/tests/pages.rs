@@ -1,3 +1,5 @@
+//! PDF, pages, scripts, shortcuts and the like, walked through as attachments.
+
 use std::io::Write;
 
 use base64::Engine;
