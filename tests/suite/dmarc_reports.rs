@@ -19,7 +19,7 @@ use postern::store::dmarc::{
 };
 
 use super::harness::postern::field;
-use super::harness::{Arrived, Postern, Setup, Sink, client};
+use super::harness::{Arrived, Postern, Setup, Sink, client, wait_for};
 
 const INBOX: &str = "dmarc@example.test";
 
@@ -151,11 +151,12 @@ fn a_report_mail_that_is_discarded_leaves_its_report_over_a_kill() {
 }
 
 #[test]
-fn a_bomb_is_delivered_like_any_mail() {
+fn a_bomb_is_no_report_and_is_quarantined_like_any_mail() {
     let sink = Sink::start();
     let postern = setup(&sink).start();
     give(&postern, &[INBOX], &report_mail("bomb", &vec![b' '; 64 << 20]));
-    sink.wait(1);
+    wait_for("a held bomb", || (postern.ask(&["quarantine", "list"]).len() == 1).then_some(()));
+    sink.stays_at(0);
     assert!(postern.ask(&["dmarc", "list"]).is_empty());
     let story = postern.tell(&["track", "--message-id", "bomb@big.example", "--json"]);
     assert!(story.contains("DMARC_REPORT_BROKEN"), "{story}");

@@ -241,6 +241,7 @@ fn a_strangers_program_waits_and_is_scanned_with_newer_signatures() {
     let sink = Sink::start();
     let mut postern = Setup::new()
         .next_hop(sink.hop())
+        .set("attachments", "shipped_rules = false")
         .set("antivirus", clamd.address())
         .set("limits", "exempt = []")
         .raw("[antivirus.outbreak]\nhold_minutes = 1\n")
@@ -331,6 +332,7 @@ fn what_was_delivered_is_scanned_again_when_signatures_change() {
     let sink = Sink::start();
     let postern = Setup::new()
         .next_hop(sink.hop())
+        .set("attachments", "shipped_rules = false")
         .set("antivirus", format!("clamd = \"unix:{}\"", socket.display()))
         .set("antivirus", "check_every_s = 1")
         .start();
