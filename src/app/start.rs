@@ -172,7 +172,7 @@ pub(super) async fn judging(
 ) -> anyhow::Result<Judging> {
     let (for_analysis, surroundings) = (config.clone(), surroundings.clone());
     let analysis = blocking(move || Ok(Analysis::new(&for_analysis, surroundings)?)).await?;
-    Ok(Judging { analysis, policy: PolicySet::of(&config) })
+    Ok(Judging { analysis, policy: PolicySet::of(config) })
 }
 
 fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {

@@ -85,7 +85,7 @@ impl Scanner {
             Some(config) => {
                 let surroundings = surroundings(config, running.is_some())?;
                 let analysis = Analysis::new(config, surroundings).map_err(wrong)?;
-                (analysis, PolicySet::of(&config))
+                (analysis, PolicySet::of(config))
             }
             None => (Analysis::shipped().map_err(wrong)?, PolicySet::new(&Policy::default())),
         };

@@ -102,10 +102,10 @@ fn look_into(octets: &[u8], member: &Member<'_>) -> Option<Vec<u8>> {
 pub(super) fn refine(octets: &[u8]) -> Nature {
     let members = members(octets);
     let names = Names(members.iter().map(|member| member.name.to_ascii_lowercase()).collect());
-    if names.has("[content_types].xml") {
-        if let Some(nature) = office(octets, &members, &names) {
-            return nature;
-        }
+    if names.has("[content_types].xml")
+        && let Some(nature) = office(octets, &members, &names)
+    {
+        return nature;
     }
     let kind = members.iter().find(|member| member.name == b"mimetype");
     if let Some(nature) =
