@@ -62,3 +62,22 @@ fn ordinary_mail_has_one_reading() {
         assert!(several * 100 <= all * most_percent, "{name}: {several} of {all}");
     }
 }
+
+/// What the fuzzer found worth keeping, by body.
+#[test]
+fn what_the_fuzzer_kept_is_replayed() {
+    let bodies: [(&str, fn(&[u8]) -> usize); 4] = [
+        ("anatomy", fuzz::dissect),
+        ("archive", fuzz::archive),
+        ("ole", fuzz::ole),
+        ("pdf", fuzz::pdf),
+    ];
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    for (name, body) in bodies {
+        let files: Vec<_> = std::fs::read_dir(root.join(name)).unwrap().flatten().collect();
+        assert!(files.len() >= 20, "{name}");
+        for file in files {
+            body(&std::fs::read(file.path()).unwrap());
+        }
+    }
+}
