@@ -20,7 +20,7 @@ use super::weights::Weights;
 use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
 use crate::mail::Finding;
 use crate::message::contents::Contents;
-use crate::message::{Anatomy, Limits, Zone, html_to_text};
+use crate::message::{Anatomy, Limits, Zone};
 
 /// A rule that alone leads to a tag is not outweighed by the classifier.
 const SURE_POINTS: f32 = 5.0;
@@ -111,8 +111,11 @@ fn look_inside(
         Err(error) => return failed(weights, error.to_string()),
     };
     anatomy.read(&mut |zone, text| scan.text(zone, text));
-    let contents = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
-        read_inner(zone, text, &mut |zone, text| scan.text(zone, text));
+    let mut links = Links::of(&anatomy);
+    let mut link_octets = links::FILE_OCTETS;
+    let mut contents = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
+        scan.text(zone, &zone.normal_form(text));
+        links.read_file(text, &mut link_octets);
     });
     if let Some(names) = attachments::inner_names(&contents) {
         scan.text(Zone::Filename, &names);
@@ -127,7 +130,7 @@ fn look_inside(
         Ok(hits) => findings.extend(hits),
         Err(error) => findings.extend(failed(weights, error.to_string()).look.findings),
     }
-    let (links, author) = (Links::of(&anatomy), anatomy.author());
+    let author = anatomy.author();
     let mut seen = authorship::look(&anatomy, &author);
     seen.extend(attachments::look(&anatomy, &contents));
     seen.extend(headers::look(&anatomy, &author, passage, desk.hostname.as_ref()));
@@ -142,24 +145,17 @@ fn look_inside(
         true => Carried::of(&anatomy, &contents),
         false => Carried::default(),
     };
+    contents.forget_octets();
     let contents = Arc::new(contents);
     let mut enclosures = Enclosures::of(octets, &anatomy, Arc::clone(&contents));
     if desk.safe_copies {
         enclosures.gather_texts(&anatomy, desk.unpacking);
     }
     let enclosures = Arc::new(enclosures);
+    // Whoever waits for answers from elsewhere holds no unpacked files meanwhile.
+    anatomy.forget_files();
     let look = Look { findings, summary, author, contents, enclosures, ..Look::default() };
     Inside { anatomy, links, look, carried }
-}
-
-/// A text that lay in a file, in the form that rules are written for.
-fn read_inner(zone: Zone, text: &str, sink: &mut dyn FnMut(Zone, &str)) {
-    if zone == Zone::Html {
-        sink(Zone::Html, text);
-        sink(Zone::Attachment, &Zone::Attachment.normal_form(&html_to_text(text)));
-        return;
-    }
-    sink(zone, &zone.normal_form(text));
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {

@@ -14,7 +14,7 @@ use crate::config::{AttachmentOrder, Config, UnpackLimits};
 use crate::mail::Domain;
 use crate::message::contents::Limits;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::analysis) struct Desk {
     pub(super) rules: Arc<RuleSet>,
     pub(super) weights: Weights,
@@ -64,6 +64,10 @@ impl Desk {
             rules.any(|rule| rule.order == AttachmentOrder::SafeCopy)
         });
         let hashes_files = config.is_some_and(|config| config.antivirus.is_some());
+        if !hashes_files {
+            // Nobody asks for them once they are walked through.
+            unpacking.kept_octets = 0;
+        }
         Ok(Desk {
             rules,
             weights,

@@ -40,6 +40,7 @@ impl Analysis {
         );
         let viruses = self.with_parts(whole, inner, &look, freshness).await;
         look.whole = viruses.whole;
+        self.let_go(&mut look);
         let (virus, unscanned) = settled(viruses)?;
         if let Some(why) = deferral {
             return Err(Failure::Defer(why));
@@ -61,6 +62,7 @@ impl Analysis {
         );
         let viruses = self.with_parts(whole, inner, &look, freshness).await;
         look.whole = viruses.whole;
+        self.let_go(&mut look);
         let failed = viruses.failed.iter().map(|failed| antivirus::unavailable(&failed.error));
         let failed: Vec<Sighting> = failed.take(1).collect();
         look.findings.extend(self.weighed(viruses.sightings.into_iter().chain(failed)));
@@ -168,7 +170,12 @@ impl Analysis {
             content::look_into(&desk, outline, passage)
         });
         let failed = |error: tokio::task::JoinError| error.to_string();
-        inside.await.unwrap_or_else(|error| content::failed(&self.desk.weights, failed(error)))
+        let inside = inside.await;
+        let mut inside =
+            inside.unwrap_or_else(|error| content::failed(&self.desk.weights, failed(error)));
+        // In the message's turn, so that no more files are unpacked than there is room for.
+        inside.carried.take_room(&self.files_room).await;
+        inside
     }
 
     /// What DNS lists say of the client, the sender and the hosts of links.
@@ -271,6 +278,16 @@ impl Analysis {
             }
             _ => both,
         }
+    }
+
+    /// After the scans only what is scanned again when signatures change is held.
+    fn let_go(&self, look: &mut Look) {
+        let Some(carried) = Arc::get_mut(&mut look.carried) else { return };
+        let rescans = self.antivirus.as_ref().is_some_and(|antivirus| {
+            let settings = antivirus.settings();
+            settings.has_engine() && settings.rescan.keep_days > 0
+        });
+        carried.keep_only(|one| rescans && one.is_kept());
     }
 
     /// Whether a stranger's risky files wait for newer signatures.

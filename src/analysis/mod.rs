@@ -181,6 +181,8 @@ pub struct Analysis {
     on_timeout: DeadlinePolicy,
     /// Large messages that are in memory at once.
     large: Semaphore,
+    /// Memory for files that were unpacked.
+    files_room: Arc<Semaphore>,
 }
 
 impl Analysis {
@@ -214,6 +216,7 @@ impl Analysis {
             timeout: config.limits.analysis_timeout(),
             on_timeout: config.limits.on_analysis_timeout,
             large: Semaphore::new(2 * cores),
+            files_room: antivirus::room(),
         }))
     }
 
@@ -239,6 +242,7 @@ impl Analysis {
             timeout: limits.analysis_timeout(),
             on_timeout: limits.on_analysis_timeout,
             large: Semaphore::new(1),
+            files_room: antivirus::room(),
         }))
     }
 

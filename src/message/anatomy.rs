@@ -197,6 +197,15 @@ impl Anatomy {
         })
     }
 
+    /// Lets go of what was decoded of files and of other readings; asked for again, it is
+    /// decoded again. The texts of the usual reading stay.
+    pub fn forget_files(&mut self) {
+        let is_text = |part: &Part| matches!(part.kind, Kind::Text | Kind::Html);
+        for part in self.parts.iter_mut().filter(|part| !part.is_main() || !is_text(part)) {
+            part.decoded = Once::default();
+        }
+    }
+
     /// The header of the message.
     pub fn head(&self) -> Option<&Head> {
         self.parts.first().map(|part| &part.head)

@@ -13,8 +13,17 @@ fn settings() -> SpoolSettings {
     SpoolSettings { segment_octets: 256 << 10, reserve_octets: 1 << 20, cache_octets: 64 << 10 }
 }
 
+/// A spool that was dropped lets go of its folder when its threads have ended.
 fn open(dir: &Path) -> (Arc<Spool>, Recovery) {
-    Spool::open(&settings(), dir).unwrap()
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        match Spool::open(&settings(), dir) {
+            Err(SpoolError::Log(LogError::InUse(_))) if std::time::Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 fn envelope(recipients: usize) -> Envelope {

@@ -225,7 +225,7 @@ async fn files_are_found_by_their_path_each_once_and_a_few_at_once() {
         ));
     }
     subjects.push(subject("invoice.zip/docs/a.exe", "a virus", 2));
-    let carried = Carried { subjects, missed: Vec::new() };
+    let carried = Carried { subjects, ..Carried::default() };
     let seen = antivirus.look_at_files(&carried, Freshness::Remembered).await;
     assert_eq!(names(&seen), [("VIRUS_FOUND", "invoice.zip/docs/a.exe: signature Test.virus")]);
     assert!(seen.is_infected());
@@ -249,7 +249,7 @@ fn what_clamd_cannot_reach_goes_first_and_what_is_left_out_is_told() {
         unreached("z.zst/three", false),
         subject("z.zip", "outer", 0),
     ];
-    let carried = Carried { subjects, missed: vec!["z.zst/large".into()] };
+    let carried = Carried { subjects, missed: vec!["z.zst/large".into()], ..Carried::default() };
     let paths = |most| {
         let (chosen, missed) = choose(&carried, most);
         (chosen.iter().map(|one| one.path.clone()).collect::<Vec<_>>(), missed)
@@ -263,10 +263,34 @@ fn what_clamd_cannot_reach_goes_first_and_what_is_left_out_is_told() {
 }
 
 #[tokio::test]
+async fn files_of_all_messages_share_one_room() {
+    let room = room();
+    let all = room.available_permits();
+    let large = "x".repeat(100 << 10);
+    // A twin shares the octets of the first.
+    let subjects =
+        vec![subject("a.zip", &large, 0), subject("b.zip", &large, 0), subject("c", "y", 0)];
+    let mut carried = Carried { subjects, ..Carried::default() };
+    carried.take_room(&room).await;
+    assert_eq!(room.available_permits(), all - 101 - 1);
+    carried.keep_only(|one| one.path == "c");
+    assert_eq!(room.available_permits(), all - 1);
+    assert!(carried.subjects[0].octets.is_none() && carried.subjects[2].octets.is_some());
+    let mut waiting = Carried { subjects: vec![subject("d", "z", 0)], ..Carried::default() };
+    let whole = room.clone().acquire_many_owned(u32::try_from(all - 1).unwrap()).await;
+    let soon = std::time::Duration::from_millis(20);
+    assert!(tokio::time::timeout(soon, waiting.take_room(&room)).await.is_err());
+    drop(whole);
+    waiting.take_room(&room).await;
+    drop((carried, waiting));
+    assert_eq!(room.available_permits(), all);
+}
+
+#[tokio::test]
 async fn what_was_not_kept_is_incomplete() {
     let fake = Fake::start("ClamAV 1", &[]).await;
     let missed = vec!["a.zst/b".into(), "a.zst/c".into(), "a.zst/d".into()];
-    let carried = Carried { subjects: Vec::new(), missed };
+    let carried = Carried { missed, ..Carried::default() };
     let seen = antivirus(&[&fake]).look_at_files(&carried, Freshness::Remembered).await;
     assert_eq!(names(&seen), [("AV_INCOMPLETE", "a.zst/b (and 2 more)")]);
 }
@@ -280,7 +304,7 @@ async fn a_message_that_is_too_large_is_scanned_part_by_part() {
     assert!(whole.is_too_large);
     assert_eq!(names(&whole), [("AV_TOO_LARGE", "")]);
     let subjects = vec![subject("a.exe", "virus", 0), subject("b.bin", &"y".repeat(101), 0)];
-    let carried = Carried { subjects, missed: Vec::new() };
+    let carried = Carried { subjects, ..Carried::default() };
     let parts = antivirus.look_at_parts(&carried, Freshness::Remembered).await;
     assert_eq!(
         names(&parts),
@@ -297,7 +321,7 @@ async fn listed_digests_are_found_without_an_engine() {
     std::fs::write(&list, text).unwrap();
     let settings = config::Antivirus { digests: vec![list], ..config::Antivirus::default() };
     let antivirus = Antivirus::new(&settings);
-    let carried = Carried { subjects: vec![subject("a.zip/b", "inner", 1)], missed: Vec::new() };
+    let carried = Carried { subjects: vec![subject("a.zip/b", "inner", 1)], ..Carried::default() };
     let seen = antivirus.look_at_files(&carried, Freshness::Remembered).await;
     let detail = format!("a.zip/b: Evil.File, SHA-256 {}", hex("inner"));
     assert_eq!(names(&seen), [("DIGEST_BLOCKED", detail.as_str())]);

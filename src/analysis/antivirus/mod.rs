@@ -29,6 +29,7 @@ use tokio::sync::OnceCell;
 pub use cache::Digest;
 pub use clamd::{Clamd, Clamds};
 pub use signatures::Signatures;
+pub(in crate::analysis) use subjects::room;
 pub use subjects::{Carried, Subject};
 
 use super::Sighting;

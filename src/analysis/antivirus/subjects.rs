@@ -5,8 +5,10 @@
 //! octets; runs where the message is taken apart.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cache::Digest;
 use super::sha256;
@@ -46,12 +48,22 @@ impl Subject {
 }
 
 /// All that a message carries, for scanners.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Carried {
     /// The outer before the inner.
     pub subjects: Vec<Subject>,
     /// Paths of files that were not kept for want of room and that clamd cannot reach.
     pub missed: Vec<String>,
+    /// What the octets take of the memory that all messages share.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+/// Memory for the files of all messages that wait for a scanner or to be kept, in KiB.
+const ROOM_KIB: usize = 256 << 10;
+
+/// A room for all messages together.
+pub(in crate::analysis) fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(ROOM_KIB))
 }
 
 impl Carried {
@@ -74,6 +86,35 @@ impl Carried {
             carried.add(anatomy, item, is_reached);
         }
         carried
+    }
+
+    /// Waits until there is memory for the octets, and holds it as long as they are held.
+    pub(in crate::analysis) async fn take_room(&mut self, room: &Arc<Semaphore>) {
+        let kib = self.octets_kib();
+        if kib > 0 {
+            // Closed it never is.
+            self.room = Arc::clone(room).acquire_many_owned(kib).await.ok();
+        }
+    }
+
+    /// Lets go of the octets that nobody wants any more.
+    pub(in crate::analysis) fn keep_only(&mut self, is_wanted: impl Fn(&Subject) -> bool) {
+        for subject in self.subjects.iter_mut().filter(|one| !is_wanted(one)) {
+            subject.octets = None;
+        }
+        let needed = usize::try_from(self.octets_kib()).unwrap_or(usize::MAX);
+        if let Some(room) = &mut self.room {
+            drop(room.split(room.num_permits().saturating_sub(needed)));
+        }
+    }
+
+    /// Files that are the same share their octets.
+    fn octets_kib(&self) -> u32 {
+        let mut seen = HashSet::new();
+        let own = self.subjects.iter().filter(|one| seen.insert(one.digest));
+        let kib = own.filter_map(|one| one.octets.as_ref()).map(|octets| octets.len() / 1_024 + 1);
+        // A larger one has the room for itself.
+        u32::try_from(kib.sum::<usize>().min(ROOM_KIB)).unwrap_or(u32::MAX)
     }
 
     fn add(&mut self, anatomy: &Anatomy, item: &Item, is_reached: bool) {

@@ -311,7 +311,8 @@ impl Judge<'_> {
 
     /// The recipient's own address in the target.
     fn recipient(&mut self, link: &Link, target: &Target) {
-        if link.place != Place::Anchor && link.place != Place::Pdf && link.place != Place::Refresh {
+        if link.place != Place::Anchor && link.place != Place::File && link.place != Place::Refresh
+        {
             return;
         }
         let has = |text: &str| {

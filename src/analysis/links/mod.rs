@@ -1,7 +1,7 @@
 //! The links of a message: read in one place for every stage that judges by them.
 //!
-//! In: [`Anatomy`]. Out: [`Links`]: what a reader could follow, from text, HTML, PDF and the
-//! texts beside images, each with its target taken apart as a browser would, what is shown
+//! In: [`Anatomy`], and the texts of the files that it carries. Out: [`Links`]: what a reader
+//! could follow, from text, HTML, files and the texts beside images, each with its target taken apart as a browser would, what is shown
 //! for it, and where it stands. [`look`] turns them into sightings. Reading is linear; numbers
 //! and lengths are bounded, and what was left away is counted.
 
@@ -9,7 +9,6 @@ mod judge;
 mod letters;
 mod lists;
 mod markup;
-mod pdf;
 mod redirect;
 mod target;
 #[cfg(test)]
@@ -31,6 +30,8 @@ use crate::message::{Anatomy, Kind, Part};
 const MOST_LINKS: usize = 1_000;
 /// Text and HTML looked into, in octets: enough for any letter, and bounded for a book.
 const TEXT_OCTETS: usize = 4 << 20;
+/// Texts of files looked into, in octets.
+pub const FILE_OCTETS: usize = 4 << 20;
 /// What is kept of the text that is shown, in octets: claims and requests stand in a page.
 const SHOWN_OCTETS: usize = 12_000;
 /// What is shown for a link is kept so far.
@@ -59,8 +60,8 @@ pub enum Place {
     Base,
     /// `meta` with a refresh: followed without a click.
     Refresh,
-    /// A PDF document's link or text.
-    Pdf,
+    /// The text of a file, or what it links to: a document, a sheet, a calendar.
+    File,
 }
 
 impl Place {
@@ -152,9 +153,20 @@ impl Links {
         self.all.iter().filter(|link| link.place.is_followed())
     }
 
+    /// Reads the links of a text that lay in a file. Bare names are left away: sheets and
+    /// programs are full of words with dots.
+    pub fn read_file(&mut self, text: &str, left_octets: &mut usize) {
+        let first = self.all.len();
+        let spot = Spot { attached: true, nested: false };
+        written::read(text_within(text, left_octets), spot, self);
+        let found = self.all.split_off(first.min(self.all.len()));
+        let written_out = found.into_iter().filter(|link| link.place != Place::BareText);
+        self.all.extend(written_out.map(|link| Link { place: Place::File, ..link }));
+    }
+
     fn read_part(&mut self, part: &Part, spot: Spot, left_octets: &mut usize) {
         match part.kind {
-            Kind::Multipart | Kind::Message => {}
+            Kind::Multipart | Kind::Message | Kind::Other => {}
             Kind::Text | Kind::Html if *left_octets == 0 => {}
             Kind::Text => {
                 let text = part.text();
@@ -167,11 +179,6 @@ impl Links {
                 let html = text_within(&html, left_octets);
                 self.has_html |= !spot.attached && !spot.nested;
                 markup::read(html, spot, self);
-            }
-            Kind::Other => {
-                if pdf::is_pdf(part) {
-                    pdf::read(&part.decoded(), spot, self);
-                }
             }
         }
     }

@@ -233,43 +233,16 @@ fn parts_tell_where_they_lie() {
     assert_eq!(seen, [("a.test", false, false), ("b.test", true, false), ("c.test", false, true)]);
 }
 
-fn pdf(body: &[u8]) -> Links {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(body);
-    links_of(&format!(
-        "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n{encoded}\n"
-    ))
-}
-
-fn deflated(octets: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut encoder = mail_auth::flate2::write::ZlibEncoder::new(Vec::new(), Default::default());
-    encoder.write_all(octets).unwrap();
-    encoder.finish().unwrap()
-}
-
 #[test]
-fn links_of_pdf_documents() {
-    let mut document = b"%PDF-1.4\n1 0 obj <</S /URI /URI (http://a.test/\\(x\\)\\056y)>> endobj\n\
-          2 0 obj <</URI <687474703a2f2f622e74657374> >> endobj\n3 0 obj <<>> stream\r\n"
-        .to_vec();
-    document.extend(deflated(
-        b"BT [(http) -2 (s://c.te) 3 (st/p)] TJ ET BT (www.d.test) Tj ET <</URI(http://e.test)>>",
-    ));
-    document.extend(b"\nendstream endobj\n");
-    let links = pdf(&document);
+fn links_of_the_texts_of_files() {
+    let mut links = Links::default();
+    let mut left_octets = 54;
+    links.read_file("see http://a.test/x, www.b.test and report.final.test\n", &mut left_octets);
+    links.read_file("http://beyond.test/", &mut left_octets);
     let hosts: Vec<&str> = links.all.iter().filter_map(|link| link.parsed.name()).collect();
-    for expected in ["a.test", "b.test", "c.test", "www.d.test", "e.test"] {
-        assert!(hosts.contains(&expected), "{expected} {hosts:?}");
-    }
-    assert!(links.all.iter().all(|link| link.place == Place::Pdf && link.attached));
-    // Cut anywhere it is still read, and a bomb stays small.
-    for cut in (0..document.len()).step_by(7) {
-        pdf(document.get(..cut).unwrap());
-    }
-    let mut bomb = b"%PDF-1.4\nstream\n".to_vec();
-    bomb.extend(deflated(&vec![b'('; 20 << 20]));
-    pdf(&bomb);
+    assert_eq!(hosts, ["a.test", "www.b.test"], "bare names and what lies beyond the limit");
+    assert!(links.all.iter().all(|link| link.place == Place::File && link.attached));
+    assert_eq!(left_octets, 0);
 }
 
 #[test]

@@ -27,6 +27,7 @@ use super::weights::Weights;
 use super::{Analysis, Desk, content};
 use crate::config::{Config, Shadow as Settings};
 use crate::mail::{Content, Finding, MailId};
+use crate::message::contents::Limits;
 
 /// Mails that wait for the candidate. Each may hold a message in memory.
 const WAITING: usize = 64;
@@ -58,20 +59,10 @@ pub(super) fn candidate(
         Some(file) => Arc::new(Likeness::in_file(file.clone())),
         None => Arc::clone(&live.likeness),
     };
-    let site = Arc::clone(&live.site);
-    let (bulk, hostname) = (live.bulk.clone(), live.hostname.clone());
-    let (unpacking, safe_copies, hashes_files) = (live.unpacking, live.safe_copies, false);
-    Ok(Some(Desk {
-        rules,
-        weights,
-        likeness,
-        site,
-        bulk,
-        unpacking,
-        safe_copies,
-        hashes_files,
-        hostname,
-    }))
+    // What the live desk does with files has no part in a comparison of scores.
+    let unpacking = Limits { kept_octets: 0, ..live.unpacking };
+    let live = live.clone();
+    Ok(Some(Desk { rules, weights, likeness, unpacking, hashes_files: false, ..live }))
 }
 
 /// One judged mail.

@@ -141,6 +141,11 @@ impl Contents {
         walk.contents
     }
 
+    /// Lets go of the octets of all files; what they are stays known.
+    pub fn forget_octets(&mut self) {
+        self.items.iter_mut().for_each(|item| item.content = None);
+    }
+
     /// `path: detail`, as findings show it.
     pub fn place(&self, remark: &Remark) -> String {
         let path = self.items.get(remark.item).map_or("", |item| item.path.as_str());
