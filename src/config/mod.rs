@@ -21,6 +21,7 @@ mod lists;
 mod next_hop;
 mod reputation;
 mod sections;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,7 @@ pub use sections::{
     DomainPolicy, Journal, Listen, ListenTls, Policy, PolicyTerms, Portal, ProtectedDomain,
     Quarantine, RecipientCheck, SpoolSettings, System, Telemetry, TelemetryTarget, Tls,
 };
+pub use versions::{Version, VersionError, Versions};
 
 /// Everything the box is told. Field names are the names in the file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
