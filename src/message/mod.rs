@@ -42,7 +42,7 @@ pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
 pub use html::{
-    Attributes, Concealment, HtmlReader, MarkedText, Styles, attribute_value, html_to_marked_text,
+    Attributes, Concealment, HtmlReader, MarkedText, attribute_value, html_to_marked_text,
     html_to_text, is_block, read_html,
 };
 pub use media::{Encoding, Media};
