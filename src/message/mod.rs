@@ -16,6 +16,7 @@ mod author;
 mod boundary;
 mod charset;
 pub mod contents;
+mod cursor;
 pub mod document;
 pub mod edit;
 mod fixed;

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::{Family, cut, recognize};
 
 /// Takes a package apart.

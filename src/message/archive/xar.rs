@@ -11,11 +11,12 @@ use lzma_rust2::XzReader;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::cursor::{Cursor, slice};
 use super::guard::Guarded;
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
+use crate::message::fixed::exactly;
 
 /// Folders in folders that are followed.
 const DEPTH: usize = 64;
@@ -67,7 +68,7 @@ fn head(octets: &[u8]) -> Option<(&[u8], u64)> {
     let head_octets = u64::from(cursor.u16_be()?);
     let _version = cursor.u16_be()?;
     let table_octets = cursor.u64_be()?;
-    let table = slice(octets, head_octets, table_octets)?;
+    let table = exactly(octets, head_octets, table_octets)?;
     Some((table, head_octets + table_octets))
 }
 

@@ -4,7 +4,8 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use super::super::cursor::{Cursor, u32_at};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::u32_at;
 
 /// What the dictionary holds at first (section 2.1.3.1.4).
 const FIRST: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \

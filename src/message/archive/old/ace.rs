@@ -6,10 +6,11 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet};
 use super::super::label;
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::octet;
 
 const MARK: &[u8] = b"**ACE**";
 

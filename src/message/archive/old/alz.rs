@@ -7,11 +7,11 @@ use bytes::Bytes;
 use bzip2::read::BzDecoder;
 use flate2::read::DeflateDecoder;
 
-use super::super::cursor::Cursor;
 use super::super::guard::Guarded;
 use super::super::label;
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
 
 /// Takes an ALZ archive apart.

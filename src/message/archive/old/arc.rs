@@ -7,11 +7,11 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 
-use super::super::cursor::Cursor;
 use super::super::guard::Exactly;
 use super::super::label;
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
 
 /// The mark of a repeated octet.

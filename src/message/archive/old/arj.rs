@@ -5,13 +5,14 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet, u16_at, u32_at};
 use super::super::guard::Exactly;
 use super::super::label;
 use super::arj_unpacking::{Fastest, Huffman};
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
+use crate::message::fixed::{octet, u16_at, u32_at};
 
 /// The largest basic header.
 const HEADER_OCTETS: u16 = 2_600;

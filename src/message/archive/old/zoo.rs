@@ -5,10 +5,11 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet, slice, u32_at};
 use super::super::label;
 use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, octet, u32_at};
 
 const TAG: u32 = 0xfdc4_a7dc;
 
@@ -20,7 +21,7 @@ pub(in crate::message) fn open(
     let mut at = u64::from(u32_at(octets, 24));
     loop {
         opening.pay_time()?;
-        let Some(head) = slice(octets, at, 51).filter(|head| u32_at(head, 0) == TAG) else {
+        let Some(head) = exactly(octets, at, 51).filter(|head| u32_at(head, 0) == TAG) else {
             opening.closed(Closed::Damaged, "a header is broken");
             return Ok(());
         };

@@ -19,7 +19,7 @@
 use bytes::Bytes;
 
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::document::little::{count, piece, u16_at, u32_at, u64_at, utf16};
+use crate::message::fixed::{le16, le32, le64, place, slice, utf16_le};
 
 /// The first eight octets of every compound file.
 pub(in crate::message) const SIGNATURE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
@@ -92,19 +92,19 @@ impl Compound {
         if !octets.starts_with(SIGNATURE) {
             return Ok(None);
         }
-        let field = |at| u32_at(octets, at).unwrap_or(LAST_SECTOR);
+        let field = |at| le32(octets, at).unwrap_or(LAST_SECTOR);
         // Section 2.2: version 4 has sectors of 4096 octets, version 3 of 512.
-        let shift = match (u16_at(octets, 30), u16_at(octets, 26)) {
+        let shift = match (le16(octets, 30), le16(octets, 26)) {
             (Some(shift @ 7..=16), _) => shift,
             (_, Some(4)) => 12,
             _ => 9,
         };
-        let mini_shift = u16_at(octets, 32).filter(|shift| (2..=12).contains(shift)).unwrap_or(6);
+        let mini_shift = le16(octets, 32).filter(|shift| (2..=12).contains(shift)).unwrap_or(6);
         let mut file = Compound {
             octets: octets.clone(),
             sector_octets: 1 << shift,
             mini_octets: 1 << mini_shift,
-            cutoff: u64::from(u32_at(octets, 56).unwrap_or(4_096)),
+            cutoff: u64::from(le32(octets, 56).unwrap_or(4_096)),
             fat: Vec::new(),
             mini_fat: Vec::new(),
             mini: Bytes::new(),
@@ -112,12 +112,12 @@ impl Compound {
         };
         file.read_fat(field(68), opening)?;
         let directory = file.follow(field(48), u64::MAX, opening)?.octets;
-        file.read_directory(&directory, u16_at(octets, 26) == Some(4));
+        file.read_directory(&directory, le16(octets, 26) == Some(4));
         if file.entries.is_empty() {
             return Ok(None);
         }
         let mini_fat = file.follow(field(60), u64::MAX, opening)?.octets;
-        file.mini_fat = mini_fat.chunks_exact(4).filter_map(|four| u32_at(four, 0)).collect();
+        file.mini_fat = mini_fat.chunks_exact(4).filter_map(|four| le32(four, 0)).collect();
         if let Some(root) = file.entries.iter().find(|entry| entry.kind == EntryKind::Root) {
             file.mini = file.follow(root.start, u64::MAX, opening)?.octets;
         }
@@ -203,9 +203,9 @@ impl Compound {
     fn read_fat(&mut self, difat_start: u32, opening: &Opening<'_, '_>) -> Result<(), Exhausted> {
         let sectors = self.octets.len() / self.sector_octets + 1;
         let numbers = |octets: &[u8]| -> Vec<u32> {
-            octets.chunks_exact(4).filter_map(|four| u32_at(four, 0)).collect()
+            octets.chunks_exact(4).filter_map(|four| le32(four, 0)).collect()
         };
-        let mut holders = numbers(piece(&self.octets, HEADER_DIFAT_AT, HEADER_DIFAT * 4));
+        let mut holders = numbers(slice(&self.octets, HEADER_DIFAT_AT, HEADER_DIFAT * 4));
         let mut next = difat_start;
         for _ in 0..sectors {
             if next >= LAST_SECTOR || holders.len() > sectors {
@@ -232,14 +232,14 @@ impl Compound {
     }
 
     fn sector(&self, number: u32) -> &[u8] {
-        let at = count(number).saturating_add(1).saturating_mul(self.sector_octets);
-        piece(&self.octets, at, self.sector_octets)
+        let at = place(number).saturating_add(1).saturating_mul(self.sector_octets);
+        slice(&self.octets, at, self.sector_octets)
     }
 
     /// Section 2.6.1: the entries.
     fn read_directory(&mut self, directory: &[u8], is_large: bool) {
         for entry in directory.chunks_exact(ENTRY_OCTETS).take(ENTRIES) {
-            let field = |at| u32_at(entry, at).unwrap_or(u32::MAX);
+            let field = |at| le32(entry, at).unwrap_or(u32::MAX);
             let kind = match entry.get(66) {
                 Some(5) => EntryKind::Root,
                 Some(1) => EntryKind::Storage,
@@ -250,11 +250,11 @@ impl Compound {
                     continue;
                 }
             };
-            let octets = u64_at(entry, 120).unwrap_or(0);
+            let octets = le64(entry, 120).unwrap_or(0);
             self.entries.push(Entry {
-                name: utf16(piece(entry, 0, 64)),
+                name: utf16_le(slice(entry, 0, 64)),
                 kind,
-                class: piece(entry, 80, 16).try_into().unwrap_or_default(),
+                class: slice(entry, 80, 16).try_into().unwrap_or_default(),
                 // Old writers leave rubbish in the upper half.
                 octets: if is_large { octets } else { octets & 0xffff_ffff },
                 parent: None,
@@ -277,7 +277,7 @@ impl Compound {
         let child = |entry: Option<&Entry>| entry.map_or(u32::MAX, |entry| entry.child);
         let mut todo = vec![(root, child(self.entries.get(root)))];
         while let Some((parent, number)) = todo.pop() {
-            let number = count(number);
+            let number = place(number);
             let Some(seen) = seen.get_mut(number).filter(|seen| !**seen) else { continue };
             *seen = true;
             let Some(entry) = self.entries.get_mut(number) else { continue };
@@ -332,7 +332,7 @@ impl Chain<'_> {
             if step % STEPS == 0 {
                 opening.pay_time()?;
             }
-            let at = count(sector).saturating_mul(self.unit).saturating_add(self.offset);
+            let at = place(sector).saturating_mul(self.unit).saturating_add(self.offset);
             let end = at.saturating_add(self.unit.min(wanted - gathered)).min(source.len());
             if at >= end {
                 break;
@@ -342,7 +342,7 @@ impl Chain<'_> {
                 Some(last) => last.end = end,
                 None => pieces.push(at..end),
             }
-            sector = self.table.get(count(sector)).copied().unwrap_or(LAST_SECTOR);
+            sector = self.table.get(place(sector)).copied().unwrap_or(LAST_SECTOR);
         }
         let is_whole = octets == u64::MAX || gathered == wanted;
         let octets = match pieces.as_slice() {
