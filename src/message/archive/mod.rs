@@ -5,6 +5,7 @@ mod binhex;
 mod bzip2;
 pub(in crate::message) mod cab;
 mod compress;
+mod compressed_rtf;
 pub(in crate::message) mod cpio;
 pub(in crate::message) mod disk;
 pub mod fuzz;

@@ -6,10 +6,9 @@
 //! all the same, as Outlook does. What ends too early is remarked; what came before it is read.
 //! Lengths are only ever used to cut slices of what is there.
 
-mod rtf;
-
 use bytes::Bytes;
 
+use super::compressed_rtf;
 use crate::message::charset;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cut;
@@ -178,26 +177,15 @@ impl Stream<'_, '_, '_, '_> {
                         self.opening.text(&property.text(value));
                     }
                     property::HTML => self.opening.member("body.html", value.clone())?,
-                    property::RTF_COMPRESSED => self.take_rtf(value)?,
+                    property::RTF_COMPRESSED => {
+                        compressed_rtf::open("body.rtf", value, self.opening)?;
+                    }
                     _ => {}
                 }
             }
         }
         self.note_end(&properties);
         Ok(())
-    }
-
-    fn take_rtf(&mut self, packed: &Bytes) -> Result<(), Exhausted> {
-        let limit = usize::try_from(self.opening.member_limit_octets()).unwrap_or(usize::MAX);
-        let unpacked = rtf::unpack(packed, limit);
-        self.opening.pay_octets(unpacked.octets.len() as u64)?;
-        if let Some(why) = unpacked.trouble {
-            self.opening.closed(why, "compressed RTF");
-        }
-        if !unpacked.matches {
-            self.opening.remark("TNEF_MISMATCH", "compressed RTF");
-        }
-        self.opening.member("body.rtf", unpacked.octets.into())
     }
 
     fn note_end(&mut self, properties: &Properties<'_>) {

@@ -5,7 +5,6 @@
 //! names, attached messages with all that they hold. The compound file is read by the crate
 //! `cfb` behind a guard against panics; each stream is read within the limits.
 
-mod rtf;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -15,6 +14,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use cfb::CompoundFile;
 
+use super::compressed_rtf;
 use super::guard::{Guarded, guarded};
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
@@ -88,11 +88,7 @@ impl Message<'_> {
         }
         if let Some(packed) = self.octets(&entries, RTF, opening)? {
             let name = label::within(label, "body.rtf");
-            let unpacked = opening.unpack(rtf::Unpacking::new(&packed), packed.len() as u64)?;
-            match unpacked.trouble {
-                None => opening.member(&name, unpacked.octets)?,
-                Some(why) => opening.broken_member(&name, unpacked.octets, why)?,
-            }
+            compressed_rtf::open(&name, &packed, opening)?;
         }
         for entry in entries.iter().filter(|entry| !entry.is_stream) {
             opening.pay_time()?;
