@@ -8,7 +8,7 @@
 mod compound;
 mod honest;
 mod names;
-pub(in crate::message) mod package;
+mod package;
 mod recognize;
 mod signatures;
 #[cfg(test)]
