@@ -47,7 +47,7 @@ pub use html::{
     html_to_text, is_block, read_html,
 };
 pub use media::{Encoding, Media};
-pub use nature::{Family, Honesty, Nature, extension, is_honest, readings, recognize};
+pub use nature::{Honesty, Nature, extension, is_honest, readings, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
 pub use place::Place;

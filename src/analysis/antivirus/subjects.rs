@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::cache::Digest;
 use super::sha256;
+use crate::mail::Family;
 use crate::message::contents::{Closed, Contents, Item};
-use crate::message::{Anatomy, Family, Nature};
+use crate::message::{Anatomy, Nature};
 
 /// A file of a message.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@
 //! be made to be one thing to one program and another to the next, and who only looks at the
 //! first is deceived. Never fails; looks at bounded pieces of the file.
 
-use super::{Family, Nature, compound, package, signatures, textual};
+use super::{Nature, compound, package, signatures, textual};
+use crate::mail::Family;
 use crate::message::archive::zip::listing;
 use crate::message::fixed::{find, slice};
 

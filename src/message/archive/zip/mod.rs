@@ -27,8 +27,9 @@ mod tests;
 
 use bytes::Bytes;
 
+use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening, Unpacked};
-use crate::message::nature::{Family, Nature};
+use crate::message::nature::Nature;
 use directory::Reading;
 use records::CENTRAL;
 
