@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::guard::{Piece, Pieces};
-use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::contents::{Exhausted, Opening};
 use crate::message::fixed::exactly;
 
 /// A piece of a file.
@@ -58,14 +58,7 @@ pub(super) fn member(
     match runs {
         [] => opening.member(name, Bytes::new()),
         [Run { offset: Some(offset), octets }] if *octets <= opening.member_limit_octets() => {
-            let total = image.len() as u64;
-            let end = offset.saturating_add(*octets);
-            let place = |at: u64| usize::try_from(at.min(total)).unwrap_or(image.len());
-            let content = image.slice(place(*offset)..place(end));
-            match end > total {
-                true => opening.broken_member(name, content, Closed::Damaged),
-                false => opening.member(name, content),
-            }
+            opening.stored_member(name, image, *offset, *octets)
         }
         runs => {
             let piece = |run: &Run| match run.offset {

@@ -187,10 +187,9 @@ fn walk_file(
     let packed_octets = packed.len() as u64;
     let octets = packed.as_ref();
     match file.encoding.as_str() {
-        "application/octet-stream" | "" => match packed_octets < file.packed {
-            true => opening.broken_member(&file.name, packed, Closed::Damaged),
-            false => opening.member(&file.name, packed),
-        },
+        "application/octet-stream" | "" => {
+            opening.stored_member(&file.name, archive, begin, file.packed)
+        }
         // Called so, and a zlib stream.
         "application/x-gzip" => {
             let reader = Guarded::new(ZlibDecoder::new(octets));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::purse::Exhausted;
 use super::{File, Walk};
+use crate::message::cut;
 use crate::message::text::Zone;
 
 /// Why a file cannot be read.
@@ -207,6 +208,22 @@ impl<'w, 'r> Opening<'w, 'r> {
             self.walk.remark(number, why.remark(), String::new());
         }
         walked
+    }
+
+    /// A file whose octets stand in this one as they are, as far as they do.
+    pub fn stored_member(
+        &mut self,
+        name: &str,
+        archive: &Bytes,
+        begin: u64,
+        octets: u64,
+    ) -> Result<(), Exhausted> {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let end = begin.saturating_add(octets);
+        let is_cut = end > archive.len() as u64;
+        let octets = cut(archive, place(begin)..place(end));
+        let trouble = is_cut.then_some(Closed::Damaged);
+        self.unpacked_member(name, Unpacked { octets, trouble })
     }
 
     /// A file that lies in this one, of which not all could be read; what there is of it is

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::super::guard::Exactly;
 use super::super::label;
 use super::arj_unpacking::{Fastest, Huffman};
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cursor::Cursor;
 use crate::message::cut;
@@ -118,7 +117,7 @@ fn walk_file(
     let end = begin.saturating_add(usize::try_from(head.packed).unwrap_or(usize::MAX));
     let packed = cut(archive, begin..end);
     match head.method {
-        0 => stored(&head.name, archive, begin, head.packed, opening),
+        0 => opening.stored_member(&head.name, archive, begin as u64, head.packed),
         1..=3 => {
             let reader = Exactly::new(Huffman::new(&packed), head.octets);
             opening.unpack_member(&head.name, reader, packed.len() as u64)

@@ -6,7 +6,6 @@
 use bytes::Bytes;
 
 use super::super::label;
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cursor::Cursor;
 use crate::message::fixed::{exactly, octet, u32_at};
@@ -37,7 +36,7 @@ pub(in crate::message) fn open(
         match (octet(head, 5), usize::try_from(begin)) {
             // Deleted files are still there, but nobody unpacks them.
             _ if deleted => {}
-            (0, Ok(begin)) => stored(&name, octets, begin, packed, opening)?,
+            (0, Ok(begin)) => opening.stored_member(&name, octets, begin as u64, packed)?,
             _ => opening.closed_member(&name, size, Closed::Unsupported)?,
         }
         if next <= at {
