@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::group::Party;
-use crate::mail::Role;
+use crate::mail::{Family, Role};
 
 /// `[attachments]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,7 +72,7 @@ pub struct AttachmentRule {
     pub except: Vec<Party>,
     /// What the file is, by its octets.
     #[serde(default)]
-    pub families: Vec<FileFamily>,
+    pub families: Vec<Family>,
     /// What the file is, by its octets, named by an extension that such files honestly have
     /// (`docm`, `one`), whatever its own is.
     #[serde(default)]
@@ -121,30 +121,6 @@ pub enum AttachmentOrder {
     Quarantine,
     /// The mail is refused.
     Block,
-}
-
-/// Kinds of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // The words are those of the manual.
-pub enum FileFamily {
-    Executable,
-    Script,
-    Shortcut,
-    Archive,
-    DiskImage,
-    Document,
-    Spreadsheet,
-    Presentation,
-    Office,
-    Text,
-    Message,
-    Image,
-    Audio,
-    Video,
-    Cryptographic,
-    Data,
-    Unknown,
 }
 
 /// What is the matter with a file.

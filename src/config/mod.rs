@@ -31,9 +31,7 @@ pub use antivirus::{
     Antivirus, ClamdAddress, CommandEngine, IcapEngine, IcapUrl, OnFailure, Outbreak, Rescan,
     RiskyType, SecondEngine,
 };
-pub use attachments::{
-    AttachmentOrder, AttachmentRule, Attachments, FileFamily, FileState, UnpackLimits,
-};
+pub use attachments::{AttachmentOrder, AttachmentRule, Attachments, FileState, UnpackLimits};
 pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
 pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};

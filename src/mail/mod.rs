@@ -10,6 +10,7 @@ mod address;
 mod content;
 mod envelope;
 mod facts;
+mod family;
 mod id;
 mod reply;
 mod stage;
@@ -19,6 +20,7 @@ pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, R
 pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
 pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
+pub use family::Family;
 pub use id::MailId;
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};

@@ -22,7 +22,6 @@ use super::boundary::{self, BOUNDARY_OCTETS, Delimiter, Strictness};
 use super::charset;
 use super::cut;
 use super::head::Head;
-use super::html::{MarkedText, html_to_marked_text};
 use super::media::{Encoding, Media};
 use super::oddity::{Oddities, Oddity};
 use super::reading::{self, Sniffed};
@@ -117,11 +116,6 @@ impl Part {
     /// The body as text, without transfer encoding and charset.
     pub fn text(&self) -> String {
         charset::decode(&self.decoded(), self.media.charset.as_deref()).text.into_owned()
-    }
-
-    /// The text of an HTML part, with the stretches marked that nobody sees.
-    pub fn marked_text(&self) -> MarkedText {
-        html_to_marked_text(&self.text())
     }
 
     /// Whether it belongs to the usual reading of the message.

@@ -103,6 +103,16 @@ pub fn walk(data: &[u8]) -> usize {
     contents.items.len()
 }
 
+/// A message with one attached file, whose octets stand in it as they are.
+pub(super) fn attached(name: &str, octets: &[u8]) -> Bytes {
+    let head = format!(
+        "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+         Content-Disposition: attachment; filename=\"{name}\"\r\n\
+         Content-Transfer-Encoding: binary\r\n\r\n"
+    );
+    [head.as_bytes(), octets].concat().into()
+}
+
 /// Takes the files out of a text: uuencode, yEnc, BinHex, mail and mailboxes.
 pub fn text_files(data: &[u8]) -> usize {
     let head = b"From: a@b\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: \

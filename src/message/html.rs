@@ -4,9 +4,12 @@
 //! ends, inline ones nothing at all, so that `V<b></b>iagra` is one word; comments, scripts
 //! and styles are dropped; hidden text is kept. One pass, linear; what never closes is text.
 
+mod colour;
+mod sheet;
 mod shown;
+mod style;
 
-pub use shown::{Concealment, MarkedText, Styles, html_to_marked_text};
+pub use shown::{Concealment, MarkedText, html_to_marked_text};
 
 use mail_parser::decoders::html::add_html_token;
 use memchr::{memchr, memchr_iter, memchr2, memmem};

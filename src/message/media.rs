@@ -7,11 +7,12 @@
 //! seven bits (RFC 2045 section 5.2) and noted.
 
 use super::head::{Head, trim_line_end};
-use super::nature::{Family, Nature};
+use super::nature::Nature;
 use super::normal::is_hidden;
 use super::oddity::{Oddities, Oddity};
 use super::parameters::{self, Parameters, Way};
 use super::words;
+use crate::mail::Family;
 
 /// A longer field is cut before it is read.
 const FIELD_OCTETS: usize = 8 << 10;

@@ -16,6 +16,7 @@ mod author;
 mod boundary;
 mod charset;
 pub mod contents;
+mod cursor;
 pub mod document;
 pub mod edit;
 mod fixed;
@@ -42,11 +43,11 @@ pub use anatomy::{Anatomy, Kind, Limits, Part, Reading};
 pub use author::{Authorship, Mailbox, doubt};
 pub use head::{Field, Head};
 pub use html::{
-    Attributes, Concealment, HtmlReader, MarkedText, Styles, attribute_value, html_to_marked_text,
+    Attributes, Concealment, HtmlReader, MarkedText, attribute_value, html_to_marked_text,
     html_to_text, is_block, read_html,
 };
 pub use media::{Encoding, Media};
-pub use nature::{Family, Honesty, Nature, extension, is_honest, readings, recognize};
+pub use nature::{Honesty, Nature, extension, is_honest, readings, recognize};
 pub use normal::{Normaliser, Tricks, is_hidden, latin_look};
 pub use oddity::{Oddities, Oddity};
 pub use place::Place;

@@ -12,11 +12,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::analysis::attachments::{Enclosures, is_double, is_hidden_type};
-use crate::config::{
-    AttachmentOrder, AttachmentRule, Attachments, Config, FileFamily, FileState, Group,
-};
-use crate::mail::{Address, Class, Finding, MailId, Order, Role};
-use crate::message::Family;
+use crate::config::{AttachmentOrder, AttachmentRule, Attachments, Config, FileState, Group};
+use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role};
 use crate::message::contents::{Closed, Item};
 use notice::Notice;
 
@@ -189,7 +186,7 @@ impl FileRules {
 
 /// What the box ships: what runs when it is opened does not come by mail.
 fn shipped() -> AttachmentRule {
-    use FileFamily::{DiskImage, Executable, Script, Shortcut};
+    use Family::{DiskImage, Executable, Script, Shortcut};
     AttachmentRule {
         name: "active files".into(),
         roles: vec![Role::Inbound],
@@ -217,9 +214,7 @@ fn fits(rule: &AttachmentRule, number: usize, item: &Item, enclosures: &Enclosur
     let is_any = |given: bool, holds: &dyn Fn() -> bool| !given || holds();
     let family = item.nature.family();
     is_file(item)
-        && is_any(!rule.families.is_empty(), &|| {
-            rule.families.iter().any(|one| family_of(*one) == family)
-        })
+        && is_any(!rule.families.is_empty(), &|| rule.families.contains(&family))
         && is_any(!rule.types.is_empty(), &|| {
             let honest = item.nature.extensions();
             rule.types.iter().any(|kind| honest.contains(&kind.as_str()))
@@ -260,28 +255,6 @@ fn is_in(state: FileState, number: usize, item: &Item, enclosures: &Enclosures) 
 fn extension(name: &str) -> Option<String> {
     let (_, extension) = name.trim_end_matches(['.', ' ']).rsplit_once('.')?;
     Some(extension.trim().to_lowercase())
-}
-
-fn family_of(configured: FileFamily) -> Family {
-    match configured {
-        FileFamily::Executable => Family::Executable,
-        FileFamily::Script => Family::Script,
-        FileFamily::Shortcut => Family::Shortcut,
-        FileFamily::Archive => Family::Archive,
-        FileFamily::DiskImage => Family::DiskImage,
-        FileFamily::Document => Family::Document,
-        FileFamily::Spreadsheet => Family::Spreadsheet,
-        FileFamily::Presentation => Family::Presentation,
-        FileFamily::Office => Family::Office,
-        FileFamily::Text => Family::Text,
-        FileFamily::Message => Family::Message,
-        FileFamily::Image => Family::Image,
-        FileFamily::Audio => Family::Audio,
-        FileFamily::Video => Family::Video,
-        FileFamily::Cryptographic => Family::Cryptographic,
-        FileFamily::Data => Family::Data,
-        FileFamily::Unknown => Family::Unknown,
-    }
 }
 
 fn path(enclosures: &Enclosures, hit: Hit<'_>) -> String {

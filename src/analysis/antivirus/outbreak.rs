@@ -8,9 +8,9 @@
 use super::super::history::Acquaintance;
 use super::super::{Authenticated, Passage, Sighting};
 use crate::config::{Outbreak, RiskyType};
-use crate::mail::Role;
+use crate::mail::{Family, Role};
+use crate::message::Nature;
 use crate::message::contents::{Closed, Contents, Item};
-use crate::message::{Family, Nature};
 
 /// The finding of a mail that is held.
 pub const OUTBREAK_HOLD: &str = "OUTBREAK_HOLD";

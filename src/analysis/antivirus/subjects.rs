@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cache::Digest;
 use super::sha256;
+use crate::mail::Family;
 use crate::message::contents::{Closed, Contents, Item};
-use crate::message::{Anatomy, Family, Nature};
+use crate::message::{Anatomy, Nature};
 
 /// A file of a message.
 #[derive(Debug, Clone)]

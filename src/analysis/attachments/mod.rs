@@ -17,8 +17,9 @@ use bytes::Bytes;
 
 use super::Sighting;
 use crate::config::UnpackLimits;
+use crate::mail::Family;
 use crate::message::contents::{Closed, Contents, Item, Limits};
-use crate::message::{Anatomy, Family, Kind, Part, Place, Zone, html_to_text};
+use crate::message::{Anatomy, Kind, Part, Place, Zone, html_to_text};
 
 /// Octets of text that stand in the place of a file.
 const SAFE_COPY_OCTETS: usize = 1 << 20;

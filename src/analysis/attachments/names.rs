@@ -1,7 +1,8 @@
 //! What the name of a file makes its reader believe.
 
+use crate::mail::Family;
+use crate::message::Nature;
 use crate::message::contents::Item;
-use crate::message::{Family, Nature};
 
 /// Extensions of what people open without a thought.
 fn is_trusted(family: Family) -> bool {

@@ -11,7 +11,6 @@ mod bulk;
 mod date;
 mod mailer;
 mod message_id;
-mod sheet;
 mod shown;
 mod subject;
 mod trace;

@@ -6,9 +6,9 @@
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
 
 const SIGNATURES: [&[u8]; 2] = [b"!<arch>\n", b"!<thin>\n"];

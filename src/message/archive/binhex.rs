@@ -32,12 +32,9 @@ pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let mut end = 0;
-    for start in starts(octets) {
+    let (mut starts, mut end) = (starts(octets), 0);
+    while let Some(start) = starts.find(|start| *start >= end) {
         opening.pay_time()?;
-        if start < end {
-            continue;
-        }
         let text = octets.get(start..).unwrap_or_default();
         let Some(colon) = memchr::memchr(b':', text) else { return Ok(()) };
         let encoded = text.get(colon + 1..).unwrap_or_default();

@@ -12,10 +12,11 @@ use std::io::{self, ErrorKind, Read};
 use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::cursor::{Cursor, octet, slice, u16_at, u32_at};
 use super::guard::{Guarded, guarded};
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, octet, u16_at, u32_at};
 
 const SIGNATURE: &[u8] = b"MSCF";
 
@@ -427,6 +428,6 @@ pub(super) fn begin(octets: &[u8]) -> Option<usize> {
         let rest = octets.get(*at..).unwrap_or_default();
         let size = u64::from(u32_at(rest, 8));
         let folders = u16_at(rest, 26);
-        octet(rest, 25) == 1 && folders > 0 && slice(rest, 0, size.min(36)).is_some()
+        octet(rest, 25) == 1 && folders > 0 && exactly(rest, 0, size.min(36)).is_some()
     })
 }

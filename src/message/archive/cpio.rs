@@ -6,10 +6,9 @@
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
-use crate::message::cut;
+use crate::message::cursor::Cursor;
 
 /// The name that ends an archive.
 const TRAILER: &[u8] = b"TRAILER!!!";
@@ -47,17 +46,12 @@ pub(in crate::message) fn open(
         };
         let begin = cursor.at();
         let whole = cursor.skip(head.octets).is_some();
-        let end = if whole { cursor.at() } else { octets.len() };
         align(&mut cursor, head.align);
         ended = name == TRAILER;
         // Regular files (mode 0100000); folders and devices have no content.
         if !ended && (head.mode & 0o170_000 == 0o100_000 || head.octets > 0) {
-            let content = cut(octets, begin..end);
             let name = label::of_octets(name);
-            match whole {
-                true => opening.member(&name, content)?,
-                false => opening.broken_member(&name, content, Closed::Damaged)?,
-            }
+            opening.stored_member(&name, octets, begin as u64, head.octets)?;
         }
         if !whole {
             return Ok(());

@@ -22,7 +22,7 @@ pub fn archive(data: &[u8]) -> usize {
     ];
     let octets = Bytes::copy_from_slice(data);
     let limits = Limits::default();
-    let mut files = zip::member_names(data, 100).len();
+    let mut files = zip::listing::list(data, 100).len();
     for opener in openers {
         let contents = contents::open_with(&octets, limits, opener);
         assert!(contents.items.len() <= limits.members + 1);

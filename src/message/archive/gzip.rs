@@ -9,8 +9,8 @@ use std::io::{self, Read};
 
 use flate2::{Crc, Decompress};
 
-use super::fields::{le16, le32};
 use super::packing::inflate;
+use crate::message::fixed::{le16, le32};
 
 const MAGIC: &[u8; 3] = b"\x1f\x8b\x08";
 

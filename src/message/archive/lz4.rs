@@ -7,7 +7,7 @@
 
 use std::io::{self, Read};
 
-use super::fields::le32;
+use crate::message::fixed::le32;
 
 const MAGIC: u32 = 0x184d_2204;
 const LEGACY_MAGIC: u32 = 0x184c_2102;

@@ -5,7 +5,8 @@
 //! does; and whether a name or a link leads out of the folder that it is unpacked to. Names are words
 //! here: they never reach a file system.
 
-use crate::message::nature::{Family, Nature};
+use crate::mail::Family;
+use crate::message::nature::Nature;
 
 /// The upper half of code page 437, which names in zip archives are written in when nothing
 /// else is said (APPNOTE appendix D.1).

@@ -11,9 +11,9 @@ use flate2::{Decompress, FlushDecompress, Status};
 use lzma_rust2::LzmaReader;
 use ppmd_rust::{Ppmd8Decoder, RestoreMethod};
 
-use super::fields::{le16, le32};
 use super::{bzip2, xz, zstd};
 use crate::message::contents::Closed;
+use crate::message::fixed::{le16, le32};
 
 /// How data are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,9 +5,10 @@
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
+use crate::mail::Family;
 use crate::message::contents::{Closed, Exhausted, Opening};
-use crate::message::{Family, cut, recognize};
+use crate::message::cursor::Cursor;
+use crate::message::{cut, recognize};
 
 /// Takes a package apart.
 pub(in crate::message) fn open(

@@ -8,9 +8,9 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::cursor::slice;
 use super::guard::{Piece, Pieces};
-use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::contents::{Exhausted, Opening};
+use crate::message::fixed::exactly;
 
 /// A piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +58,13 @@ pub(super) fn member(
     match runs {
         [] => opening.member(name, Bytes::new()),
         [Run { offset: Some(offset), octets }] if *octets <= opening.member_limit_octets() => {
-            let total = image.len() as u64;
-            let end = offset.saturating_add(*octets);
-            let place = |at: u64| usize::try_from(at.min(total)).unwrap_or(image.len());
-            let content = image.slice(place(*offset)..place(end));
-            match end > total {
-                true => opening.broken_member(name, content, Closed::Damaged),
-                false => opening.member(name, content),
-            }
+            opening.stored_member(name, image, *offset, *octets)
         }
         runs => {
             let piece = |run: &Run| match run.offset {
                 None => Piece::Zeros(run.octets),
                 Some(offset) => {
-                    slice(image, offset, run.octets).map_or(Piece::Missing, Piece::Octets)
+                    exactly(image, offset, run.octets).map_or(Piece::Missing, Piece::Octets)
                 }
             };
             let recorded = runs.iter().filter(|run| run.offset.is_some());
@@ -92,7 +85,7 @@ pub(super) fn whole(runs: &[Run], image: &[u8], most: usize) -> Vec<u8> {
             continue;
         };
         let there = (image.len() as u64).saturating_sub(offset);
-        let piece = slice(image, offset, left.min(there)).unwrap_or_default();
+        let piece = exactly(image, offset, left.min(there)).unwrap_or_default();
         octets.extend_from_slice(piece);
         if (piece.len() as u64) < left {
             break;

@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 
-use super::cursor::u16_at;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::fixed::u16_at;
 
 /// Closes a file that cannot be read here.
 pub(in crate::message) fn open(

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 
 use super::cab;
-use super::cursor::{octet, u64_at};
 use crate::message::contents::{Exhausted, Opening};
+use crate::message::fixed::{octet, u64_at};
 
 /// Takes the archive out of a program.
 pub(in crate::message) fn open(

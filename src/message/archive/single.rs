@@ -10,10 +10,10 @@ use std::io::Read;
 
 use bytes::Bytes;
 
-use super::fields::{le32, le64};
 use super::packing;
 use super::{bzip2, compress, gzip, lz4, lzip, names, xz, zstd};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::fixed::{le32, le64};
 
 /// Octets behind the last packed file that may be padding.
 const TRAILER_OCTETS: usize = 16;

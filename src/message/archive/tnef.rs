@@ -6,13 +6,13 @@
 //! all the same, as Outlook does. What ends too early is remarked; what came before it is read.
 //! Lengths are only ever used to cut slices of what is there.
 
-mod rtf;
-
 use bytes::Bytes;
 
+use super::compressed_rtf;
 use crate::message::charset;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cut;
+use crate::message::fixed::{le16, le32};
 use crate::message::media::worst_of;
 
 /// MS-OXTNEF section 2.1.3.1, little-endian.
@@ -83,12 +83,12 @@ impl Stream<'_, '_, '_, '_> {
     /// Level, number, length, data and checksum, MS-OXTNEF section 2.1.3.2. An attribute that
     /// goes beyond the end is given as far as it goes.
     fn attribute(&mut self) -> Option<(u32, Bytes)> {
-        let number = long(self.octets, self.at.checked_add(1)?)?;
-        let length = usize::try_from(long(self.octets, self.at + 5)?).ok()?;
+        let number = le32(self.octets, self.at.checked_add(1)?)?;
+        let length = usize::try_from(le32(self.octets, self.at + 5)?).ok()?;
         let start = self.at + 9;
         let end = start.saturating_add(length);
         let data = cut(self.octets, start..end);
-        match short(self.octets, end) {
+        match le16(self.octets, end) {
             Some(sum) => {
                 let told = data.iter().fold(0u16, |sum, octet| sum.wrapping_add(u16::from(*octet)));
                 if sum != told {
@@ -177,26 +177,15 @@ impl Stream<'_, '_, '_, '_> {
                         self.opening.text(&property.text(value));
                     }
                     property::HTML => self.opening.member("body.html", value.clone())?,
-                    property::RTF_COMPRESSED => self.take_rtf(value)?,
+                    property::RTF_COMPRESSED => {
+                        compressed_rtf::open("body.rtf", value, self.opening)?;
+                    }
                     _ => {}
                 }
             }
         }
         self.note_end(&properties);
         Ok(())
-    }
-
-    fn take_rtf(&mut self, packed: &Bytes) -> Result<(), Exhausted> {
-        let limit = usize::try_from(self.opening.member_limit_octets()).unwrap_or(usize::MAX);
-        let unpacked = rtf::unpack(packed, limit);
-        self.opening.pay_octets(unpacked.octets.len() as u64)?;
-        if let Some(why) = unpacked.trouble {
-            self.opening.closed(why, "compressed RTF");
-        }
-        if !unpacked.matches {
-            self.opening.remark("TNEF_MISMATCH", "compressed RTF");
-        }
-        self.opening.member("body.rtf", unpacked.octets.into())
     }
 
     fn note_end(&mut self, properties: &Properties<'_>) {
@@ -248,7 +237,7 @@ struct Properties<'p> {
 
 impl<'p> Properties<'p> {
     fn of(octets: &'p Bytes) -> Properties<'p> {
-        Properties { octets, at: 4, left: long(octets, 0).unwrap_or(0) }
+        Properties { octets, at: 4, left: le32(octets, 0).unwrap_or(0) }
     }
 
     fn next(&mut self) -> Option<Property> {
@@ -261,8 +250,8 @@ impl<'p> Properties<'p> {
     }
 
     fn read(&mut self) -> Option<Property> {
-        let kind = short(self.octets, self.at)?;
-        let number = short(self.octets, self.at + 2)?;
+        let kind = le16(self.octets, self.at)?;
+        let number = le16(self.octets, self.at + 2)?;
         self.at += 4;
         if number >= 0x8000 {
             self.skip_name()?;
@@ -308,7 +297,7 @@ impl<'p> Properties<'p> {
     }
 
     fn long(&mut self) -> Option<u32> {
-        let value = long(self.octets, self.at)?;
+        let value = le32(self.octets, self.at)?;
         self.at += 4;
         Some(value)
     }
@@ -331,12 +320,4 @@ fn fixed_octets(kind: u16) -> Option<usize> {
         0x0048 => 16,
         _ => return None,
     })
-}
-
-fn short(octets: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(octets.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
-fn long(octets: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }

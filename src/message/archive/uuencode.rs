@@ -76,13 +76,10 @@ pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let mut end = 0;
-    for start in starts(octets) {
+    let (mut starts, mut end) = (starts(octets), 0);
+    // A line of a file that was read is none that begins another.
+    while let Some(start) = starts.find(|start| start.body >= end) {
         opening.pay_time()?;
-        // A line of a file that was read is none that begins another.
-        if start.body < end {
-            continue;
-        }
         opening.remark("TEXT_UUENCODED", start.name.as_str());
         end = match start.base64 {
             true => open_base64(octets, &start, opening)?,

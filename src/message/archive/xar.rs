@@ -11,11 +11,12 @@ use lzma_rust2::XzReader;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::cursor::{Cursor, slice};
 use super::guard::Guarded;
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
+use crate::message::fixed::exactly;
 
 /// Folders in folders that are followed.
 const DEPTH: usize = 64;
@@ -67,7 +68,7 @@ fn head(octets: &[u8]) -> Option<(&[u8], u64)> {
     let head_octets = u64::from(cursor.u16_be()?);
     let _version = cursor.u16_be()?;
     let table_octets = cursor.u64_be()?;
-    let table = slice(octets, head_octets, table_octets)?;
+    let table = exactly(octets, head_octets, table_octets)?;
     Some((table, head_octets + table_octets))
 }
 
@@ -186,10 +187,9 @@ fn walk_file(
     let packed_octets = packed.len() as u64;
     let octets = packed.as_ref();
     match file.encoding.as_str() {
-        "application/octet-stream" | "" => match packed_octets < file.packed {
-            true => opening.broken_member(&file.name, packed, Closed::Damaged),
-            false => opening.member(&file.name, packed),
-        },
+        "application/octet-stream" | "" => {
+            opening.stored_member(&file.name, archive, begin, file.packed)
+        }
         // Called so, and a zlib stream.
         "application/x-gzip" => {
             let reader = Guarded::new(ZlibDecoder::new(octets));

@@ -11,8 +11,8 @@ use lzma_rust2::Lzma2Reader;
 use lzma_rust2::filter::bcj::BcjReader;
 use lzma_rust2::filter::delta::DeltaReader;
 
-use super::fields::{le32, within};
 use super::packing::bounded_window;
+use crate::message::fixed::{le32, slice};
 
 /// Section 2.1.1.1.
 pub(super) const MAGIC: &[u8; 6] = b"\xfd7zXZ\x00";
@@ -61,7 +61,7 @@ impl<'s, 'f> Streams<'s, 'f> {
     fn begin_stream(&mut self, is_first: bool) -> io::Result<bool> {
         if !is_first {
             let padding = self.source.iter().take_while(|octet| **octet == 0).count();
-            if !within(self.source, padding, MAGIC.len()).starts_with(MAGIC) {
+            if !slice(self.source, padding, MAGIC.len()).starts_with(MAGIC) {
                 return Ok(false);
             }
             skip(self.source, padding)?;
@@ -151,7 +151,7 @@ fn filters<'f>(header: &[u8], source: Shared<'f>, room: u64) -> io::Result<Box<d
     for _ in 0..=(flags & 3) {
         let id = number(&mut fields)?;
         let octets = usize::try_from(number(&mut fields)?).unwrap_or(usize::MAX);
-        chain.push((id, within(fields, 0, octets)));
+        chain.push((id, slice(fields, 0, octets)));
         skip(&mut fields, octets)?;
     }
     let Some((0x21, [window])) = chain.pop() else { return Err(io::ErrorKind::Unsupported.into()) };

@@ -35,12 +35,9 @@ pub(in crate::message) fn open(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut end = 0;
-    for at in starts(octets) {
+    let (mut starts, mut end) = (starts(octets), 0);
+    while let Some(at) = starts.find(|at| *at >= end) {
         opening.pay_time()?;
-        if at < end {
-            continue;
-        }
         let (piece, next) = read_piece(octets, at);
         end = next;
         opening.remark("TEXT_YENCODED", piece.name.as_str());

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::fields::le32;
+use crate::message::fixed::le32;
 
 const MAGIC: u32 = 0xfd2f_b528;
 /// Section 3.1.2: the last four bits are the user's.

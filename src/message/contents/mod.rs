@@ -30,9 +30,10 @@ use bytes::Bytes;
 use ring::digest;
 
 use super::archive::zip;
-use super::nature::{self, Family, Nature};
+use super::nature::{self, Nature};
 use super::text::Zone;
 use super::{Anatomy, Part};
+use crate::mail::Family;
 
 /// A file that a message carries.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 
 use super::{Exhausted, Opening};
-use crate::message::nature::{Family, Nature};
+use crate::mail::Family;
+use crate::message::nature::Nature;
 use crate::message::{archive, document};
 
 /// Takes a file apart by its nature; what has no opener holds nothing that is looked for.

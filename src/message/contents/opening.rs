@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::purse::Exhausted;
 use super::{File, Walk};
+use crate::message::cut;
 use crate::message::text::Zone;
 
 /// Why a file cannot be read.
@@ -187,10 +188,42 @@ impl<'w, 'r> Opening<'w, 'r> {
 
     /// Walks through what was unpacked of a member; what went wrong is remarked.
     pub fn unpacked_member(&mut self, name: &str, unpacked: Unpacked) -> Result<(), Exhausted> {
-        match unpacked.trouble {
-            None => self.member(name, unpacked.octets),
-            Some(why) => self.broken_member(name, unpacked.octets, why),
+        self.typed_unpacked_member(name, None, unpacked)
+    }
+
+    /// The same, of which the container says a media type.
+    pub fn typed_unpacked_member(
+        &mut self,
+        name: &str,
+        declared: Option<String>,
+        unpacked: Unpacked,
+    ) -> Result<(), Exhausted> {
+        let number = self.walk.contents.items.len();
+        let walked = self.typed_member(name, declared, unpacked.octets);
+        // Also when the purse was emptied within it.
+        if let Some(why) = unpacked.trouble
+            && number < self.walk.contents.items.len()
+        {
+            self.walk.close(number, why);
+            self.walk.remark(number, why.remark(), String::new());
         }
+        walked
+    }
+
+    /// A file whose octets stand in this one as they are, as far as they do.
+    pub fn stored_member(
+        &mut self,
+        name: &str,
+        archive: &Bytes,
+        begin: u64,
+        octets: u64,
+    ) -> Result<(), Exhausted> {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let end = begin.saturating_add(octets);
+        let is_cut = end > archive.len() as u64;
+        let octets = cut(archive, place(begin)..place(end));
+        let trouble = is_cut.then_some(Closed::Damaged);
+        self.unpacked_member(name, Unpacked { octets, trouble })
     }
 
     /// A file that lies in this one, of which not all could be read; what there is of it is
@@ -201,14 +234,7 @@ impl<'w, 'r> Opening<'w, 'r> {
         octets: Bytes,
         why: Closed,
     ) -> Result<(), Exhausted> {
-        let number = self.walk.contents.items.len();
-        let walked = self.member(name, octets);
-        // Also when the purse was emptied within it.
-        if number < self.walk.contents.items.len() {
-            self.walk.close(number, why);
-            self.walk.remark(number, why.remark(), String::new());
-        }
-        walked
+        self.unpacked_member(name, Unpacked { octets, trouble: Some(why) })
     }
 
     /// Pays for octets that were unpacked without [`Opening::unpack`].

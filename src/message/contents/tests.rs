@@ -1,18 +1,6 @@
-use bytes::Bytes;
-
-use super::{Contents, Limits};
-use crate::message::{Anatomy, Limits as AnatomyLimits, Nature};
-
-/// What a message carries, and the texts in it.
-pub(in crate::message) fn walk(message: &[u8]) -> (Contents, String) {
-    let anatomy = Anatomy::of(&Bytes::copy_from_slice(message), AnatomyLimits::default());
-    let mut texts = String::new();
-    let contents = Contents::of(&anatomy, Limits::default(), &mut |_, text| {
-        texts.push_str(text);
-        texts.push('\n');
-    });
-    (contents, texts)
-}
+use super::Limits;
+use crate::message::Nature;
+use crate::message::tests::walked::walk;
 
 #[test]
 fn the_files_of_a_message_have_names_and_natures() {
@@ -20,7 +8,7 @@ fn the_files_of_a_message_have_names_and_natures() {
         Content-Type: multipart/mixed; boundary=b\r\n\r\n\
         --b\r\n\r\nHello\r\n\
         --b\r\nContent-Disposition: attachment; filename=\"a\tb.pdf\"\r\n\r\n%PDF-1.7\r\n--b--\r\n";
-    let (contents, _) = walk(message);
+    let (contents, _) = walk(&message[..], Limits::default());
     let natures: Vec<Nature> = contents.items.iter().map(|item| item.nature).collect();
     assert_eq!(natures, [Nature::Text, Nature::Pdf]);
     assert_eq!(contents.items[1].path, "a?b.pdf");
@@ -32,13 +20,12 @@ fn parts_behind_a_limit_are_listed() {
         Content-Type: multipart/mixed; boundary=b\r\n\r\n\
         --b\r\nContent-Disposition: attachment; filename=a.zip\r\n\r\nPK\x05\x06\r\n\
         --b\r\nContent-Disposition: attachment; filename=b.exe\r\n\r\nMZ\r\n--b--\r\n";
-    let anatomy = Anatomy::of(&Bytes::copy_from_slice(message), AnatomyLimits::default());
     let limits = Limits { members: 0, ..Limits::default() };
-    let contents = Contents::of(&anatomy, limits, &mut |_, _| {});
+    let (contents, _) = walk(&message[..], limits);
     let names: Vec<&str> = contents.items.iter().map(|item| item.name.as_str()).collect();
     assert_eq!(names, ["a.zip", "b.exe"]);
     let limits = Limits { members: 1, ..Limits::default() };
-    let contents = Contents::of(&anatomy, limits, &mut |_, _| {});
+    let (contents, _) = walk(&message[..], limits);
     assert_eq!(contents.items.len(), 2);
     let remarks: Vec<&str> = contents.remarks.iter().map(|remark| remark.name).collect();
     assert_eq!(remarks, ["ARCHIVE_DAMAGED", "ARCHIVE_LIMIT"]);

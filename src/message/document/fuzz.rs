@@ -1,20 +1,12 @@
 //! Bodies of fuzz targets for documents: any octets may be given to them.
 
-use bytes::Bytes;
-
 use crate::message::contents::{Contents, Limits};
+use crate::message::fuzz::attached;
 use crate::message::{Anatomy, anatomy};
 
 /// Walks through a message with one file of this name; returns items and octets of text.
 pub(super) fn with_file(data: &[u8], name: &str) -> usize {
-    let mut message = format!(
-        "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
-         Content-Disposition: attachment; filename=\"{name}\"\r\n\
-         Content-Transfer-Encoding: binary\r\n\r\n"
-    )
-    .into_bytes();
-    message.extend_from_slice(data);
-    let anatomy = Anatomy::of(&Bytes::from(message), anatomy::Limits::default());
+    let anatomy = Anatomy::of(&attached(name, data), anatomy::Limits::default());
     let mut octets = 0;
     let contents = Contents::of(&anatomy, Limits::default(), &mut |_, text| octets += text.len());
     assert!(contents.remarks.iter().all(|remark| remark.item < contents.items.len()));

@@ -7,9 +7,9 @@
 use bytes::Bytes;
 
 use super::payload::{self, Found};
-use super::source::{any, count, decode, has};
+use super::source::{any, count, has, read_markup};
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::html::{Attributes, HtmlReader, attribute_value, html_to_text, read_html};
+use crate::message::html::{Attributes, HtmlReader, attribute_value, read_html};
 
 /// Pages shorter than this that lead away at once have no other purpose.
 const SHORT_OCTETS: usize = 8 << 10;
@@ -19,10 +19,7 @@ pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let source = decode(octets);
-    if !opening.is_read_as_part() {
-        opening.text(&html_to_text(&source));
-    }
+    let source = read_markup(octets, opening);
     let found = payload::find(&source, opening)?;
     if opening.is_body() {
         return Ok(());

@@ -6,7 +6,6 @@ pub(in crate::message) mod cryptographic;
 mod fields;
 pub mod fuzz;
 pub(in crate::message) mod html_script;
-mod little;
 pub(in crate::message) mod old;
 pub(in crate::message) mod ole;
 pub(in crate::message) mod onenote;

@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 
+use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::fixed::{le64, slice};
-use crate::message::nature::{Family, Nature, extension, recognize};
+use crate::message::nature::{Nature, extension, recognize};
 
 /// {BDE316E7-2665-4511-A4C4-8D4D0B7A9EAC}
 const FILE_DATA: &[u8] = b"\xe7\x16\xe3\xbd\x65\x26\x11\x45\xa4\xc4\x8d\x4d\x0b\x7a\x9e\xac";

@@ -7,8 +7,9 @@
 
 use bytes::Bytes;
 
+use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::nature::{Family, Nature, recognize};
+use crate::message::nature::{Nature, recognize};
 use crate::message::transfer;
 
 /// Strings that are decoded of one source.

@@ -4,9 +4,8 @@
 
 use bytes::Bytes;
 
-use super::source::decode;
+use super::source::{read, read_markup};
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::html::html_to_text;
 use crate::message::nature::Nature;
 
 /// Gives the text.
@@ -19,10 +18,9 @@ pub(in crate::message) fn open(
         return Ok(());
     }
     opening.pay_time()?;
-    let source = decode(octets);
     match nature {
-        Nature::Xml => opening.text(&html_to_text(&source)),
-        _ => opening.text(&source),
-    }
+        Nature::Xml => read_markup(octets, opening),
+        _ => read(octets, opening),
+    };
     Ok(())
 }

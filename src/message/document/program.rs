@@ -7,9 +7,9 @@
 
 use bytes::Bytes;
 
+use crate::message::archive::zip::listing;
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::fixed::{find, le16, le32, place, rest, slice};
-use crate::message::nature::package;
 
 /// Files carved out of one.
 const CARVED: usize = 16;
@@ -76,7 +76,7 @@ fn carve(
     opening: &mut Opening<'_, '_>,
 ) -> Result<usize, Exhausted> {
     let mut carved = 0;
-    let zip_is_read = package::has_directory(octets);
+    let zip_is_read = listing::has_directory(octets);
     for (signature, name) in ARCHIVES {
         if name.ends_with("zip") && zip_is_read {
             continue;

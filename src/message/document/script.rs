@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use super::payload;
-use super::source::{any, count, decode, has, times};
+use super::source::{any, count, has, read, times};
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::transfer;
 
@@ -17,10 +17,7 @@ pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let source = decode(octets);
-    if !opening.is_read_as_part() {
-        opening.text(&source);
-    }
+    let source = read(octets, opening);
     let found = payload::find(&source, opening)?;
     if found.dangerous + found.archives > 0 {
         opening.remark("SCRIPT_PAYLOAD", "");

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::script;
-use super::source::{any, decode};
+use super::source::{any, read};
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::fixed::{le16, le32, place, rest, slice, utf16_le};
 use crate::message::html::html_to_text;
@@ -266,10 +266,7 @@ pub(in crate::message) fn open_text(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let source = decode(octets);
-    if !opening.is_read_as_part() {
-        opening.text(&source);
-    }
+    let source = read(octets, opening);
     for line in source.lines().take(10_000) {
         opening.pay_time()?;
         read_line(line.trim(), opening);

@@ -4,7 +4,9 @@
 //! guess. Bounded: what is longer than any script is cut.
 
 use crate::message::charset;
+use crate::message::contents::Opening;
 use crate::message::fixed::slice;
+use crate::message::html::html_to_text;
 
 /// Longer texts are looked at in part.
 pub(super) const SOURCE_OCTETS: usize = 16 << 20;
@@ -19,6 +21,24 @@ pub(super) fn decode(octets: &[u8]) -> String {
     };
     let text = charset::decode(octets, label).text;
     text.trim_start_matches('\u{feff}').replace('\0', "")
+}
+
+/// The text of a file, which its reader is shown as it is.
+pub(super) fn read(octets: &[u8], opening: &mut Opening<'_, '_>) -> String {
+    let source = decode(octets);
+    if !opening.is_read_as_part() {
+        opening.text(&source);
+    }
+    source
+}
+
+/// The text of a file in HTML or the like.
+pub(super) fn read_markup(octets: &[u8], opening: &mut Opening<'_, '_>) -> String {
+    let source = decode(octets);
+    if !opening.is_read_as_part() {
+        opening.text(&html_to_text(&source));
+    }
+    source
 }
 
 fn wide(sample: &[u8]) -> Option<&'static str> {

@@ -5,9 +5,9 @@
 use bytes::Bytes;
 
 use super::payload;
-use super::source::{any, decode, has};
+use super::source::{any, has, read_markup};
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::html::{Attributes, HtmlReader, attribute_value, html_to_text, read_html};
+use crate::message::html::{Attributes, HtmlReader, attribute_value, read_html};
 
 /// Takes an SVG picture apart.
 pub(in crate::message) fn open(
@@ -15,10 +15,7 @@ pub(in crate::message) fn open(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     // `.svgz` is a gzip file by its octets, and comes here unpacked.
-    let source = decode(octets);
-    if !opening.is_read_as_part() {
-        opening.text(&html_to_text(&source));
-    }
+    let source = read_markup(octets, opening);
     let found = payload::find(&source, opening)?;
     let mut picture = Picture::default();
     read_html(&source, &mut picture);

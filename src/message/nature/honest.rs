@@ -3,7 +3,8 @@
 //! In: a nature and an extension. Out: [`Honesty`], three grades: makers of files are often
 //! careless, and only a few lies are dangerous.
 
-use super::{Family, Nature};
+use super::Nature;
+use crate::mail::Family;
 
 /// How far a name and what the octets are agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

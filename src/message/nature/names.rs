@@ -1,6 +1,7 @@
 //! The table of natures: family, media type, extensions, and the words that people are shown.
 
-use super::{Family, Nature};
+use super::Nature;
+use crate::mail::Family;
 
 struct Row {
     nature: Nature,

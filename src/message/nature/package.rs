@@ -1,106 +1,21 @@
 //! What a zip package is, by the names of its members (APPNOTE 4.3; OPC: ECMA-376 part 2;
 //! OpenDocument part 2, section 3.3).
 //!
-//! In: octets. Out: whether a directory of a zip lies at their end, and what its names say.
-//! Names are read from the central directory and, for what hides there, from local headers;
-//! both bounded.
-
-use std::io::Read;
-
-use flate2::read::DeflateDecoder;
+//! In: octets of a zip. Out: what the names of its members say, and the beginnings of those
+//! that tell its type; both bounded.
 
 use super::Nature;
-use crate::message::fixed::{find, le16, le32, place, rest, slice};
+use crate::message::archive::zip::listing::{Listed, beginning, list};
+use crate::message::fixed::find;
 
 /// Names looked at.
 const NAMES: usize = 4_096;
 /// Octets of a member that is looked into.
 const LOOK_OCTETS: u64 = 256 << 10;
-/// The end of central directory with the longest comment (APPNOTE 4.3.16).
-const END_OCTETS: usize = 22 + 65_535;
-
-/// Whether a central directory ends within reach of the end of the octets.
-pub(in crate::message) fn has_directory(octets: &[u8]) -> bool {
-    directory(octets).is_some()
-}
-
-/// Where the central directory begins.
-fn directory(octets: &[u8]) -> Option<usize> {
-    let from = octets.len().saturating_sub(END_OCTETS);
-    for at in memchr::memmem::rfind_iter(rest(octets, from), b"PK\x05\x06").take(64) {
-        let end = from + at;
-        let Some(size) = le32(octets, end + 12).map(place) else { continue };
-        if size == 0 {
-            continue;
-        }
-        // What lies before the archive shifts its offsets, so the size is the surer guide;
-        // behind the directory of a zip64 archive stand 76 octets more.
-        let starts = [end.checked_sub(size), end.checked_sub(size.saturating_add(76))];
-        let claimed = le32(octets, end + 16).map(place);
-        let found = starts.into_iter().chain([claimed]).flatten();
-        for start in found {
-            if slice(octets, start, 4) == b"PK\x01\x02" {
-                return Some(start);
-            }
-        }
-        if size == usize::MAX || size == 0xffff_ffff {
-            return find(octets, b"PK\x01\x02");
-        }
-    }
-    None
-}
-
-struct Member<'o> {
-    name: &'o [u8],
-    /// Its local header.
-    at: usize,
-}
-
-fn members(octets: &[u8]) -> Vec<Member<'_>> {
-    let mut members = Vec::new();
-    if let Some(mut at) = directory(octets) {
-        while members.len() < NAMES && slice(octets, at, 4) == b"PK\x01\x02" {
-            let lengths =
-                [28, 30, 32].map(|field| usize::from(le16(octets, at + field).unwrap_or(0)));
-            let [name, extra, comment] = lengths;
-            let local = le32(octets, at + 42).map_or(usize::MAX, place);
-            members.push(Member { name: slice(octets, at + 46, name), at: local });
-            at += 46 + name + extra + comment;
-        }
-    }
-    if members.is_empty() {
-        for at in memchr::memmem::find_iter(octets, b"PK\x03\x04").take(NAMES) {
-            let name = usize::from(le16(octets, at + 26).unwrap_or(0));
-            members.push(Member { name: slice(octets, at + 30, name), at });
-        }
-    }
-    members
-}
-
-/// The beginning of a member, as far as it can be read.
-fn look_into(octets: &[u8], member: &Member<'_>) -> Option<Vec<u8>> {
-    if slice(octets, member.at, 4) != b"PK\x03\x04" {
-        return None;
-    }
-    let [name, extra] =
-        [26, 28].map(|field| le16(octets, member.at + field).map_or(0, usize::from));
-    let data = rest(octets, member.at + 30 + name + extra);
-    let size = le32(octets, member.at + 18).map_or(0, place);
-    match le16(octets, member.at + 8)? {
-        0 => Some(slice(data, 0, size.min(LOOK_OCTETS as usize)).to_vec()),
-        8 => {
-            let mut text = Vec::new();
-            // A broken end does not hide the beginning.
-            let _ = DeflateDecoder::new(data).take(LOOK_OCTETS).read_to_end(&mut text);
-            Some(text)
-        }
-        _ => None,
-    }
-}
 
 /// What a zip is; a plain one is [`Nature::Zip`].
 pub(super) fn refine(octets: &[u8]) -> Nature {
-    let members = members(octets);
+    let members = list(octets, NAMES);
     let names = Names(members.iter().map(|member| member.name.to_ascii_lowercase()).collect());
     if names.has("[content_types].xml")
         && let Some(nature) = office(octets, &members, &names)
@@ -108,8 +23,9 @@ pub(super) fn refine(octets: &[u8]) -> Nature {
         return nature;
     }
     let kind = members.iter().find(|member| member.name == b"mimetype");
-    if let Some(nature) =
-        kind.and_then(|kind| look_into(octets, kind)).and_then(|text| of_mimetype(&text))
+    if let Some(nature) = kind
+        .and_then(|kind| beginning(octets, kind, LOOK_OCTETS))
+        .and_then(|text| of_mimetype(&text))
     {
         return nature;
     }
@@ -177,9 +93,10 @@ impl Names {
 }
 
 /// ECMA-376 part 1, annex on content types: they tell a file that can hold macros.
-fn office(octets: &[u8], members: &[Member<'_>], names: &Names) -> Option<Nature> {
-    let is_types = |member: &&Member<'_>| member.name.eq_ignore_ascii_case(b"[Content_Types].xml");
-    let types = members.iter().find(is_types).and_then(|types| look_into(octets, types));
+fn office(octets: &[u8], members: &[Listed<'_>], names: &Names) -> Option<Nature> {
+    let is_types = |member: &&Listed<'_>| member.name.eq_ignore_ascii_case(b"[Content_Types].xml");
+    let types = members.iter().find(is_types);
+    let types = types.and_then(|types| beginning(octets, types, LOOK_OCTETS));
     let types = types.unwrap_or_default().to_ascii_lowercase();
     let says = |wanted: &[u8]| find(&types, wanted).is_some();
     let macros = says(b"macroenabled")

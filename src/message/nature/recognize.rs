@@ -5,7 +5,9 @@
 //! be made to be one thing to one program and another to the next, and who only looks at the
 //! first is deceived. Never fails; looks at bounded pieces of the file.
 
-use super::{Family, Nature, compound, package, signatures, textual};
+use super::{Nature, compound, package, signatures, textual};
+use crate::mail::Family;
+use crate::message::archive::zip::listing;
 use crate::message::fixed::{find, slice};
 
 /// What a file is. `name` is its name as its reader sees it, or empty.
@@ -115,7 +117,7 @@ fn is_container(octets: &[u8]) -> bool {
 
 /// Replaces containers by what their members say, and adds archives that begin elsewhere.
 fn refine(octets: &[u8], found: &mut Vec<Nature>) {
-    if !found.contains(&Nature::Zip) && package::has_directory(octets) {
+    if !found.contains(&Nature::Zip) && listing::has_directory(octets) {
         found.push(Nature::Zip);
     }
     for nature in found.iter_mut() {

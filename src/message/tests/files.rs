@@ -2,22 +2,12 @@
 //! lie, and what is remarked about them.
 
 use super::encoders::{binhex, tnef, uuencoded, xxencoded, yenc, yenc_piece};
+use super::walked::walk_file;
 use super::*;
-use crate::message::contents::{Contents, Limits as ContentsLimits};
 
 /// Paths and octets of all files, names of all remarks, and the texts.
 fn walk(file: &[u8], name: &str) -> (Vec<(String, Vec<u8>)>, Vec<&'static str>, String) {
-    let mut message = format!(
-        "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream; name={name}\r\n\r\n"
-    )
-    .into_bytes();
-    message.extend(file);
-    let anatomy = Anatomy::of(&message.into(), Limits::default());
-    let mut texts = String::new();
-    let contents = Contents::of(&anatomy, ContentsLimits::default(), &mut |_, text| {
-        texts.push_str(text);
-        texts.push('\n');
-    });
+    let (contents, texts) = walk_file(name, file);
     let octets = |item: &contents::Item| item.content.as_deref().unwrap_or_default().to_vec();
     let files = contents.items.iter().skip(1).map(|item| (item.path.clone(), octets(item)));
     let remarks = contents.remarks.iter().map(|remark| remark.name).collect();

@@ -10,6 +10,7 @@ mod hostile;
 mod messages;
 mod names;
 mod suites;
+pub(super) mod walked;
 
 use super::*;
 

@@ -7,11 +7,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::super::cursor::{octet, u16_at, u32_at};
 use super::super::label;
 use super::super::runs::{self, Run};
 use super::Disk;
 use crate::message::contents::{Exhausted, Opening};
+use crate::message::fixed::{octet, u16_at, u32_at};
 
 /// Octets of one folder that are read; the format allows 65 536 entries.
 const FOLDER_OCTETS: u64 = 2 << 20;

@@ -13,9 +13,10 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::cursor::{Cursor, slice, u16_at};
 use super::runs::{self, Run};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, u16_at};
 
 const SECTOR_OCTETS: u64 = 512;
 
@@ -104,7 +105,7 @@ pub(in crate::message) fn open_vhd(
     // A dynamic disk has a copy of it at its begin.
     let footer = [footer_at, 0, footer_at + 1]
         .into_iter()
-        .filter_map(|at| slice(octets, at, SECTOR_OCTETS - 1))
+        .filter_map(|at| exactly(octets, at, SECTOR_OCTETS - 1))
         .find(|footer| footer.starts_with(b"conectix"));
     let Some(footer) = footer else {
         opening.closed(Closed::Damaged, "no footer");
@@ -144,7 +145,7 @@ pub(in crate::message) fn open_vhd(
 /// The table of blocks of a dynamic disk.
 fn read_blocks(image: &[u8], footer: &[u8]) -> Option<Blocks> {
     let header_at = Cursor::begin(footer, 16)?.u64_be()?;
-    let header = slice(image, header_at, 1_024)?;
+    let header = exactly(image, header_at, 1_024)?;
     if !header.starts_with(b"cxsparse") {
         return None;
     }
@@ -158,7 +159,7 @@ fn read_blocks(image: &[u8], footer: &[u8]) -> Option<Blocks> {
     }
     // Each block has a bitmap of its sectors before it.
     let bitmap = (octets / SECTOR_OCTETS).div_ceil(8).next_multiple_of(SECTOR_OCTETS);
-    let table = slice(image, table_at, entries.checked_mul(4)?)?;
+    let table = exactly(image, table_at, entries.checked_mul(4)?)?;
     let offset = |entry: &[u8]| {
         let sector = Cursor::new(entry).u32_be().filter(|sector| *sector != u32::MAX)?;
         Some(u64::from(sector) * SECTOR_OCTETS + bitmap)

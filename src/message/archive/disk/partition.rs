@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::super::cursor::{octet, u32_at, u64_at};
 use super::{Disk, SECTOR_OCTETS, walk_volume};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::fixed::{octet, u32_at, u64_at};
 
 /// Partitions that are followed.
 const PARTITIONS: usize = 128;

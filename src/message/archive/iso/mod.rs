@@ -14,10 +14,10 @@ use std::collections::{HashSet, VecDeque};
 use bytes::Bytes;
 
 use self::record::{Letters, Record, SECTOR_OCTETS};
-use super::cursor::{octet, slice, u32_at};
 use super::label;
 use super::runs::{self, Run, Seen};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::fixed::{exactly, octet, u32_at};
 
 /// Volume descriptors begin after the system area (section 6.2.1), and are few.
 const FIRST_DESCRIPTOR: u64 = 16;
@@ -67,7 +67,7 @@ pub(in crate::message) fn open(
 fn trees(image: &[u8]) -> Vec<Tree> {
     let mut trees = Vec::new();
     for number in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + DESCRIPTORS {
-        let Some(descriptor) = slice(image, number * SECTOR_OCTETS, SECTOR_OCTETS) else { break };
+        let Some(descriptor) = exactly(image, number * SECTOR_OCTETS, SECTOR_OCTETS) else { break };
         if descriptor.get(1..6) != Some(b"CD001") {
             continue;
         }
@@ -155,11 +155,11 @@ fn walk_file(
 fn folder(image: &[u8], sector: u32, octets: u32) -> Option<&[u8]> {
     let at = u64::from(sector) * SECTOR_OCTETS;
     let octets = match octets {
-        0 => u32_at(slice(image, at, 34)?, 10),
+        0 => u32_at(exactly(image, at, 34)?, 10),
         octets => octets,
     };
     let left = (image.len() as u64).checked_sub(at)?;
-    slice(image, at, u64::from(octets).min(left).min(FOLDER_OCTETS as u64))
+    exactly(image, at, u64::from(octets).min(left).min(FOLDER_OCTETS as u64))
 }
 
 /// The records of a folder; none lies across two sectors (section 6.8.1.1).

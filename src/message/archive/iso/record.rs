@@ -1,8 +1,9 @@
 //! A directory record of ISO 9660 (ECMA-119 section 9.1) with its Rock Ridge names (SUSP and
 //! RRIP 1.12).
 
-use super::super::cursor::{Cursor, octet, slice, u32_at};
 use super::super::label;
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, octet, u32_at};
 
 /// Octets of a sector.
 pub(super) const SECTOR_OCTETS: u64 = 2_048;
@@ -90,7 +91,7 @@ fn read_system_use(area: &[u8], image: &[u8], record: &mut Record, name: &mut Ve
                     let at = at + u64::from(u32_at(field, 9));
                     // A continuation lies within one sector.
                     let length = u64::from(u32_at(field, 17)).min(SECTOR_OCTETS);
-                    next = slice(image, at, length);
+                    next = exactly(image, at, length);
                 }
                 // A folder that was moved because it lay too deep (RRIP section 4.1.5).
                 Some(b"CL") => {

@@ -8,10 +8,11 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet, slice, u16_at, u32_at, u64_at};
 use super::super::label;
 use super::super::runs::{self, Run, Seen};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, octet, u16_at, u32_at, u64_at};
 
 /// Descriptors of a volume that are read.
 const DESCRIPTORS: u64 = 256;
@@ -75,7 +76,7 @@ pub(super) fn walk(
 /// Whether the volume recognition sequence speaks of UDF (ECMA-167 part 2 section 9.1).
 fn is_udf(image: &[u8]) -> bool {
     (16..32).any(|sector| {
-        slice(image, sector * 2_048 + 1, 5).is_some_and(|id| matches!(id, b"NSR02" | b"NSR03"))
+        exactly(image, sector * 2_048 + 1, 5).is_some_and(|id| matches!(id, b"NSR02" | b"NSR03"))
     })
 }
 
@@ -85,7 +86,7 @@ fn volume(image: &[u8]) -> Option<Volume> {
         let blocks = image.len() as u64 / block_octets;
         let places = [256, 512, blocks.saturating_sub(1), blocks.saturating_sub(257)];
         for block in places {
-            let anchor = slice(image, block * block_octets, 512);
+            let anchor = exactly(image, block * block_octets, 512);
             let Some(anchor) = anchor.filter(|anchor| tag(anchor) == 2) else { continue };
             if u64::from(u32_at(anchor, 12)) != block {
                 continue;
@@ -115,7 +116,7 @@ fn sequence(image: &[u8], block_octets: u64, first: u64, blocks: u64) -> Option<
     let mut logical = None;
     for number in 0..blocks.min(DESCRIPTORS) {
         let at = first.checked_add(number)?.checked_mul(block_octets)?;
-        let Some(descriptor) = slice(image, at, block_octets.max(512)) else { break };
+        let Some(descriptor) = exactly(image, at, block_octets.max(512)) else { break };
         match tag(descriptor) {
             5 => physical.push((u16_at(descriptor, 22), u64::from(u32_at(descriptor, 188)))),
             6 => logical = Some(descriptor),
@@ -203,13 +204,13 @@ impl Volume {
     }
 
     fn block<'a>(&self, image: &'a [u8], address: Address) -> Option<&'a [u8]> {
-        slice(image, self.offset(address)?, self.block_octets)
+        exactly(image, self.offset(address)?, self.block_octets)
     }
 }
 
 /// Reads a file entry or an extended one (part 4 sections 14.9 and 14.17).
 fn read_entry(offset: u64, partition: u16, image: &[u8], volume: &Volume) -> Option<Entry> {
-    let entry = slice(image, offset, volume.block_octets)?;
+    let entry = exactly(image, offset, volume.block_octets)?;
     let (attributes_at, lengths_at) = match tag(entry) {
         261 => (176_usize, 168),
         266 => (216_usize, 208),
@@ -219,7 +220,7 @@ fn read_entry(offset: u64, partition: u16, image: &[u8], volume: &Volume) -> Opt
     let attributes = u32_at(entry, lengths_at) as usize;
     let descriptors = u64::from(u32_at(entry, lengths_at + 4));
     let at = attributes_at.checked_add(attributes)?;
-    let area = slice(entry, at as u64, descriptors)?;
+    let area = exactly(entry, at as u64, descriptors)?;
     let kind = u16_at(entry, 34) & 7;
     found.runs = match kind {
         0 | 1 => pieces(area, kind == 1, partition, image, volume),
@@ -269,7 +270,7 @@ fn pieces(
             _ => {
                 let next = volume.block(image, at)?;
                 let length = u64::from(u32_at(next, 20));
-                area = Cursor::new(slice(next, 24, length.min(next.len() as u64 - 24))?);
+                area = Cursor::new(exactly(next, 24, length.min(next.len() as u64 - 24))?);
             }
         }
     }

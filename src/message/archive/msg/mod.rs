@@ -1,31 +1,26 @@
-//! Outlook messages ([MS-OXMSG]).
+//! Outlook messages (MS-OXMSG).
 //!
 //! In: a compound file. Out: subject and bodies as texts, the HTML and RTF bodies also as
 //! members, since scripts and objects lie in them; attachments as members with their long
-//! names, attached messages with all that they hold. The compound file is read by the crate
-//! `cfb` behind a guard against panics; each stream is read within the limits.
+//! names, attached messages with all that they hold. Where a property stands several times,
+//! in Unicode and not, all are read. Streams that lie outside of the tree, or whose names are
+//! none of this format, are members too; a file whose tables or directory are broken is
+//! ARCHIVE_DAMAGED, whatever was found in it.
 
-mod rtf;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
-
 use bytes::Bytes;
-use cfb::CompoundFile;
 
-use super::guard::{Guarded, guarded};
-use super::label;
-use crate::message::contents::{Closed, Exhausted, Opening};
+use super::{compressed_rtf, label};
+use crate::message::contents::{Closed, Exhausted, Opening, Unpacked};
+use crate::message::document::ole::compound::{Compound, Entry, EntryKind};
 use crate::message::html_to_text;
-
-type Compound = CompoundFile<Cursor<Bytes>>;
 
 /// Messages in messages that are followed within one file.
 const DEPTH: usize = 16;
 
-/// Properties ([MS-OXPROPS]).
+/// Properties (MS-OXPROPS).
 const SUBJECT: &str = "0037";
 const BODY: &str = "1000";
 const RTF: &str = "1009";
@@ -37,67 +32,62 @@ const LONG_NAME: &str = "3707";
 const MEDIA_TYPE: &str = "370E";
 const DISPLAY_NAME: &str = "3001";
 
+/// How the streams of properties are named.
+const STREAM: &str = "__substg1.0_";
+
 /// Takes an Outlook message apart.
 pub(in crate::message) fn open(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
-    let file = Cursor::new(octets.clone());
-    match guarded(|| CompoundFile::open(file).ok()).flatten() {
-        Some(mut compound) => {
-            let packed = octets.len() as u64;
-            Message { compound: &mut compound, packed }.walk(Path::new("/"), "", 0, opening)
-        }
-        None => {
-            opening.closed(Closed::Damaged, "not a compound file");
-            Ok(())
-        }
+    let Some(file) = Compound::read(octets, opening)? else {
+        opening.closed(Closed::Damaged, "no directory");
+        return Ok(());
+    };
+    let read = vec![false; file.entries().len()];
+    let mut message = Message { file: &file, read, is_damaged: !file.is_sound() };
+    if let Some(root) = file.root() {
+        message.walk(root, "", 0, opening)?;
     }
-}
-
-/// A stream or storage.
-struct Entry {
-    name: String,
-    path: PathBuf,
-    is_stream: bool,
+    message.walk_rest(opening)?;
+    if message.is_damaged {
+        opening.closed(Closed::Damaged, "compound file");
+    }
+    Ok(())
 }
 
 struct Message<'c> {
-    compound: &'c mut Compound,
-    packed: u64,
+    file: &'c Compound,
+    /// Streams, by their numbers.
+    read: Vec<bool>,
+    is_damaged: bool,
 }
 
-impl Message<'_> {
+impl<'c> Message<'c> {
     /// Walks through a message; `label` stands before the names of what it holds.
     fn walk(
         &mut self,
-        storage: &Path,
+        storage: usize,
         label: &str,
         depth: usize,
         opening: &mut Opening<'_, '_>,
     ) -> Result<(), Exhausted> {
-        let entries = self.entries(storage, opening)?;
-        for name in [SUBJECT, BODY] {
-            if let Some(text) = self.text(&entries, name, opening)? {
+        for property in [SUBJECT, BODY] {
+            for text in self.texts(storage, property, opening)? {
                 opening.text(&text);
             }
         }
-        if let Some(html) = self.octets(&entries, HTML, opening)? {
+        for html in self.properties(storage, HTML, opening)? {
             opening.text(&html_to_text(&label::of_octets_whole(&html)));
             opening.member(&label::within(label, "body.html"), html)?;
         }
-        if let Some(packed) = self.octets(&entries, RTF, opening)? {
-            let name = label::within(label, "body.rtf");
-            let unpacked = opening.unpack(rtf::Unpacking::new(&packed), packed.len() as u64)?;
-            match unpacked.trouble {
-                None => opening.member(&name, unpacked.octets)?,
-                Some(why) => opening.broken_member(&name, unpacked.octets, why)?,
-            }
+        for packed in self.properties(storage, RTF, opening)? {
+            compressed_rtf::open(&label::within(label, "body.rtf"), &packed, opening)?;
         }
-        for entry in entries.iter().filter(|entry| !entry.is_stream) {
+        for (number, entry) in self.entries(storage) {
             opening.pay_time()?;
-            if entry.name.starts_with("__attach_version1.0") {
-                self.walk_attachment(&entry.path, label, depth, opening)?;
+            if entry.kind != EntryKind::Stream && begins(&entry.name, "__attach_version1.0") {
+                self.walk_attachment(number, label, depth, opening)?;
             }
         }
         Ok(())
@@ -105,40 +95,35 @@ impl Message<'_> {
 
     fn walk_attachment(
         &mut self,
-        storage: &Path,
+        storage: usize,
         label: &str,
         depth: usize,
         opening: &mut Opening<'_, '_>,
     ) -> Result<(), Exhausted> {
-        let entries = self.entries(storage, opening)?;
-        let mut name = None;
+        let mut name = String::new();
         for property in [LONG_NAME, SHORT_NAME, DISPLAY_NAME] {
-            if name.is_none() {
-                let text = self.text(&entries, property, opening)?;
-                name = text.filter(|text| !text.is_empty());
+            if name.is_empty() {
+                name =
+                    self.texts(storage, property, opening)?.into_iter().next().unwrap_or_default();
             }
         }
-        let mut name = name.unwrap_or_default();
         if !name.contains('.')
-            && let Some(extension) = self.text(&entries, EXTENSION, opening)?
+            && let Some(extension) = self.texts(storage, EXTENSION, opening)?.first()
         {
             name = format!("{name}.{}", extension.trim_start_matches('.'));
         }
         let name = label::within(label, &name);
-        let declared = self.text(&entries, MEDIA_TYPE, opening)?;
-        let data = entries.iter().filter(|entry| entry.name.contains(DATA));
-        for entry in data {
-            match entry.is_stream {
-                true => {
-                    let (content, trouble) = self.read(&entry.path, opening)?;
-                    let declared = declared.clone().map(|kind| kind.to_ascii_lowercase());
-                    match trouble {
-                        None => opening.typed_member(&name, declared, content)?,
-                        Some(why) => opening.broken_member(&name, content, why)?,
-                    }
-                }
-                false if depth >= DEPTH => opening.closed_member(&name, 0, Closed::TooDeep)?,
-                false => self.walk_object(&entry.path, &name, depth, opening)?,
+        let declared = self.texts(storage, MEDIA_TYPE, opening)?.into_iter().next();
+        let declared = declared.map(|kind| kind.to_ascii_lowercase());
+        for (number, entry) in self.entries(storage) {
+            if !entry.name.contains(DATA) {
+                continue;
+            }
+            if entry.kind == EntryKind::Stream {
+                let content = self.read(number, opening)?;
+                opening.typed_unpacked_member(&name, declared.clone(), content)?;
+            } else {
+                self.walk_object(number, &name, depth, opening)?;
             }
         }
         Ok(())
@@ -148,99 +133,123 @@ impl Message<'_> {
     /// members.
     fn walk_object(
         &mut self,
-        storage: &Path,
+        storage: usize,
         label: &str,
         depth: usize,
         opening: &mut Opening<'_, '_>,
     ) -> Result<(), Exhausted> {
-        let entries = self.entries(storage, opening)?;
-        if entries.iter().any(|entry| entry.name.starts_with("__properties")) {
+        if depth >= DEPTH {
+            return opening.closed_member(label, 0, Closed::TooDeep);
+        }
+        if self.entries(storage).any(|(_, entry)| begins(&entry.name, "__properties")) {
             return self.walk(storage, label, depth + 1, opening);
         }
-        for entry in &entries {
+        for (number, entry) in self.entries(storage) {
             let name = label::within(label, &entry.name);
-            if entry.is_stream {
-                let (content, trouble) = self.read(&entry.path, opening)?;
-                match trouble {
-                    None => opening.member(&name, content)?,
-                    Some(why) => opening.broken_member(&name, content, why)?,
-                }
-            } else if depth < DEPTH {
-                self.walk_object(&entry.path, &name, depth + 1, opening)?;
+            if entry.kind == EntryKind::Stream {
+                let content = self.read(number, opening)?;
+                opening.unpacked_member(&name, content)?;
+            } else {
+                self.walk_object(number, &name, depth + 1, opening)?;
             }
         }
         Ok(())
     }
 
-    fn entries(
-        &mut self,
-        storage: &Path,
-        opening: &Opening<'_, '_>,
-    ) -> Result<Vec<Entry>, Exhausted> {
-        opening.pay_time()?;
-        let compound = &*self.compound;
-        let listed = guarded(|| {
-            let entries = compound.read_storage(storage).ok()?;
-            let entry = |entry: cfb::Entry| Entry {
-                name: entry.name().to_owned(),
-                path: entry.path().to_owned(),
-                is_stream: entry.is_stream(),
-            };
-            Some(entries.map(entry).collect())
-        });
-        Ok(listed.flatten().unwrap_or_default())
+    /// Streams that the walk did not come to: the directory's tree does not lead there, or what
+    /// led there has a name that it should not have.
+    fn walk_rest(&mut self, opening: &mut Opening<'_, '_>) -> Result<(), Exhausted> {
+        for (number, entry) in self.file.entries().iter().enumerate() {
+            let is_read = self.read.get(number).copied().unwrap_or_default();
+            if is_read || entry.kind != EntryKind::Stream || entry.octets == 0 {
+                continue;
+            }
+            let is_orphan = entry.parent.is_none();
+            self.is_damaged |= is_orphan;
+            if is_orphan || !is_passive(&entry.name) {
+                let content = self.read(number, opening)?;
+                opening.unpacked_member(&self.file.path(number), content)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies in a storage.
+    fn entries(&self, storage: usize) -> impl Iterator<Item = (usize, &'c Entry)> + use<'c> {
+        let file = self.file;
+        file.children(storage).filter_map(|number| Some((number, file.entry(number)?)))
     }
 
     fn read(
         &mut self,
-        path: &Path,
+        number: usize,
         opening: &mut Opening<'_, '_>,
-    ) -> Result<(Bytes, Option<Closed>), Exhausted> {
-        let compound = &mut *self.compound;
-        match guarded(|| compound.open_stream(path).ok()).flatten() {
-            Some(stream) => {
-                let length = stream.len();
-                let reader = Guarded::new(stream.take(length));
-                let unpacked = opening.unpack(reader, self.packed)?;
-                Ok((unpacked.octets, unpacked.trouble))
-            }
-            None => Ok((Bytes::new(), Some(Closed::Damaged))),
+    ) -> Result<Unpacked, Exhausted> {
+        opening.pay_time()?;
+        if let Some(read) = self.read.get_mut(number) {
+            *read = true;
         }
+        let stream = self.file.stream(number, opening)?;
+        self.is_damaged |= !stream.is_sound;
+        let trouble = (!stream.is_sound).then_some(Closed::Damaged);
+        Ok(Unpacked { octets: stream.octets, trouble })
     }
 
-    /// The octets of a property, whatever its type.
-    fn octets(
+    /// The octets of a property, of each type that it is there in, text in UTF-8.
+    fn properties(
         &mut self,
-        entries: &[Entry],
+        storage: usize,
         property: &str,
         opening: &mut Opening<'_, '_>,
-    ) -> Result<Option<Bytes>, Exhausted> {
-        let Some((entry, kind)) = find(entries, property) else { return Ok(None) };
-        let (octets, _) = self.read(&entry.path, opening)?;
-        Ok(Some(match kind {
-            "001F" => label::of_utf16_le_whole(&octets).into(),
-            _ => octets,
-        }))
+    ) -> Result<Vec<Bytes>, Exhausted> {
+        let mut found = Vec::new();
+        for (number, entry) in self.entries(storage) {
+            let Some((tag, kind)) = tag_of(&entry.name) else { continue };
+            if entry.kind != EntryKind::Stream || !tag.eq_ignore_ascii_case(property) {
+                continue;
+            }
+            let octets = self.read(number, opening)?.octets;
+            found.push(match kind.eq_ignore_ascii_case("001F") {
+                true => label::of_utf16_le_whole(&octets).into(),
+                false => octets,
+            });
+        }
+        Ok(found)
     }
 
-    /// The text of a property.
-    fn text(
+    /// The texts of a property that are not empty.
+    fn texts(
         &mut self,
-        entries: &[Entry],
+        storage: usize,
         property: &str,
         opening: &mut Opening<'_, '_>,
-    ) -> Result<Option<String>, Exhausted> {
-        let octets = self.octets(entries, property, opening)?;
-        let text = octets.map(|octets| label::of_octets_whole(&octets));
-        Ok(text.map(|text| text.trim_end_matches('\0').to_owned()))
+    ) -> Result<Vec<String>, Exhausted> {
+        let octets = self.properties(storage, property, opening)?;
+        let text = |octets: Bytes| {
+            let text = label::of_octets_whole(&octets);
+            text.trim_end_matches('\0').to_owned()
+        };
+        Ok(octets.into_iter().map(text).filter(|text| !text.is_empty()).collect())
     }
 }
 
-/// The stream of a property, and its type: `__substg1.0_` and four digits each.
-fn find<'e>(entries: &'e [Entry], property: &str) -> Option<(&'e Entry, &'e str)> {
-    entries.iter().filter(|entry| entry.is_stream).find_map(|entry| {
-        let tag = entry.name.strip_prefix("__substg1.0_")?;
-        let (number, kind) = tag.split_at_checked(4)?;
-        number.eq_ignore_ascii_case(property).then_some((entry, kind))
-    })
+/// Property and type in the name of a stream: `__substg1.0_` and four digits each (section
+/// 2.1.3).
+fn tag_of(name: &str) -> Option<(&str, &str)> {
+    let tag = name.get(STREAM.len()..).filter(|_| begins(name, STREAM))?;
+    tag.split_at_checked(4)
+}
+
+/// Whether a stream of this name holds only what a message says of itself and its recipients.
+fn is_passive(name: &str) -> bool {
+    let is_property = |(tag, kind): (&str, &str)| {
+        let is_number = |text: &str| text.chars().all(|letter| letter.is_ascii_hexdigit());
+        is_number(tag) && kind.get(..4).is_some_and(is_number) && tag != DATA
+    };
+    begins(name, "__properties_version1.0") || tag_of(name).is_some_and(is_property)
+}
+
+/// MS-CFB section 2.6.4: case does not matter in names.
+fn begins(name: &str, wanted: &str) -> bool {
+    name.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
 }

@@ -6,10 +6,10 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet};
 use super::super::label;
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::octet;
 
 const MARK: &[u8] = b"**ACE**";
 
@@ -52,7 +52,7 @@ pub(in crate::message) fn open(
                 };
                 match why {
                     Some(why) => opening.closed_member(&name, size, why)?,
-                    None => stored(&name, octets, begin, head.follows, opening)?,
+                    None => opening.stored_member(&name, octets, begin as u64, head.follows)?,
                 }
             }
             _ => {}

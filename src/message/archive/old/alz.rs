@@ -7,11 +7,10 @@ use bytes::Bytes;
 use bzip2::read::BzDecoder;
 use flate2::read::DeflateDecoder;
 
-use super::super::cursor::Cursor;
 use super::super::guard::Guarded;
 use super::super::label;
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
 
 /// Takes an ALZ archive apart.
@@ -99,7 +98,7 @@ fn walk_file(
     let packed = cut(archive, begin..end);
     let packed_octets = packed.len() as u64;
     match file.method {
-        0 => stored(&file.name, archive, begin, file.packed, opening),
+        0 => opening.stored_member(&file.name, archive, begin as u64, file.packed),
         1 => {
             let reader = Guarded::new(BzDecoder::new(packed.as_ref()));
             opening.unpack_member(&file.name, reader, packed_octets)

@@ -7,11 +7,10 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 
-use super::super::cursor::Cursor;
 use super::super::guard::Exactly;
 use super::super::label;
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
 
 /// The mark of a repeated octet.
@@ -32,7 +31,7 @@ pub(in crate::message) fn open(
         let Some(file) = file else { return Ok(()) };
         let begin = cursor.at();
         match file.method {
-            1 | 2 => stored(&file.name, octets, begin, file.packed, opening)?,
+            1 | 2 => opening.stored_member(&file.name, octets, begin as u64, file.packed)?,
             3 => {
                 let end = begin.saturating_add(usize::try_from(file.packed).unwrap_or(usize::MAX));
                 let packed = cut(octets, begin..end);

@@ -5,13 +5,13 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet, u16_at, u32_at};
 use super::super::guard::Exactly;
 use super::super::label;
 use super::arj_unpacking::{Fastest, Huffman};
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 use crate::message::cut;
+use crate::message::fixed::{octet, u16_at, u32_at};
 
 /// The largest basic header.
 const HEADER_OCTETS: u16 = 2_600;
@@ -117,7 +117,7 @@ fn walk_file(
     let end = begin.saturating_add(usize::try_from(head.packed).unwrap_or(usize::MAX));
     let packed = cut(archive, begin..end);
     match head.method {
-        0 => stored(&head.name, archive, begin, head.packed, opening),
+        0 => opening.stored_member(&head.name, archive, begin as u64, head.packed),
         1..=3 => {
             let reader = Exactly::new(Huffman::new(&packed), head.octets);
             opening.unpack_member(&head.name, reader, packed.len() as u64)

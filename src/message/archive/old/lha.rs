@@ -10,10 +10,10 @@ use bytes::Bytes;
 use delharc::LhaHeader;
 use delharc::decode::{Decoder, DecoderAny};
 
-use super::super::cursor::Cursor;
 use super::super::guard::{Guarded, guarded};
 use super::super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
 
 /// Takes an LHA archive apart.
 pub(in crate::message) fn open(

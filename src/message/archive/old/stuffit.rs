@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet};
 use super::super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::octet;
 
 /// Octets of the archive's header and of each file's.
 const ARCHIVE_HEAD_OCTETS: usize = 22;

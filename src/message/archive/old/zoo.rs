@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 
-use super::super::cursor::{Cursor, octet, slice, u32_at};
 use super::super::label;
-use super::stored;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{exactly, octet, u32_at};
 
 const TAG: u32 = 0xfdc4_a7dc;
 
@@ -20,7 +20,7 @@ pub(in crate::message) fn open(
     let mut at = u64::from(u32_at(octets, 24));
     loop {
         opening.pay_time()?;
-        let Some(head) = slice(octets, at, 51).filter(|head| u32_at(head, 0) == TAG) else {
+        let Some(head) = exactly(octets, at, 51).filter(|head| u32_at(head, 0) == TAG) else {
             opening.closed(Closed::Damaged, "a header is broken");
             return Ok(());
         };
@@ -36,7 +36,7 @@ pub(in crate::message) fn open(
         match (octet(head, 5), usize::try_from(begin)) {
             // Deleted files are still there, but nobody unpacks them.
             _ if deleted => {}
-            (0, Ok(begin)) => stored(&name, octets, begin, packed, opening)?,
+            (0, Ok(begin)) => opening.stored_member(&name, octets, begin as u64, packed)?,
             _ => opening.closed_member(&name, size, Closed::Unsupported)?,
         }
         if next <= at {

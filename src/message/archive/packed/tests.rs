@@ -6,6 +6,7 @@ use super::packed;
 use crate::message::Nature;
 use crate::message::archive::msg::tests::message;
 use crate::message::contents::{Closed, Contents, Limits};
+use crate::message::tests::hidden::eicar;
 
 /// What the fixtures hold, in two halves so that this file does not hold it.
 pub(in crate::message) fn marker() -> Vec<u8> {
@@ -258,12 +259,6 @@ fn the_payload_of_a_package_is_handed_on() {
     assert_eq!(contents.items[1].name, "payload");
     let payload = contents.items[1].content.as_deref().unwrap();
     assert!(payload.starts_with(&[0x1f, 0x8b, 8]));
-}
-
-/// The test string of all virus scanners, put together here.
-fn eicar() -> Vec<u8> {
-    let halves = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"];
-    halves.concat().into_bytes()
 }
 
 /// In place of the text of each fixture that keeps it as it is.

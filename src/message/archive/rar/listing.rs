@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::super::cursor::Cursor;
 use super::super::label;
+use crate::message::cursor::Cursor;
 
 /// The signature of RAR 1.5 to 4.
 pub(super) const SIGNATURE_4: &[u8] = b"Rar!\x1a\x07\x00";

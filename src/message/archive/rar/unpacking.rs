@@ -22,7 +22,7 @@ use rars::{
 use super::super::guard::guarded;
 use super::super::label;
 use super::listing::Entry;
-use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::contents::{Closed, Exhausted, Opening, Unpacked};
 
 /// The largest dictionary that is unpacked; WinRAR's own choice is 32 MiB.
 const DICTIONARY_OCTETS: u64 = 64 << 20;
@@ -276,10 +276,12 @@ impl Job<'_, '_, '_> {
         // A panic of who reads the texts is not the crate's, and goes on to the caller.
         let walked = catch_unwind(AssertUnwindSafe(|| {
             self.opening.pay_octets(octets.len() as u64)?;
-            match (open.unseen, why) {
-                (false, _) => Ok(()),
-                (true, None) => self.opening.member(&open.name, octets),
-                (true, Some(why)) => self.opening.broken_member(&open.name, octets, why),
+            match open.unseen {
+                false => Ok(()),
+                true => {
+                    let unpacked = Unpacked { octets, trouble: why };
+                    self.opening.unpacked_member(&open.name, unpacked)
+                }
             }
         }));
         match walked {

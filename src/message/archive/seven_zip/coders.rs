@@ -15,10 +15,10 @@ use lzma_rust2::filter::delta::DeltaReader;
 use lzma_rust2::{Lzma2Reader, LzmaReader};
 use ppmd_rust::Ppmd7Decoder;
 
-use super::super::cursor::{slice, u32_at};
 use super::super::guard::Exactly;
 use super::header::{Block, Coder};
 use crate::message::contents::Closed;
+use crate::message::fixed::{exactly, u32_at};
 
 /// The largest dictionary or model that one block may have in memory.
 const DICTIONARY_OCTETS: u64 = 48 << 20;
@@ -66,7 +66,7 @@ fn packed<'a>(block: &Block, octets: &'a [u8], input: usize) -> Result<Stream<'a
     let place = block.packed.iter().position(|packed| *packed == input);
     let place = place.and_then(|place| block.places.get(place)).ok_or(Closed::Damaged)?;
     let left = (octets.len() as u64).checked_sub(place.0).ok_or(Closed::Damaged)?;
-    let stream = slice(octets, place.0, place.1.min(left)).ok_or(Closed::Damaged)?;
+    let stream = exactly(octets, place.0, place.1.min(left)).ok_or(Closed::Damaged)?;
     Ok(Box::new(stream))
 }
 

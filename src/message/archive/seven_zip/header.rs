@@ -4,8 +4,8 @@
 //! lie, by which coders blocks are made, and the files. Every count is held against the
 //! octets that are left, so that nothing is allocated that the header could not describe.
 
-use super::super::cursor::Cursor;
 use super::super::label;
+use crate::message::cursor::Cursor;
 
 /// More coders or streams in one block are refused, as 7-Zip does.
 const BLOCK_STREAMS: u64 = 32;

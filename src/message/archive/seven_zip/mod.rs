@@ -13,10 +13,11 @@ use std::io::Read;
 use bytes::Bytes;
 
 use self::header::{Block, Found, Header};
-use super::cursor::{Cursor, slice};
 use super::guard::{Exactly, Guarded, guarded};
 use super::volume;
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::exactly;
 
 /// Offsets in headers count from here.
 const SIGNATURE_HEADER_OCTETS: u64 = 32;
@@ -36,7 +37,7 @@ pub(in crate::message) fn open(
     if size == 0 {
         return Ok(());
     }
-    let Some(header) = slice(octets, offset, size) else {
+    let Some(header) = exactly(octets, offset, size) else {
         match volume::is_numbered(opening.name()) {
             true => opening.closed(Closed::Elsewhere, "the header is in the last volume"),
             false => opening.closed(Closed::Damaged, "the header is cut off"),

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::message::archive::fields::within;
+use crate::message::fixed::slice;
 
 /// Headers and data begin at multiples of this.
 pub(super) const BLOCK: usize = 512;
@@ -73,14 +73,14 @@ impl Header {
 /// The runs of a GNU sparse file, the blocks of more runs that follow its header, and its
 /// whole size.
 pub(super) fn sparse(file: &[u8], at: usize) -> (Vec<Run>, usize, u64) {
-    let block = within(file, at, BLOCK);
+    let block = slice(file, at, BLOCK);
     let size = block.get(SPARSE_SIZE).and_then(number).unwrap_or_default();
     let mut runs = entries(block.get(SPARSE..).unwrap_or_default(), SPARSE_ENTRIES);
     let mut has_more = block.get(SPARSE_MORE).is_some_and(|more| *more != 0);
     let mut blocks = 0;
     while has_more && runs.len() < RUNS {
         blocks += 1;
-        let block = within(file, at.saturating_add(blocks * BLOCK), BLOCK);
+        let block = slice(file, at.saturating_add(blocks * BLOCK), BLOCK);
         runs.extend(entries(block, MORE_ENTRIES));
         has_more = block.get(MORE_MORE).is_some_and(|more| *more != 0);
     }

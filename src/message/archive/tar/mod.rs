@@ -17,9 +17,9 @@ use std::io::Read;
 
 use bytes::Bytes;
 
-use super::fields::within;
 use super::names::{self, Outside};
 use crate::message::contents::{Closed, Exhausted, Opening};
+use crate::message::fixed::slice;
 use header::{BLOCK, Header, Run};
 use pax::Extended;
 
@@ -103,7 +103,7 @@ impl Reading<'_, '_, '_, '_> {
         let mut zeros = 0;
         while at < self.file.len() && !self.read.contains(&at) {
             self.opening.pay_time()?;
-            let block = within(self.file, at, BLOCK);
+            let block = slice(self.file, at, BLOCK);
             if block.iter().all(|octet| *octet == 0) {
                 zeros += 1;
                 at = at.saturating_add(BLOCK);
@@ -140,7 +140,7 @@ impl Reading<'_, '_, '_, '_> {
         let kind = kind_of(header);
         if matches!(kind, Kind::LongName | Kind::LongLink | Kind::Extended) {
             let length = usize::try_from(header.size).unwrap_or(usize::MAX);
-            let text = within(self.file, data, length.min(EXTENDED_OCTETS)).to_vec();
+            let text = slice(self.file, data, length.min(EXTENDED_OCTETS)).to_vec();
             match kind {
                 Kind::LongName => self.long_name = Some(up_to_nul(text)),
                 Kind::LongLink => self.long_link = Some(up_to_nul(text)),
@@ -235,7 +235,7 @@ impl Reading<'_, '_, '_, '_> {
         if size == 0 {
             return Ok(data);
         }
-        let next_is_header = Header::read(within(self.file, data, BLOCK)).is_some();
+        let next_is_header = Header::read(slice(self.file, data, BLOCK)).is_some();
         if next_is_header {
             // A reader that does not skip is at the next header already.
             self.mismatch(format!("{name}: no file, but {size} octets"));
@@ -264,7 +264,7 @@ impl Reading<'_, '_, '_, '_> {
         extended: &Extended,
     ) -> Result<(), Exhausted> {
         let (runs, map_octets) = match extended.has_map_in_data {
-            true => pax::map_in_data(within(self.file, data, EXTENDED_OCTETS)),
+            true => pax::map_in_data(slice(self.file, data, EXTENDED_OCTETS)),
             false => (extended.runs.clone(), 0),
         };
         let size = size.saturating_sub(map_octets as u64);
@@ -285,7 +285,7 @@ impl Reading<'_, '_, '_, '_> {
     ) -> Result<(), Exhausted> {
         self.file_member(name, data, size)?;
         let length = usize::try_from(size).unwrap_or(usize::MAX);
-        let source = Runs { data: within(self.file, data, length), runs, at: 0, whole };
+        let source = Runs { data: slice(self.file, data, length), runs, at: 0, whole };
         let packed_octets = source.data.len() as u64;
         self.opening.unpack_member(name, source, packed_octets)
     }

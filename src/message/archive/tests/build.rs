@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use bytes::Bytes;
-
 use crate::message::contents::{Contents, Limits};
-use crate::message::{Anatomy, Limits as AnatomyLimits};
+use crate::message::fuzz;
+use crate::message::tests::walked;
 
 /// What is found in a file that is attached to a message, however slow the machine.
 pub(in crate::message::archive) fn walk_file(name: &str, octets: &[u8]) -> Contents {
@@ -18,14 +17,7 @@ pub(in crate::message::archive) fn walk_file_within(
     octets: &[u8],
     limits: Limits,
 ) -> Contents {
-    let head = format!(
-        "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
-         Content-Disposition: attachment; filename=\"{name}\"\r\n\
-         Content-Transfer-Encoding: binary\r\n\r\n"
-    );
-    let message = [head.as_bytes(), octets].concat();
-    let anatomy = Anatomy::of(&Bytes::from(message), AnatomyLimits::default());
-    Contents::of(&anatomy, limits, &mut |_, _| {})
+    walked::walk(fuzz::attached(name, octets), limits).0
 }
 
 /// A member of a zip archive, each field of which can be made wrong.

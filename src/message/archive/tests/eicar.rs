@@ -5,11 +5,7 @@ use super::build::{
     Entry, bzip2, checksummed, compress, deflate, end_record, gzip, lz4, lzip, lzma_alone, pax,
     ppmd, tar_header, tar_member, tar_of, walk_file, xz, zip_lzma, zip_of, zip_with, zstd,
 };
-
-/// In two halves, so that this file is not taken for one.
-fn eicar() -> Vec<u8> {
-    [&br"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD"[..], b"-ANTIVIRUS-TEST-FILE!$H+H*"].concat()
-}
+use crate::message::tests::hidden::eicar;
 
 const INNOCENT: &[u8] = b"Nothing to see here, move along to the next of the members of this file.";
 

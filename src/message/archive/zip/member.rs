@@ -8,10 +8,10 @@ use super::directory::Reading;
 use super::records::{
     CENTRAL, DESCRIPTOR, ENCRYPTED, Header, LOCAL, MASKED, UTF8_NAME, signatures,
 };
-use crate::message::archive::fields::{le32, within};
 use crate::message::archive::names::{self, Outside};
 use crate::message::archive::packing::{self, Packing};
 use crate::message::contents::{Closed, Exhausted, Unpacked};
+use crate::message::fixed::{le32, slice};
 
 /// Method numbers [4.4.5].
 fn packing_of(method: u16) -> Option<Packing> {
@@ -333,14 +333,14 @@ impl Reading<'_, '_, '_, '_, '_> {
         place: &Range<usize>,
         declared: u64,
     ) -> Result<Result<(Unpacked, usize), Closed>, Exhausted> {
-        let part = within(self.file, place.start, place.len());
+        let part = slice(self.file, place.start, place.len());
         let first = match self.inflate_part(packing, part, declared)? {
             Ok((unpacked, used)) if unpacked.trouble != Some(Closed::Damaged) => {
                 return Ok(Ok((unpacked, used)));
             }
             first => first,
         };
-        let rest = within(self.file, place.start, usize::MAX);
+        let rest = slice(self.file, place.start, usize::MAX);
         if rest.len() > part.len()
             && let Ok((unpacked, used)) = self.inflate_part(packing, rest, declared)?
             && unpacked.trouble.is_none()
@@ -400,7 +400,7 @@ impl Reading<'_, '_, '_, '_, '_> {
         unpacked: Unpacked,
     ) -> Result<(), Exhausted> {
         if member.is_link {
-            let target = String::from_utf8_lossy(within(&unpacked.octets, 0, 1_024));
+            let target = String::from_utf8_lossy(slice(&unpacked.octets, 0, 1_024));
             let detail = format!("{} -> {target}", member.name);
             let outside = names::link_outside(&member.name, &target);
             let remark = outside.map_or("ARCHIVE_LINK", Outside::remark);

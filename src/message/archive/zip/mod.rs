@@ -8,8 +8,7 @@
 //!   leaves it to the caller, who has seen its name and octets. Encrypted, broken and too
 //!   large members are remarked here in either case. A member that no caller wants is walked,
 //!   so that nothing stays unseen.
-//! - [`member_names`] lists names from the central directory, cheaply and without a purse, for
-//!   recognition.
+//! - [`listing`] names members, cheaply and without a purse, for recognition.
 //! - [`is_appended`] and [`open_appended`] find an archive behind other data.
 //!
 //! Readers find a zip's members by the central directory, by one of several, or by the local
@@ -20,6 +19,7 @@
 
 mod cover;
 mod directory;
+pub(in crate::message) mod listing;
 mod member;
 mod records;
 #[cfg(test)]
@@ -27,10 +27,11 @@ mod tests;
 
 use bytes::Bytes;
 
+use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening, Unpacked};
-use crate::message::nature::{Family, Nature};
+use crate::message::nature::Nature;
 use directory::Reading;
-use records::{CENTRAL, Header};
+use records::CENTRAL;
 
 /// What is to be done with a member that the caller has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,34 +61,6 @@ pub(in crate::message) fn for_each_member(
     visitor: &mut Visitor<'_>,
 ) -> Result<(), Exhausted> {
     Reading::new(octets, opening, visitor).read_all()
-}
-
-/// At most `most` names of members, from the first central directory that is found, or from
-/// local headers where there is none.
-pub(in crate::message) fn member_names(octets: &[u8], most: usize) -> Vec<String> {
-    let directory = directory::ends(octets)
-        .iter()
-        .flat_map(|end| directory::starts(octets, end))
-        .find(|start| start.is_sound)
-        .map(|start| start.at);
-    let mut found = Vec::new();
-    let mut at = directory.unwrap_or(0);
-    while found.len() < most {
-        let header = match directory {
-            Some(_) => Header::central(octets, at),
-            None => Header::local(octets, at),
-        };
-        let Some(header) = header else { break };
-        found.extend(member::names_of(octets, &header).into_iter().next());
-        at = match directory {
-            Some(_) => header.place.end,
-            None => {
-                let packed = usize::try_from(header.packed).unwrap_or(usize::MAX);
-                header.place.end.saturating_add(packed)
-            }
-        };
-    }
-    found
 }
 
 /// Whether a file that is no zip archive by its beginning is one by its end, as programs that

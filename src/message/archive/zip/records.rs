@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::message::archive::fields::{le16, le32, le64, within};
+use crate::message::fixed::{le16, le32, le64, slice};
 
 /// Signatures [4.3.7, 4.3.12, 4.3.16, 4.3.14, 4.3.15, 4.3.9.3].
 pub(super) const LOCAL: &[u8; 4] = b"PK\x03\x04";
@@ -117,7 +117,7 @@ impl Header {
                 break;
             }
             match kind {
-                0x0001 => self.read_zip64(within(file, start, at - start)),
+                0x0001 => self.read_zip64(slice(file, start, at - start)),
                 0x7075 if octets > 5 => self.unicode_name = Some(start + 5..at),
                 _ => {}
             }

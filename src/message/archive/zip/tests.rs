@@ -1,9 +1,14 @@
 use bytes::Bytes;
 
-use super::{Then, for_each_member, is_appended, member_names};
+use super::listing::{beginning, list};
+use super::{Then, for_each_member, is_appended};
 use crate::message::Nature;
 use crate::message::archive::tests::build::{Entry, walk_file, zip_of};
 use crate::message::contents::{Exhausted, Limits, Opening, open_with};
+
+fn member_names(file: &[u8], most: usize) -> Vec<&str> {
+    list(file, most).iter().map(|member| std::str::from_utf8(member.name).unwrap()).collect()
+}
 
 #[test]
 fn members_are_listed_and_walked() {
@@ -11,6 +16,12 @@ fn members_are_listed_and_walked() {
         zip_of(&[Entry::stored("a.txt", b"Hello"), Entry::deflated("b/c.txt", &[b'x'; 999])]);
     assert_eq!(member_names(&file, 9), ["a.txt", "b/c.txt"]);
     assert_eq!(member_names(&file, 1), ["a.txt"]);
+    // What stands before the archive shifts its offsets.
+    for file in [file.clone(), [&b"MZ"[..], &file].concat()] {
+        let members = list(&file, 9);
+        assert_eq!(beginning(&file, &members[0], 9).as_deref(), Some(&b"Hello"[..]));
+        assert_eq!(beginning(&file, &members[1], 9).as_deref(), Some(&[b'x'; 9][..]));
+    }
     let walked = walk_file("a.zip", &file);
     let paths: Vec<(&str, u64)> =
         walked.items.iter().map(|item| (item.path.as_str(), item.octets)).collect();
@@ -46,7 +57,7 @@ fn names_are_listed_without_a_directory_and_of_hostile_files() {
     let mut endless = Entry::stored("a", b"");
     endless.local_sizes = Some((u32::MAX, u32::MAX));
     assert_eq!(member_names(&endless.local(), 9), ["a"]);
-    assert!(member_names(b"", 9).is_empty() && member_names(b"PK\x05\x06", 9).is_empty());
+    assert!(list(b"", 9).is_empty() && list(b"PK\x05\x06", 9).is_empty());
 }
 
 #[test]

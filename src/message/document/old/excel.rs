@@ -9,8 +9,8 @@ use super::formula::{self, Dialect, MacroSheets};
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::document::code_page;
 use crate::message::document::fields::{judge_formula, tell};
-use crate::message::document::little::{count, find, piece, u16_at, u32_at, utf16};
 use crate::message::document::vba::signs::Sign;
+use crate::message::fixed::{find_from, le16, le32, place, slice, utf16_le};
 
 const FORMULA: u16 = 0x0006;
 const NAME: u16 = 0x0018;
@@ -76,7 +76,7 @@ pub(in crate::message::document) fn open(
             TEXT_OBJECT => {
                 let text = records.peek_continuation();
                 let text = match text.split_first() {
-                    Some((1, units)) => utf16(units),
+                    Some((1, units)) => utf16_le(units),
                     Some((_, letters)) => code_page::decode(letters, 1252).into_owned(),
                     None => String::new(),
                 };
@@ -97,22 +97,22 @@ struct Records<'s> {
 impl<'s> Records<'s> {
     fn next(&mut self) -> Option<(usize, u16, &'s [u8])> {
         let at = self.at;
-        let (kind, size) = (u16_at(self.stream, at)?, u16_at(self.stream, at + 2)?);
-        let data = piece(self.stream, at + 4, usize::from(size));
+        let (kind, size) = (le16(self.stream, at)?, le16(self.stream, at + 2)?);
+        let data = slice(self.stream, at + 4, usize::from(size));
         self.at = at + 4 + usize::from(size);
         Some((at, kind, data))
     }
 
     fn peek_continuation(&self) -> &'s [u8] {
-        match (u16_at(self.stream, self.at), u16_at(self.stream, self.at + 2)) {
-            (Some(CONTINUE), Some(size)) => piece(self.stream, self.at + 4, usize::from(size)),
+        match (le16(self.stream, self.at), le16(self.stream, self.at + 2)) {
+            (Some(CONTINUE), Some(size)) => slice(self.stream, self.at + 4, usize::from(size)),
             _ => &[],
         }
     }
 
     fn with_continuations(&mut self, first: &'s [u8]) -> Vec<&'s [u8]> {
         let mut pieces = vec![first];
-        while u16_at(self.stream, self.at) == Some(CONTINUE) {
+        while le16(self.stream, self.at) == Some(CONTINUE) {
             let Some((_, _, data)) = self.next() else { break };
             pieces.push(data);
         }
@@ -128,7 +128,7 @@ impl Book {
     /// The beginning of the workbook or of a sheet: version, and what it is.
     fn begin(&mut self, at: usize, kind: u16, data: &[u8]) {
         if kind == 0x0809 {
-            let dialect = match u16_at(data, 0) {
+            let dialect = match le16(data, 0) {
                 Some(0x0500) => Dialect::Biff5,
                 _ => Dialect::Biff8,
             };
@@ -136,8 +136,8 @@ impl Book {
         } else {
             self.dialect.get_or_insert(Dialect::Biff5);
         }
-        let listed = self.sheets.iter().find(|(place, ..)| count(*place) == at);
-        let is_macro = u16_at(data, 2) == Some(0x0040);
+        let listed = self.sheets.iter().find(|(begin, ..)| place(*begin) == at);
+        let is_macro = le16(data, 2) == Some(0x0040);
         self.macro_sheet = match listed {
             Some((_, name, true)) => Some(name.clone()),
             Some((_, name, false)) if is_macro => Some(name.clone()),
@@ -149,7 +149,7 @@ impl Book {
 
     /// Section 2.4.28: a sheet, whether it is hidden, and of what kind.
     fn note_sheet(&mut self, data: &[u8], opening: &mut Opening<'_, '_>) {
-        let (Some(place), Some(hidden), Some(kind)) = (u32_at(data, 0), data.get(4), data.get(5))
+        let (Some(begin), Some(hidden), Some(kind)) = (le32(data, 0), data.get(4), data.get(5))
         else {
             return;
         };
@@ -161,20 +161,20 @@ impl Book {
         let is_macro = *kind == 1;
         self.has_macros |= is_macro;
         if self.sheets.len() < 4_096 {
-            self.sheets.push((place, name, is_macro));
+            self.sheets.push((begin, name, is_macro));
         }
     }
 
     /// Section 2.4.150: a defined name; some start macros.
     fn note_name(&mut self, data: &[u8], opening: &mut Opening<'_, '_>) {
-        let (Some(flags), Some(length)) = (u16_at(data, 0), data.get(3)) else { return };
+        let (Some(flags), Some(length)) = (le16(data, 0), data.get(3)) else { return };
         let length = usize::from(*length);
         let is_wide =
             self.dialect() == Dialect::Biff8 && data.get(14).is_some_and(|it| it & 1 == 1);
         let start = if self.dialect() == Dialect::Biff8 { 15 } else { 14 };
         let name = match is_wide {
-            true => utf16(piece(data, start, length * 2)),
-            false => code_page::decode(piece(data, start, length), 1252).into_owned(),
+            true => utf16_le(slice(data, start, length * 2)),
+            false => code_page::decode(slice(data, start, length), 1252).into_owned(),
         };
         let is_builtin = flags & 0x0020 != 0;
         let builtin = match name.chars().next() {
@@ -192,15 +192,15 @@ impl Book {
             self.macros.signs.note(Sign::Auto, "name", start);
         }
         let octets = length * if is_wide { 2 } else { 1 };
-        let size = u16_at(data, 4).map_or(0, usize::from);
-        let text = formula::text(piece(data, start + octets, size), self.dialect());
+        let size = le16(data, 4).map_or(0, usize::from);
+        let text = formula::text(slice(data, start + octets, size), self.dialect());
         tell(judge_formula(&text), opening);
     }
 
     /// Section 2.4.127: tokens of a formula behind its cell and its last result.
     fn read_formula(&mut self, data: &[u8], opening: &mut Opening<'_, '_>) {
-        let size = u16_at(data, 20).map_or(0, usize::from);
-        let text = formula::text(piece(data, 22, size), self.dialect());
+        let size = le16(data, 20).map_or(0, usize::from);
+        let text = formula::text(slice(data, 22, size), self.dialect());
         match &self.macro_sheet {
             Some(sheet) => {
                 let sheet = sheet.clone();
@@ -217,13 +217,13 @@ impl Book {
 
     /// Section 2.5.294 with a length of two octets, or as BIFF5 has it.
     fn string(&self, data: &[u8], at: usize) -> String {
-        let length = u16_at(data, at).map_or(0, usize::from);
+        let length = le16(data, at).map_or(0, usize::from);
         if self.dialect() == Dialect::Biff5 {
-            return code_page::decode(piece(data, at + 2, length), 1252).into_owned();
+            return code_page::decode(slice(data, at + 2, length), 1252).into_owned();
         }
         match data.get(at + 2).is_some_and(|flags| flags & 1 == 1) {
-            true => utf16(piece(data, at + 3, length * 2)),
-            false => code_page::decode(piece(data, at + 3, length), 28591).into_owned(),
+            true => utf16_le(slice(data, at + 3, length * 2)),
+            false => code_page::decode(slice(data, at + 3, length), 28591).into_owned(),
         }
     }
 
@@ -286,17 +286,17 @@ impl Pieces<'_, '_> {
     fn string(&mut self) -> Option<String> {
         self.skip_ended()?;
         let head = self.pieces.first()?.get(self.at..)?;
-        let length = usize::from(u16_at(head, 0)?);
+        let length = usize::from(le16(head, 0)?);
         let flags = *head.get(2)?;
         let mut behind = 0;
         self.at += 3;
         if flags & 8 != 0 {
-            behind += usize::from(u16_at(head, 3)?) * 4;
+            behind += usize::from(le16(head, 3)?) * 4;
             self.at += 2;
         }
         if flags & 4 != 0 {
             let at = if flags & 8 != 0 { 5 } else { 3 };
-            behind = behind.saturating_add(count(u32_at(head, at)?));
+            behind = behind.saturating_add(place(le32(head, at)?));
             self.at += 4;
         }
         let text = self.letters(length, flags & 1 == 1);
@@ -312,7 +312,7 @@ impl Pieces<'_, '_> {
             let here = length.min(rest.len() / width);
             let octets = rest.get(..here * width).unwrap_or_default();
             match is_wide {
-                true => text.push_str(&utf16(octets)),
+                true => text.push_str(&utf16_le(octets)),
                 false => text.push_str(&code_page::decode(octets, 28591)),
             }
             length -= here;
@@ -332,25 +332,25 @@ impl Pieces<'_, '_> {
 fn short_string(data: &[u8], at: usize, dialect: Dialect) -> String {
     let length = data.get(at).map_or(0, |length| usize::from(*length));
     if dialect == Dialect::Biff5 {
-        return code_page::decode(piece(data, at + 1, length), 1252).into_owned();
+        return code_page::decode(slice(data, at + 1, length), 1252).into_owned();
     }
     match data.get(at + 1).is_some_and(|flags| flags & 1 == 1) {
-        true => utf16(piece(data, at + 2, length * 2)),
-        false => code_page::decode(piece(data, at + 2, length), 28591).into_owned(),
+        true => utf16_le(slice(data, at + 2, length * 2)),
+        false => code_page::decode(slice(data, at + 2, length), 28591).into_owned(),
     }
 }
 
 /// Section 2.4.271: another workbook, or the program and topic of a link by DDE, between
 /// which the character 3 stands.
 fn look_at_linked_book(data: &[u8], opening: &mut Opening<'_, '_>) {
-    let length = u16_at(data, 2).map_or(0, usize::from);
+    let length = le16(data, 2).map_or(0, usize::from);
     // Sections 2.5.351: 0x0401 and 0x3A01 are the workbook itself and add-ins.
     if matches!(length, 0x0401 | 0x3a01) {
         return;
     }
     let text = match data.get(4).is_some_and(|flags| flags & 1 == 1) {
-        true => code_page::decode(piece(data, 5, length * 2), 1200).into_owned(),
-        false => code_page::decode(piece(data, 5, length), 1252).into_owned(),
+        true => code_page::decode(slice(data, 5, length * 2), 1200).into_owned(),
+        false => code_page::decode(slice(data, 5, length), 1252).into_owned(),
     };
     if let Some((program, topic)) = text.split_once('\u{3}')
         && !program.trim_start_matches('\u{1}').is_empty()
@@ -362,8 +362,8 @@ fn look_at_linked_book(data: &[u8], opening: &mut Opening<'_, '_>) {
 /// Section 2.4.140: an address within a link's data.
 fn address(data: &[u8]) -> String {
     let start = ["h\0t\0t\0p\0", "\\\0\\\0", "f\0i\0l\0e\0", "m\0a\0i\0l\0t\0o\0"];
-    let found = start.iter().filter_map(|start| find(data, start.as_bytes(), 0));
-    found.min().map(|at| utf16(data.get(at..).unwrap_or_default())).unwrap_or_default()
+    let found = start.iter().filter_map(|start| find_from(data, start.as_bytes(), 0));
+    found.min().map(|at| utf16_le(data.get(at..).unwrap_or_default())).unwrap_or_default()
 }
 
 /// Records of a workbook, as tests need them.

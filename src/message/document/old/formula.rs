@@ -7,9 +7,9 @@
 //! [`TEXT_OCTETS`]; the stack grows by one a token.
 
 use crate::message::document::code_page;
-use crate::message::document::little::{piece, u16_at, u64_at, utf16};
 use crate::message::document::vba::indicators::note_listed;
 use crate::message::document::vba::signs::{Sign, Signs};
+use crate::message::fixed::{le16, le64, slice, utf16_le};
 
 const TEXT_OCTETS: usize = 16 << 10;
 
@@ -119,29 +119,29 @@ fn step(kind: u8, rest: &[u8], dialect: Dialect, stack: &mut Vec<Value>) -> Opti
         }
         0x18 => Some(widths(0, 0, 5)),
         0x19 => {
-            let count = usize::from(u16_at(rest, 1)?);
+            let count = usize::from(le16(rest, 1)?);
             // Section 2.5.198.36: a choice has its table behind it.
             Some(if rest.first()? & 4 != 0 { 3 + (count + 1) * 2 } else { 3 })
         }
         0x1c | 0x1d => other(stack, "@", 1),
         0x1e => {
-            stack.push(Value::Number(f64::from(u16_at(rest, 0)?)));
+            stack.push(Value::Number(f64::from(le16(rest, 0)?)));
             Some(2)
         }
         0x1f => {
-            stack.push(Value::Number(f64::from_bits(u64_at(rest, 0)?)));
+            stack.push(Value::Number(f64::from_bits(le64(rest, 0)?)));
             Some(8)
         }
         0x20 => other(stack, "{}", widths(7, 7, 14)),
         0x21 => {
-            let number = u16_at(rest, 0)?;
+            let number = le16(rest, 0)?;
             let arguments = known(number).map_or(1, |(_, arguments)| arguments);
             call(number, arguments, stack);
             Some(2)
         }
         0x22 => {
             let arguments = usize::from(rest.first()? & 0x7f);
-            call(u16_at(rest, 1)?, arguments, stack);
+            call(le16(rest, 1)?, arguments, stack);
             Some(3)
         }
         0x23 => other(stack, "name", widths(14, 4, 4)),
@@ -160,21 +160,21 @@ fn string(rest: &[u8], dialect: Dialect) -> Option<(String, usize)> {
     match dialect {
         Dialect::Biff5 => {
             let length = usize::from(*rest.first()?);
-            Some((code_page::decode(piece(rest, 1, length), 1252).into_owned(), 1 + length))
+            Some((code_page::decode(slice(rest, 1, length), 1252).into_owned(), 1 + length))
         }
         Dialect::Biff8 => {
             let length = usize::from(*rest.first()?);
             match rest.get(1)? & 1 {
                 0 => Some((
-                    code_page::decode(piece(rest, 2, length), 28591).into_owned(),
+                    code_page::decode(slice(rest, 2, length), 28591).into_owned(),
                     2 + length,
                 )),
-                _ => Some((utf16(piece(rest, 2, length * 2)), 2 + length * 2)),
+                _ => Some((utf16_le(slice(rest, 2, length * 2)), 2 + length * 2)),
             }
         }
         Dialect::Biff12 => {
-            let length = usize::from(u16_at(rest, 0)?);
-            Some((utf16(piece(rest, 2, length * 2)), 2 + length * 2))
+            let length = usize::from(le16(rest, 0)?);
+            Some((utf16_le(slice(rest, 2, length * 2)), 2 + length * 2))
         }
     }
 }

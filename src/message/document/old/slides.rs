@@ -10,7 +10,7 @@ use flate2::read::ZlibDecoder;
 
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::document::code_page;
-use crate::message::document::little::{count, u16_at, u32_at};
+use crate::message::fixed::{le16, le32, place};
 
 const TEXT_UNITS: u16 = 0x0fa0;
 const TEXT_OCTETS: u16 = 0x0fa8;
@@ -28,7 +28,7 @@ pub(in crate::message::document) fn open(
     let mut steps = 0u32;
     let mut is_encrypted = false;
     while let (Some(head), Some(kind), Some(size)) =
-        (u16_at(stream, at), u16_at(stream, at + 2), u32_at(stream, at + 4))
+        (le16(stream, at), le16(stream, at + 2), le32(stream, at + 4))
     {
         steps = steps.wrapping_add(1);
         if steps.is_multiple_of(1_024) {
@@ -40,7 +40,7 @@ pub(in crate::message::document) fn open(
             is_encrypted |= kind == CRYPT_SESSION;
             continue;
         }
-        let end = at.saturating_add(count(size)).min(stream.len());
+        let end = at.saturating_add(place(size)).min(stream.len());
         let data = stream.slice(at.min(end)..end);
         match kind {
             TEXT_UNITS | STRING => push(&code_page::decode(&data, 1200), &mut texts),

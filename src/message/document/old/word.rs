@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::document::code_page;
 use crate::message::document::fields::{Load, judge_field, judge_target, tell};
-use crate::message::document::little::{count, piece, u16_at, u32_at, utf16};
+use crate::message::fixed::{le16, le32, place, slice, utf16_le};
 
 /// Section 2.5.1: what stands in the header.
 const FLAGS_AT: usize = 10;
@@ -23,16 +23,16 @@ const TEXT_OCTETS: usize = 16 << 20;
 
 /// Whether the header says that the document is encrypted.
 pub(in crate::message::document) fn is_encrypted(document: &[u8]) -> bool {
-    is_word(document) && u16_at(document, FLAGS_AT).is_some_and(|flags| flags & ENCRYPTED != 0)
+    is_word(document) && le16(document, FLAGS_AT).is_some_and(|flags| flags & ENCRYPTED != 0)
 }
 
 fn is_word(document: &[u8]) -> bool {
-    matches!(u16_at(document, 0), Some(0xa5ec | 0xa5dc | 0xa59b | 0xa59c))
+    matches!(le16(document, 0), Some(0xa5ec | 0xa5dc | 0xa59b | 0xa59c))
 }
 
 /// The name of the stream that holds the tables.
 pub(in crate::message::document) fn table_name(document: &[u8]) -> &'static str {
-    match u16_at(document, FLAGS_AT).is_some_and(|flags| flags & TABLE_1 != 0) {
+    match le16(document, FLAGS_AT).is_some_and(|flags| flags & TABLE_1 != 0) {
         true => "1Table",
         false => "0Table",
     }
@@ -50,7 +50,7 @@ pub(in crate::message::document) fn open(
     if let Some(template) = template(document, table) {
         tell(judge_target(Load::Template, &template), opening);
     }
-    let pieces = place(document, table, PIECES_AT).and_then(pieces);
+    let pieces = part_at(document, table, PIECES_AT).and_then(pieces);
     let text = match pieces {
         Some(pieces) => text_of_pieces(document, pieces, opening)?,
         None => plain_text(document),
@@ -64,20 +64,20 @@ pub(in crate::message::document) fn open(
     Ok(())
 }
 
-fn place<'t>(document: &[u8], table: &'t [u8], at: usize) -> Option<&'t [u8]> {
-    let (start, size) = (u32_at(document, at)?, u32_at(document, at + 4)?);
-    let found = piece(table, count(start), count(size));
+fn part_at<'t>(document: &[u8], table: &'t [u8], at: usize) -> Option<&'t [u8]> {
+    let (start, size) = (le32(document, at)?, le32(document, at + 4)?);
+    let found = slice(table, place(start), place(size));
     (!found.is_empty()).then_some(found)
 }
 
 /// Section 2.9.273: strings that the document is associated with; the second is its template.
 fn template(document: &[u8], table: &[u8]) -> Option<String> {
-    let strings = place(document, table, ASSOCIATED_AT)?;
+    let strings = part_at(document, table, ASSOCIATED_AT)?;
     let mut at = 6;
-    let mut length = usize::from(u16_at(strings, at)?);
+    let mut length = usize::from(le16(strings, at)?);
     at += 2 + length * 2;
-    length = usize::from(u16_at(strings, at)?);
-    Some(utf16(piece(strings, at + 2, length * 2)))
+    length = usize::from(le16(strings, at)?);
+    Some(utf16_le(slice(strings, at + 2, length * 2)))
 }
 
 /// Section 2.9.38: property changes, then the pieces.
@@ -85,10 +85,10 @@ fn pieces(mut table: &[u8]) -> Option<&[u8]> {
     loop {
         match table.first()? {
             1 => {
-                let size = usize::from(u16_at(table, 1)?);
+                let size = usize::from(le16(table, 1)?);
                 table = table.get(3 + size..)?;
             }
-            2 => return Some(piece(table, 5, count(u32_at(table, 1)?))),
+            2 => return Some(slice(table, 5, place(le32(table, 1)?))),
             _ => return None,
         }
     }
@@ -106,20 +106,19 @@ fn text_of_pieces(
         if number % 256 == 0 {
             opening.pay_time()?;
         }
-        let positions = (u32_at(pieces, number * 4), u32_at(pieces, number * 4 + 4));
+        let positions = (le32(pieces, number * 4), le32(pieces, number * 4 + 4));
         let at = (pieces_count + 1) * 4 + number * 8;
-        let (Some(from), Some(to), Some(place)) =
-            (positions.0, positions.1, u32_at(pieces, at + 2))
+        let (Some(from), Some(to), Some(begin)) = (positions.0, positions.1, le32(pieces, at + 2))
         else {
             break;
         };
-        let letters = count(to.saturating_sub(from));
-        let start = count(place & 0x3fff_ffff);
+        let letters = place(to.saturating_sub(from));
+        let start = place(begin & 0x3fff_ffff);
         // Section 2.9.73: a flag says that each letter takes one octet.
-        if place & 0x4000_0000 != 0 {
-            text.push_str(&code_page::decode(piece(document, start / 2, letters), 1252));
+        if begin & 0x4000_0000 != 0 {
+            text.push_str(&code_page::decode(slice(document, start / 2, letters), 1252));
         } else {
-            let octets = piece(document, start, letters.saturating_mul(2));
+            let octets = slice(document, start, letters.saturating_mul(2));
             text.push_str(&code_page::decode(octets, 1200));
         }
         if text.len() > TEXT_OCTETS {
@@ -131,10 +130,10 @@ fn text_of_pieces(
 
 /// Word 6 and 95: the text lies in one run.
 fn plain_text(document: &[u8]) -> String {
-    let (Some(start), Some(end)) = (u32_at(document, 24), u32_at(document, 28)) else {
+    let (Some(start), Some(end)) = (le32(document, 24), le32(document, 28)) else {
         return String::new();
     };
-    let text = piece(document, count(start), count(end.saturating_sub(start)));
+    let text = slice(document, place(start), place(end.saturating_sub(start)));
     code_page::decode(text, 1252).into_owned()
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::document::code_page;
 use crate::message::document::fields::{Load, judge_target, tell};
-use crate::message::document::little::{count, find, piece, u16_at, u32_at, utf16, zero_ended};
+use crate::message::fixed::{find_from, le16, le32, place, slice, utf16_le, zero_ended};
 
 /// Classes by the first octets of their identifiers as they lie in a file, and their remarks.
 #[rustfmt::skip]
@@ -66,8 +66,8 @@ pub(in crate::message::document) fn look_at_name(name: &str, opening: &mut Openi
 
 /// The address that a linked object loads, in the stream `\1Ole` or in an object's data.
 pub(in crate::message::document) fn look_for_moniker(octets: &[u8], opening: &mut Opening<'_, '_>) {
-    let Some(at) = find(octets, URL_MONIKER, 0) else { return };
-    let target = utf16(piece(octets, at + URL_MONIKER.len() + 4, 4_096));
+    let Some(at) = find_from(octets, URL_MONIKER, 0) else { return };
+    let target = utf16_le(slice(octets, at + URL_MONIKER.len() + 4, 4_096));
     tell(judge_target(Load::Object, &target), opening);
     opening.text(&target);
 }
@@ -118,17 +118,17 @@ struct Package {
 fn read_package(octets: &Bytes) -> Option<Package> {
     let (label, at) = zero_ended(octets, 2)?;
     let (path, at) = zero_ended(octets, at)?;
-    if u16_at(octets, 0)? > 0xff || label.len() > 1_024 || path.len() > 1_024 {
+    if le16(octets, 0)? > 0xff || label.len() > 1_024 || path.len() > 1_024 {
         return None;
     }
     // Two numbers: 0, and 3 for an embedded file; then the temporary path.
-    let kind = u16_at(octets, at + 2)?;
+    let kind = le16(octets, at + 2)?;
     if !matches!(kind, 1 | 3) {
         return None;
     }
-    let temporary = count(u32_at(octets, at + 4)?);
+    let temporary = place(le32(octets, at + 4)?);
     let at = at.checked_add(8)?.checked_add(temporary)?;
-    let size = count(u32_at(octets, at)?);
+    let size = place(le32(octets, at)?);
     let start = at + 4;
     let end = start.saturating_add(size).min(octets.len());
     let text = |octets: &[u8]| code_page::decode(octets, 1252).into_owned();
@@ -165,7 +165,7 @@ pub(in crate::message::document) fn open_object(
 
 /// A file whose first octets were tampered with, found by its signature.
 fn open_anything(octets: &Bytes, opening: &mut Opening<'_, '_>) -> Result<(), Exhausted> {
-    match find(octets, super::compound::SIGNATURE, 1) {
+    match find_from(octets, super::compound::SIGNATURE, 1) {
         Some(at) if !octets.starts_with(super::compound::SIGNATURE) => {
             opening.member("object", octets.slice(at..))
         }
@@ -183,13 +183,13 @@ struct Object {
 
 fn read_object(octets: &Bytes) -> Option<Object> {
     // The version is not looked at by Word, so hostile files fill it with rubbish.
-    let format = u32_at(octets, 4)?;
+    let format = le32(octets, 4)?;
     let (class, at) = sized_text(octets, 8)?;
     let (topic, at) = sized_text(octets, at)?;
     let (_, at) = sized_text(octets, at)?;
     let is_link = format == 1;
     let at = if is_link { at + 4 } else { at };
-    let size = u32_at(octets, at).map_or(0, count);
+    let size = le32(octets, at).map_or(0, place);
     let start = at.saturating_add(4).min(octets.len());
     let end = start.saturating_add(size).min(octets.len());
     Some(Object { class, topic, is_link, octets: octets.slice(start..end) })
@@ -197,7 +197,7 @@ fn read_object(octets: &Bytes) -> Option<Object> {
 
 /// MS-OLEDS 2.1.4: a length and as many octets, the last of them zero.
 fn sized_text(octets: &[u8], at: usize) -> Option<(String, usize)> {
-    let length = count(u32_at(octets, at)?);
+    let length = place(le32(octets, at)?);
     if length > 4_096 {
         return None;
     }

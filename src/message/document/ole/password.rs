@@ -12,8 +12,8 @@ use ring::digest::{Algorithm, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384,
 
 use super::aes::Decryptor;
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::document::little::{count, piece, u16_at, u32_at, u64_at};
 use crate::message::document::xml::{Piece, Xml, attribute};
+use crate::message::fixed::{le16, le32, le64, place, slice};
 
 /// Section 2.4.2.3 of MS-XLS: what Excel tries.
 const PASSWORD: &str = "VelvetSweatshop";
@@ -30,10 +30,10 @@ pub(super) fn open(
     package: &[u8],
     opening: &mut Opening<'_, '_>,
 ) -> Result<Option<Bytes>, Exhausted> {
-    let size = u64_at(package, 0).and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
+    let size = le64(package, 0).and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
     let packed = package.get(8..).unwrap_or_default();
     opening.pay_octets(packed.len() as u64)?;
-    let plain = match (u16_at(info, 0), u16_at(info, 2)) {
+    let plain = match (le16(info, 0), le16(info, 2)) {
         (Some(4), Some(4)) => agile(info.get(8..).unwrap_or_default(), packed, opening)?,
         (Some(2..=4), Some(2)) => standard(info, packed, opening)?,
         _ => None,
@@ -168,11 +168,11 @@ fn standard(
     packed: &[u8],
     opening: &Opening<'_, '_>,
 ) -> Result<Option<Vec<u8>>, Exhausted> {
-    let header_octets = u32_at(info, 8).map_or(0, count);
-    let key_octets = u32_at(info, 12 + 16).map_or(0, count).min(256) / 8;
+    let header_octets = le32(info, 8).map_or(0, place);
+    let key_octets = le32(info, 12 + 16).map_or(0, place).min(256) / 8;
     let verifier_at = 12usize.saturating_add(header_octets);
     let Some(verifier) = info.get(verifier_at..) else { return Ok(None) };
-    let salt = piece(verifier, 4, 16);
+    let salt = slice(verifier, 4, 16);
     let hash = stretched(&SHA1_FOR_LEGACY_USE_ONLY, salt, STANDARD_STEPS, opening)?;
     let hash = joined(&SHA1_FOR_LEGACY_USE_ONLY, &[&hash, &[0; 4]]);
     let padded = |filling: u8| {
@@ -185,8 +185,8 @@ fn standard(
     let mut key = [padded(0x36), padded(0x5c)].concat();
     key.truncate(key_octets);
     let Some(decryptor) = Decryptor::new(&key) else { return Ok(None) };
-    let found = digest(&SHA1_FOR_LEGACY_USE_ONLY, &decryptor.separate(piece(verifier, 20, 16)));
-    let expected = decryptor.separate(piece(verifier, 40, 32));
+    let found = digest(&SHA1_FOR_LEGACY_USE_ONLY, &decryptor.separate(slice(verifier, 20, 16)));
+    let expected = decryptor.separate(slice(verifier, 40, 32));
     if !expected.starts_with(found.as_ref()) {
         return Ok(None);
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::message::document::code_page;
-use crate::message::document::little::{count, piece, u16_at, u32_at, utf16};
+use crate::message::fixed::{le16, le32, place, slice, utf16_le};
 
 /// Properties of one section; Office writes some dozens.
 const PROPERTIES: usize = 2_000;
@@ -19,27 +19,27 @@ const DOCUMENT: &[u8] = b"\x02\xd5\xcd\xd5";
 
 /// The properties of a stream, a line each.
 pub(super) fn lines(stream: &[u8]) -> Vec<String> {
-    let sections = u32_at(stream, 24).map_or(0, count).min(8);
+    let sections = le32(stream, 24).map_or(0, place).min(8);
     let mut lines = Vec::new();
     for section in 0..sections {
         let at = 28 + section * 20;
-        let format = piece(stream, at, 16);
-        let Some(start) = u32_at(stream, at + 16).map(count) else { break };
+        let format = slice(stream, at, 16);
+        let Some(start) = le32(stream, at + 16).map(place) else { break };
         read_section(format, stream.get(start..).unwrap_or_default(), &mut lines);
     }
     lines
 }
 
 fn read_section(format: &[u8], section: &[u8], lines: &mut Vec<String>) {
-    let properties = u32_at(section, 4).map_or(0, count).min(PROPERTIES);
+    let properties = le32(section, 4).map_or(0, place).min(PROPERTIES);
     let places: Vec<(u32, usize)> = (0..properties)
         .map_while(|number| {
             let at = 8 + number * 8;
-            Some((u32_at(section, at)?, count(u32_at(section, at + 4)?)))
+            Some((le32(section, at)?, place(le32(section, at + 4)?)))
         })
         .collect();
     let place = |wanted: u32| places.iter().find(|(id, _)| *id == wanted).map(|(_, at)| *at);
-    let code_page = place(1).and_then(|at| u16_at(section, at.checked_add(4)?)).unwrap_or(1252);
+    let code_page = place(1).and_then(|at| le16(section, at.checked_add(4)?)).unwrap_or(1252);
     let code_page = u32::from(code_page);
     let names = place(0).map(|at| dictionary(section, at, code_page)).unwrap_or_default();
     for (id, at) in places.iter().filter(|(id, _)| *id > 1) {
@@ -54,16 +54,16 @@ fn read_section(format: &[u8], section: &[u8], lines: &mut Vec<String>) {
 /// MS-OLEPS 2.17: names of properties that are not known beforehand.
 fn dictionary(section: &[u8], at: usize, code_page: u32) -> HashMap<u32, String> {
     let mut names = HashMap::new();
-    let entries = u32_at(section, at).map_or(0, count).min(PROPERTIES);
+    let entries = le32(section, at).map_or(0, place).min(PROPERTIES);
     let mut at = at.saturating_add(4);
     for _ in 0..entries {
-        let (Some(id), Some(length)) = (u32_at(section, at), u32_at(section, at + 4)) else {
+        let (Some(id), Some(length)) = (le32(section, at), le32(section, at + 4)) else {
             break;
         };
-        let length = count(length).min(1_024);
+        let length = place(length).min(1_024);
         let name = match code_page {
-            1200 => utf16(piece(section, at + 8, length * 2)),
-            _ => code_page::decode(piece(section, at + 8, length), code_page).into_owned(),
+            1200 => utf16_le(slice(section, at + 8, length * 2)),
+            _ => code_page::decode(slice(section, at + 8, length), code_page).into_owned(),
         };
         names.insert(id, name.trim_end_matches('\0').to_owned());
         let octets = if code_page == 1200 { (length * 2).next_multiple_of(4) } else { length };
@@ -93,16 +93,16 @@ fn known_name(format: &[u8], id: u32) -> Option<&'static str> {
 
 /// MS-OLEPS 2.15: a value with its type.
 fn value(section: &[u8], at: usize, code_page: u32) -> Option<String> {
-    let kind = u32_at(section, at)?;
+    let kind = le32(section, at)?;
     let start = at.checked_add(8)?;
-    let length = u32_at(section, at + 4)?;
+    let length = le32(section, at + 4)?;
     match kind {
         0x1e => {
-            let text = piece(section, start, count(length).min(VALUE_OCTETS));
+            let text = slice(section, start, place(length).min(VALUE_OCTETS));
             let text = code_page::decode(text, code_page);
             Some(text.trim_end_matches('\0').to_owned())
         }
-        0x1f => Some(utf16(piece(section, start, count(length).min(VALUE_OCTETS) * 2))),
+        0x1f => Some(utf16_le(slice(section, start, place(length).min(VALUE_OCTETS) * 2))),
         2 | 3 => Some(length.to_string()),
         0x0b => Some(if length & 0xffff == 0 { "false".into() } else { "true".into() }),
         _ => None,

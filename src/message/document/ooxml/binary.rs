@@ -6,10 +6,10 @@
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::document::code_page;
 use crate::message::document::fields::{judge_formula, tell};
-use crate::message::document::little::{count, piece, u16_at, u32_at};
 use crate::message::document::old::formula::{self, Dialect};
 use crate::message::document::part::Seen;
 use crate::message::document::vba::signs::Sign;
+use crate::message::fixed::{le16, le32, place, slice};
 
 const CELL_STRING: u32 = 6;
 const FORMULAS: std::ops::RangeInclusive<u32> = 8..=11;
@@ -69,13 +69,13 @@ pub(super) fn read(
             SHEET => {
                 let (_, behind) = wide(data, 8);
                 let (name, _) = wide(data, behind);
-                if u32_at(data, 0) == Some(2) {
+                if le32(data, 0) == Some(2) {
                     opening.remark("SHEET_VERY_HIDDEN", name.clone());
                 }
                 push(&name);
             }
             // 2.4.153: 1 is a link by DDE.
-            LINKED_BOOK if u16_at(data, 0) == Some(1) => {
+            LINKED_BOOK if le16(data, 0) == Some(1) => {
                 let (program, behind) = wide(data, 2);
                 let (topic, _) = wide(data, behind);
                 opening.remark("DDE_FIELD", format!("{program}|{topic}"));
@@ -93,8 +93,8 @@ pub(super) fn read(
 fn record(octets: &[u8], at: usize) -> Option<(u32, &[u8], usize)> {
     let (kind, at) = number(octets, at, 2)?;
     let (size, at) = number(octets, at, 4)?;
-    let data = piece(octets, at, count(size));
-    Some((kind, data, at.saturating_add(count(size))))
+    let data = slice(octets, at, place(size));
+    Some((kind, data, at.saturating_add(place(size))))
 }
 
 fn number(octets: &[u8], at: usize, most: u32) -> Option<(u32, usize)> {
@@ -114,12 +114,12 @@ fn number(octets: &[u8], at: usize, most: u32) -> Option<(u32, usize)> {
 
 /// 2.5.168: a length in letters and UTF-16; and where it ends.
 fn wide(data: &[u8], at: usize) -> (String, usize) {
-    let length = u32_at(data, at).map_or(0, count);
+    let length = le32(data, at).map_or(0, place);
     // Lengths of -1 stand for nothing.
     if length > data.len() {
         return (String::new(), at.saturating_add(4));
     }
-    let octets = piece(data, at.saturating_add(4), length * 2);
+    let octets = slice(data, at.saturating_add(4), length * 2);
     (code_page::decode(octets, 1200).into_owned(), at.saturating_add(4 + length * 2))
 }
 
@@ -130,8 +130,8 @@ fn cell_formula(kind: u32, data: &[u8]) -> String {
         9 => 16,
         _ => 9,
     };
-    let size = u32_at(data, at.saturating_add(2)).map_or(0, count);
-    formula::text(piece(data, at.saturating_add(6), size), Dialect::Biff12)
+    let size = le32(data, at.saturating_add(2)).map_or(0, place);
+    formula::text(slice(data, at.saturating_add(6), size), Dialect::Biff12)
 }
 
 /// Records, as tests need them.

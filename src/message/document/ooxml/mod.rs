@@ -15,9 +15,10 @@ use bytes::Bytes;
 
 use super::part::{self, Seen};
 use super::xml;
+use crate::mail::Family;
 use crate::message::archive::zip::{Then, for_each_member};
 use crate::message::contents::{Exhausted, Opening};
-use crate::message::nature::{self, Family, Nature};
+use crate::message::nature::{self, Nature};
 
 /// Takes a package apart.
 pub(in crate::message) fn open(

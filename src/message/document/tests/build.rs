@@ -2,12 +2,10 @@
 
 use std::io::{Cursor, Write};
 
-use bytes::Bytes;
-
-use crate::message::contents::{Contents, Limits};
+use crate::message::contents::Contents;
 use crate::message::document::ole::compound_of;
 use crate::message::document::vba::{pack, table_of};
-use crate::message::{Anatomy, Limits as AnatomyLimits};
+use crate::message::tests::walked::walk_file;
 
 /// What a walk found.
 pub(super) struct Walked {
@@ -18,18 +16,7 @@ pub(super) struct Walked {
 
 impl Walked {
     pub(super) fn of(name: &str, octets: &[u8]) -> Walked {
-        let head = format!(
-            "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
-             Content-Disposition: attachment; filename=\"{name}\"\r\n\
-             Content-Transfer-Encoding: binary\r\n\r\n"
-        );
-        let message = [head.as_bytes(), octets].concat();
-        let anatomy = Anatomy::of(&Bytes::from(message), AnatomyLimits::default());
-        let mut texts = String::new();
-        let contents = Contents::of(&anatomy, Limits::default(), &mut |_, text| {
-            texts.push_str(text);
-            texts.push('\n');
-        });
+        let (contents, texts) = walk_file(name, octets);
         let remarks = contents.remarks.iter().map(|it| (it.name, contents.place(it))).collect();
         Walked { contents, remarks, texts }
     }
@@ -37,12 +24,6 @@ impl Walked {
     pub(super) fn has(&self, remark: &str) -> bool {
         self.remarks.iter().any(|(name, _)| *name == remark)
     }
-}
-
-/// The test file of all virus scanners, from halves so that this source is none.
-pub(super) fn eicar() -> Vec<u8> {
-    let halves = [r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"];
-    halves.concat().into_bytes()
 }
 
 /// A package of parts; what tells its kind is added where it lacks.

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use base64::Engine;
 
-use super::build::{Walked, eicar, hex, package, rtf, word};
+use super::build::{Walked, hex, package, rtf, word};
 use crate::message::document::ole::compound_of;
 use crate::message::document::ole::native::{object_of, package_of};
+use crate::message::tests::hidden::eicar;
 
 fn zlib(octets: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());

@@ -9,35 +9,8 @@ use flate2::write::{DeflateEncoder, ZlibEncoder};
 
 use super::super::fuzz;
 use crate::message::contents::{Closed, Contents, Limits};
-use crate::message::{Anatomy, anatomy};
-
-/// The test virus, which must not stand in a source as a whole.
-fn eicar() -> Vec<u8> {
-    [r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD", "-ANTIVIRUS-TEST-FILE!$H+H*"]
-        .concat()
-        .into_bytes()
-}
-
-/// Walks through a message with one attached file.
-fn walk(name: &str, octets: &[u8]) -> (Contents, String) {
-    let mut message = format!(
-        "From: a@x.test\r\nContent-Type: application/octet-stream\r\n\
-         Content-Disposition: attachment; filename=\"{name}\"\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    )
-    .into_bytes();
-    message.extend_from_slice(octets);
-    read(message)
-}
-
-fn read(message: Vec<u8>) -> (Contents, String) {
-    let anatomy = Anatomy::of(&message.into(), anatomy::Limits::default());
-    let mut text = String::new();
-    let contents = Contents::of(&anatomy, Limits::default(), &mut |_, piece| {
-        text.push_str(piece);
-        text.push('\n');
-    });
-    (contents, text)
-}
+use crate::message::tests::hidden::eicar;
+use crate::message::tests::walked::{walk, walk_file};
 
 fn names(contents: &Contents) -> Vec<&'static str> {
     contents.remarks.iter().map(|remark| remark.name).collect()
@@ -230,7 +203,7 @@ fn pages_pictures_scripts_and_shortcuts_are_remarked() {
     assert!(table.len() >= 80);
     let mut wrong = Vec::new();
     for (name, octets, wanted, unwanted) in &table {
-        let (contents, _) = walk(name, octets);
+        let (contents, _) = walk_file(name, octets);
         let found = names(&contents);
         if !wanted.iter().all(|name| found.contains(name))
             || unwanted.iter().any(|name| found.contains(name))
@@ -331,7 +304,7 @@ fn the_test_virus_is_found_wherever_it_hides() {
     ];
     let mut wrong = Vec::new();
     for (name, octets) in &table {
-        let (contents, _) = walk(name, octets);
+        let (contents, _) = walk_file(name, octets);
         let content = contents.items.iter().any(|item| {
             item.depth > 0
                 && item
@@ -353,29 +326,31 @@ fn the_test_virus_is_found_wherever_it_hides() {
 #[test]
 fn a_body_of_a_message_is_not_an_attached_page() {
     let message = b"From: a@x.test\r\nContent-Type: text/html\r\n\r\n<html><form><input type=password></form><script>location.href='http://x.test'</script></html>";
-    let (contents, text) = read(message.to_vec());
+    let (contents, text) = walk(message.to_vec(), Limits::default());
     assert_eq!(names(&contents), [""; 0]);
     // Its text is read with the message.
     assert!(text.trim().is_empty());
-    let (_, text) = walk("a.html", b"<html><b>seen</b></html>");
+    let (_, text) = walk_file("a.html", b"<html><b>seen</b></html>");
     assert!(text.contains("seen"));
 }
 
 #[test]
 fn names_and_texts_are_told() {
-    let (contents, text) =
-        walk("a.one", &section(&[&program()], &["Click to view.hta", "See the attached document"]));
+    let (contents, text) = walk_file(
+        "a.one",
+        &section(&[&program()], &["Click to view.hta", "See the attached document"]),
+    );
     assert_eq!(contents.items[1].name, "Click to view.hta");
     assert!(text.contains("See the attached document"));
-    let (_, text) = walk("a.ics", b"BEGIN:VCALENDAR\r\nDESCRIPTION:first\\nhttps://x.te\r\n st/a\r\nX-ALT-DESC;FMTTYPE=text/html:<b>bold</b>");
+    let (_, text) = walk_file("a.ics", b"BEGIN:VCALENDAR\r\nDESCRIPTION:first\\nhttps://x.te\r\n st/a\r\nX-ALT-DESC;FMTTYPE=text/html:<b>bold</b>");
     assert!(text.contains("https://x.test/a") && text.contains("bold"));
-    let (_, text) = walk("a.lnk", &link("cmd.exe", "/c echo hello", "", b""));
+    let (_, text) = walk_file("a.lnk", &link("cmd.exe", "/c echo hello", "", b""));
     assert!(text.contains("/c echo hello"));
     let command = STANDARD.encode(wide("Write-Host decoded-words"));
-    let (_, text) = walk("a.bat", format!("powershell -EncodedCommand {command}").as_bytes());
+    let (_, text) = walk_file("a.bat", format!("powershell -EncodedCommand {command}").as_bytes());
     assert!(text.contains("decoded-words"));
     let (contents, _) =
-        walk("a.p7m", b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80");
+        walk_file("a.p7m", b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80");
     assert_eq!(contents.items[0].closed, Some(Closed::Encrypted));
 }
 
@@ -404,7 +379,7 @@ fn hostile_files_end() {
     for (name, octets) in &table {
         let begins = std::time::Instant::now();
         fuzz::document(&[&[19], octets.as_slice()].concat());
-        walk(name, octets);
+        walk_file(name, octets);
         // Debug builds are slow; the purse ends the walk.
         assert!(begins.elapsed().as_secs() < 8, "{name} {:?}", begins.elapsed());
     }
@@ -428,13 +403,13 @@ fn broken_files_do_not_panic() {
     ];
     for (name, sample) in samples {
         for end in 0..sample.len() {
-            walk(name, &sample[..end]);
+            walk_file(name, &sample[..end]);
         }
         for at in 0..sample.len() {
             for mask in [0x01, 0x80, 0xff] {
                 let mut flipped = sample.clone();
                 flipped[at] ^= mask;
-                walk(name, &flipped);
+                walk_file(name, &flipped);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! In: a compressed container. Out: as much as could be read of it, and whether that was all.
 //! A chunk of three octets can become 4096, so the caller says how much it will have at most.
 
-use crate::message::document::little::u16_at;
+use crate::message::fixed::le16;
 
 /// Section 2.4.1.1.1: the first octet of a container.
 const SIGNATURE: u8 = 1;
@@ -29,7 +29,7 @@ pub(super) fn unpack(container: &[u8], most: usize) -> Option<Unpacked> {
     }
     let mut octets = Vec::new();
     let mut is_whole = true;
-    while let Some(header) = u16_at(rest, 0) {
+    while let Some(header) = le16(rest, 0) {
         // Section 2.4.1.1.5: size less three, the number 3 in three bits, whether packed.
         let size = usize::from(header & 0x0fff) + 3;
         if header & 0x7000 != 0x3000 || octets.len() >= most {
@@ -61,7 +61,7 @@ fn unpack_chunk(mut chunk: &[u8], octets: &mut Vec<u8>) -> bool {
                 chunk = chunk.get(1..).unwrap_or_default();
                 continue;
             }
-            let Some(token) = u16_at(chunk, 0) else { return false };
+            let Some(token) = le16(chunk, 0) else { return false };
             chunk = chunk.get(2..).unwrap_or_default();
             // Section 2.4.1.3.19.1: how the token's bits are shared depends on the place.
             let behind = octets.len() - start;

@@ -20,9 +20,9 @@ use bytes::Bytes;
 use self::project::{Module, Table};
 use self::signs::Signs;
 use super::code_page;
-use super::little::{find, piece, u16_at};
 use super::ole::compound::{Compound, EntryKind};
 use crate::message::contents::{Exhausted, Opening};
+use crate::message::fixed::{find_from, le16, slice};
 
 #[cfg(test)]
 pub(in crate::message) use {container::pack, project::table_of};
@@ -77,7 +77,7 @@ pub(super) fn open(
 pub(super) fn carve(octets: &Bytes, opening: &mut Opening<'_, '_>) -> Result<(), Exhausted> {
     let mut found = Found::default();
     let mut at = 0;
-    while let Some(mark) = find(octets, SOURCE_MARK, at) {
+    while let Some(mark) = find_from(octets, SOURCE_MARK, at) {
         opening.pay_time()?;
         let start = mark.saturating_sub(3);
         if let Some(source) = source_at(octets, start, 1252, opening)? {
@@ -166,7 +166,7 @@ fn read_module(
         Some(source) => Some(source),
         None => source_anywhere(octets, code_page, opening)?,
     };
-    let compiled = strings_in(piece(octets, 0, module.source_at.min(octets.len())));
+    let compiled = strings_in(slice(octets, 0, module.source_at.min(octets.len())));
     let is_module = source.is_some() || module.source_at > 0;
     if !is_module {
         return Ok(false);
@@ -222,7 +222,7 @@ fn source_anywhere(
     code_page: u32,
     opening: &mut Opening<'_, '_>,
 ) -> Result<Option<String>, Exhausted> {
-    match find(octets, SOURCE_MARK, 3) {
+    match find_from(octets, SOURCE_MARK, 3) {
         Some(mark) => source_at(octets, mark - 3, code_page, opening),
         None => Ok(None),
     }
@@ -233,8 +233,8 @@ fn source_anywhere(
 fn strings_in(compiled: &[u8]) -> Vec<String> {
     let mut strings = Vec::new();
     for at in memchr::memmem::find_iter(compiled, b"\xb9\x00") {
-        let length = u16_at(compiled, at + 2).map_or(0, usize::from);
-        let text = piece(compiled, at + 4, length);
+        let length = le16(compiled, at + 2).map_or(0, usize::from);
+        let text = slice(compiled, at + 4, length);
         let is_text = text.iter().all(|octet| matches!(octet, b' '..=b'~'));
         if (4..=4_096).contains(&length) && text.len() == length && is_text {
             strings.push(String::from_utf8_lossy(text).into_owned());

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::message::document::code_page;
-use crate::message::document::little::{count, piece, u16_at, u32_at, utf16};
+use crate::message::fixed::{le16, le32, place, slice, utf16_le};
 
 /// A module as the table names it.
 #[derive(Debug, Default, Clone)]
@@ -33,15 +33,15 @@ const MODULES: usize = 4_096;
 pub(super) fn read_table(dir: &[u8]) -> Table {
     let mut table = Table { code_page: 1252, modules: Vec::new() };
     let mut at = 0;
-    while let (Some(kind), Some(size)) = (u16_at(dir, at), u32_at(dir, at + 2)) {
+    while let (Some(kind), Some(size)) = (le16(dir, at), le32(dir, at + 2)) {
         // Section 2.3.4.2.1.11: the version has two octets more than it says.
-        let size = if kind == 0x0009 { 6 } else { count(size) };
-        let data = piece(dir, at + 6, size);
+        let size = if kind == 0x0009 { 6 } else { place(size) };
+        let data = slice(dir, at + 6, size);
         let code_page = table.code_page;
         let text = || code_page::decode(data, code_page).into_owned();
         let modules = table.modules.len();
         match (kind, table.modules.last_mut()) {
-            (0x0003, _) => table.code_page = u16_at(data, 0).map_or(1252, u32::from),
+            (0x0003, _) => table.code_page = le16(data, 0).map_or(1252, u32::from),
             (0x0019, _) if modules < MODULES => {
                 let name = text();
                 let streams = vec![name.clone()];
@@ -53,9 +53,9 @@ pub(super) fn read_table(dir: &[u8]) -> Table {
                     module.streams.insert(0, name);
                 }
             }
-            (0x0032, Some(module)) => module.streams.insert(0, utf16(data)),
-            (0x0047, Some(module)) => module.streams.push(utf16(data)),
-            (0x0031, Some(module)) => module.source_at = u32_at(data, 0).map_or(0, count),
+            (0x0032, Some(module)) => module.streams.insert(0, utf16_le(data)),
+            (0x0047, Some(module)) => module.streams.push(utf16_le(data)),
+            (0x0031, Some(module)) => module.source_at = le32(data, 0).map_or(0, place),
             _ => {}
         }
         at = at.saturating_add(6).saturating_add(size);

@@ -98,34 +98,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Octets of a slice by offset and length as a file says them.
-pub(super) fn slice(octets: &[u8], offset: u64, length: u64) -> Option<&[u8]> {
-    Cursor::begin(octets, offset)?.take_u64(length)
-}
-
-/// An octet; 0 outside of the slice.
-pub(super) fn octet(octets: &[u8], offset: usize) -> u8 {
-    octets.get(offset).copied().unwrap_or_default()
-}
-
-/// A number of two octets; 0 outside of the slice.
-pub(super) fn u16_at(octets: &[u8], offset: usize) -> u16 {
-    Cursor::begin(octets, offset as u64).and_then(|mut at| at.u16_le()).unwrap_or_default()
-}
-
-/// A number of four octets; 0 outside of the slice.
-pub(super) fn u32_at(octets: &[u8], offset: usize) -> u32 {
-    Cursor::begin(octets, offset as u64).and_then(|mut at| at.u32_le()).unwrap_or_default()
-}
-
-/// A number of eight octets; 0 outside of the slice.
-pub(super) fn u64_at(octets: &[u8], offset: usize) -> u64 {
-    Cursor::begin(octets, offset as u64).and_then(|mut at| at.u64_le()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, slice};
+    use super::Cursor;
 
     #[test]
     fn a_cursor_stays_within_its_slice() {
@@ -135,8 +110,5 @@ mod tests {
         assert_eq!(cursor.u16_le(), None);
         assert_eq!(cursor.u8(), Some(b'c'));
         assert_eq!(cursor.until_nul(), None);
-        assert_eq!(slice(b"abc", 1, 2), Some(&b"bc"[..]));
-        assert_eq!(slice(b"abc", 1, u64::MAX), None);
-        assert_eq!(slice(b"abc", u64::MAX, 1), None);
     }
 }

@@ -1,10 +1,15 @@
-//! Compressed RTF ([MS-OXRTFCP]).
+//! Compressed RTF (MS-OXRTFCP), as Outlook messages and `winmail.dat` hold it.
 //!
-//! In: the octets of such a property. Out: a reader of the RTF in it.
+//! In: the octets of such a property. Out: the RTF in it as a member, as far as it can be read,
+//! and a remark when its checksum is wrong. What is broken ends where it breaks.
 
 use std::io::{self, ErrorKind, Read};
 
-use super::super::cursor::{Cursor, u32_at};
+use bytes::Bytes;
+
+use crate::message::contents::{Exhausted, Opening};
+use crate::message::cursor::Cursor;
+use crate::message::fixed::{place, rest, u32_at};
 
 /// What the dictionary holds at first (section 2.1.3.1.4).
 const FIRST: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \
@@ -12,15 +17,42 @@ const FIRST: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fn
 \\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
 
 const DICTIONARY_OCTETS: usize = 4_096;
+const HEADER_OCTETS: usize = 16;
 
 /// Packed, or as it is (section 2.1.3.1.1).
 const COMPRESSED: u32 = 0x7546_5a4c;
 const UNCOMPRESSED: u32 = 0x414c_454d;
 
-/// Unpacks compressed RTF.
-pub(super) struct Unpacking<'a> {
+/// Unpacks compressed RTF and walks through it.
+pub(super) fn open(
+    name: &str,
+    octets: &Bytes,
+    opening: &mut Opening<'_, '_>,
+) -> Result<(), Exhausted> {
+    // Section 2.1.3.2: only what is compressed has a checksum.
+    let body = rest(octets, HEADER_OCTETS);
+    if u32_at(octets, 8) == COMPRESSED && u32_at(octets, 12) != plain_crc(body) {
+        opening.remark("TNEF_MISMATCH", "compressed RTF");
+    }
+    let unpacked = opening.unpack(Unpacking::new(octets), octets.len() as u64)?;
+    opening.unpacked_member(name, unpacked)
+}
+
+/// The usual CRC-32 without its inversions.
+fn plain_crc(octets: &[u8]) -> u32 {
+    octets.iter().fold(0, |sum: u32, octet| {
+        (0..8).fold(sum ^ u32::from(*octet), |sum, _| match sum & 1 {
+            0 => sum >> 1,
+            _ => (sum >> 1) ^ 0xedb8_8320,
+        })
+    })
+}
+
+struct Unpacking<'a> {
     packed: Cursor<'a>,
     kind: u32,
+    /// What is not compressed has so many octets.
+    length: usize,
     dictionary: Vec<u8>,
     write_at: usize,
     /// The flags of the tokens that follow, and how many are left.
@@ -31,17 +63,16 @@ pub(super) struct Unpacking<'a> {
 }
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(octets: &'a [u8]) -> Unpacking<'a> {
+    fn new(octets: &'a [u8]) -> Unpacking<'a> {
         let mut dictionary = vec![b' '; DICTIONARY_OCTETS];
         for (place, octet) in dictionary.iter_mut().zip(FIRST) {
             *place = *octet;
         }
-        let mut packed = Cursor::new(octets);
-        // Two sizes, the kind, a checksum.
-        let _ = packed.take(16);
         Unpacking {
-            packed,
+            // Two sizes, the kind, a checksum.
+            packed: Cursor::new(rest(octets, HEADER_OCTETS)),
             kind: u32_at(octets, 8),
+            length: place(u32_at(octets, 4)),
             dictionary,
             write_at: FIRST.len(),
             flags: (0, 0),
@@ -91,9 +122,12 @@ impl Read for Unpacking<'_> {
             COMPRESSED => {}
             UNCOMPRESSED => {
                 let count = buffer.len().min(self.packed.left());
+                if count == 0 && self.packed.at() < self.length {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
                 return self.packed.take(count).unwrap_or_default().read(buffer);
             }
-            _ => return Err(ErrorKind::InvalidData.into()),
+            _ => return Err(ErrorKind::Unsupported.into()),
         }
         while self.given == self.ready.len() && !self.ended {
             self.ready.clear();
@@ -111,19 +145,31 @@ impl Read for Unpacking<'_> {
 mod tests {
     use std::io::Read;
 
-    use super::Unpacking;
+    use super::*;
 
     /// The example of section 4.1.1 of the specification.
+    const PACKED: &[u8] = b"\x2d\x00\x00\x00\x2b\x00\x00\x00LZFu\xf1\xc5\xc7\xa7\x03\x00\x0a\x00\
+        rcpg125\x42\x32\x0a\xf3\x20hel\x09\x00\x20bw\x05\xb0ld}\x0a\x80\x0f\xa0";
+
     #[test]
     fn the_example_of_the_specification() {
-        let packed = [
-            0x2d, 0x00, 0x00, 0x00, 0x2b, 0x00, 0x00, 0x00, 0x4c, 0x5a, 0x46, 0x75, 0xf1, 0xc5,
-            0xc7, 0xa7, 0x03, 0x00, 0x0a, 0x00, 0x72, 0x63, 0x70, 0x67, 0x31, 0x32, 0x35, 0x42,
-            0x32, 0x0a, 0xf3, 0x20, 0x68, 0x65, 0x6c, 0x09, 0x00, 0x20, 0x62, 0x77, 0x05, 0xb0,
-            0x6c, 0x64, 0x7d, 0x0a, 0x80, 0x0f, 0xa0,
-        ];
+        assert_eq!(FIRST.len(), 207);
         let mut text = String::new();
-        Unpacking::new(&packed).read_to_string(&mut text).unwrap();
+        Unpacking::new(PACKED).read_to_string(&mut text).unwrap();
         assert_eq!(text, "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");
+        assert_eq!(u32_at(PACKED, 12), plain_crc(&PACKED[16..]));
+    }
+
+    #[test]
+    fn what_ends_early_says_so() {
+        let plain = b"\0\0\0\0\x03\0\0\0MELA\0\0\0\0abc";
+        for (octets, whole) in [(PACKED, 43), (plain, 3)] {
+            for end in 0..=octets.len() {
+                let mut read = Vec::new();
+                let result = Unpacking::new(&octets[..end]).read_to_end(&mut read);
+                assert_eq!(result.is_ok(), end == octets.len(), "{end}");
+                assert!(read.len() <= whole);
+            }
+        }
     }
 }
