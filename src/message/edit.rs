@@ -167,9 +167,19 @@ impl Draft {
             Order::RemoveResults(authserv_id) => {
                 self.pieces.retain(|piece| !claims_results(piece, authserv_id));
             }
-            // The body's; the executor's; and whoever has orders for single copies asks for
-            // those of a copy first.
-            Order::Replace { .. } | Order::KeepOriginal { .. } | Order::For { .. } => {}
+            // The body's.
+            Order::Replace { .. } | Order::Annotate { .. } => {}
+            // The executor's.
+            Order::KeepOriginal { .. }
+            | Order::Redirect { .. }
+            | Order::Copy { .. }
+            | Order::Notify { .. }
+            | Order::RouteVia(_)
+            | Order::Archive { .. } => {}
+            // Done before the mail was accepted.
+            Order::RateLimit { .. } => {}
+            // Whoever has orders for single copies asks for those of a copy first.
+            Order::For { .. } => {}
         }
     }
 
