@@ -11,6 +11,7 @@
 
 mod alternatives;
 mod anatomy;
+pub mod annotate;
 mod archive;
 mod author;
 mod boundary;

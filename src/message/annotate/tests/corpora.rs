@@ -1,0 +1,58 @@
+//! Annotations in mail as it is: every message of the corpora, both places, plain and other
+//! letters; counts are printed.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::message::tests::corpora::corpus;
+
+pub(super) const CORPORA: [&str; 5] =
+    ["mime-mail-parser", "mime-tools", "rspamd", "spamassassin", "modern"];
+
+#[test]
+fn mail_of_the_corpora_keeps_its_octets() {
+    for name in CORPORA {
+        let (mut annotated_ones, mut all, mut unlike) = (0, 0, 0);
+        let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
+        for file in corpus(name) {
+            let message = std::fs::read(&file).unwrap();
+            for place in [AnnotationPlace::Above, AnnotationPlace::Below] {
+                for text in [ASCII, WIDE] {
+                    all += 1;
+                    let annotation = said(text, place);
+                    let whole = match annotated(&message, &annotation) {
+                        Ok(whole) => whole,
+                        Err(why) => {
+                            *refused.entry(why.to_string()).or_default() += 1;
+                            continue;
+                        }
+                    };
+                    annotated_ones += 1;
+                    assert_eq!(
+                        annotated(&whole, &annotation),
+                        Err(Why::Present),
+                        "{}: twice",
+                        file.display()
+                    );
+                    let seen = compare(&message, &whole, text);
+                    match (seen.changed.len(), seen.fresh) {
+                        (0, 1) => *ways.entry("as a part of its own").or_default() += 1,
+                        (1, 0) => *ways.entry("in one part").or_default() += 1,
+                        (2.., 0) => *ways.entry("in several parts").or_default() += 1,
+                        _ => *ways.entry("otherwise").or_default() += 1,
+                    }
+                    if !seen.wrong.is_empty() || seen.changed.len() + seen.fresh == 0 {
+                        unlike += 1;
+                        println!("{} {place:?}: {seen:?}", file.display());
+                    }
+                }
+            }
+        }
+        println!(
+            "{name}: {annotated_ones} of {all} annotated {ways:?}, refused {refused:?}, \
+             {unlike} read otherwise by mail-parser"
+        );
+        assert!(unlike * 100 <= all, "{name}: {unlike} of {all}");
+    }
+}
