@@ -184,9 +184,11 @@ fn shape(node: &Node) -> Shape {
     }
     // RFC 2183 section 2: what has a name or is an attachment is the sender's file.
     let is_file = media.attachment || !media.names.is_empty();
+    // What seems to begin behind a last delimiter that should have been the closing one.
+    let is_nothing = !is_message && node.head.octets().is_empty() && node.body.is_empty();
     let is_text = media.is("text", "plain") || media.is("text", "html");
     let is_short = node.body.end - node.body.start <= TEXT_OCTETS;
-    match is_text && is_short && !is_file {
+    match is_text && is_short && !is_file && !is_nothing {
         true => Shape::Text,
         false => Shape::File,
     }

@@ -23,7 +23,10 @@ pub(super) struct Said {
 
 /// The fields of a part that say something else of its body.
 pub(super) fn restate(node: &Node, said: &Said, eol: &str) -> Option<Vec<Edit>> {
-    if !node.is_separated() || node.ambiguous || node.torn {
+    let octets = node.head.octets();
+    // The last line of a header that nothing follows may lack its end.
+    let is_ended = octets.is_empty() || octets.ends_with(b"\n");
+    if !is_ended || node.ambiguous || node.torn {
         return None;
     }
     let mut edits = Vec::new();
@@ -68,10 +71,14 @@ fn replace(node: &Node, field: &Field, with: Vec<u8>) -> Edit {
     Edit { place, with }
 }
 
-/// New fields go behind the others, before the blank line.
+/// New fields go behind the others, before the blank line if there is one.
 fn insert(node: &Node, with: Vec<u8>) -> Edit {
     let octets = node.head.octets();
-    let at = node.start + trim_line_end(octets).len() as u64;
+    let behind = match node.is_separated() {
+        true => trim_line_end(octets).len(),
+        false => octets.len(),
+    };
+    let at = node.start + behind as u64;
     Edit { place: at..at, with }
 }
 
@@ -196,7 +203,9 @@ pub(super) fn exchange(node: &Node, fresh: &str, eol: &str) -> (Vec<Edit>, Vec<u
     } else {
         // A header without a body: it may lack the end of its last line too.
         let octets = node.head.octets();
-        let is_ended = octets.is_empty() || octets.ends_with(b"\n");
+        let last = node.head.fields().last().map(Field::start);
+        let is_taken = of_body(&node.head).last().map(|field| field.start()) == last;
+        let is_ended = octets.is_empty() || octets.ends_with(b"\n") || is_taken;
         let lead = if is_ended { "" } else { eol };
         let with = format!("{lead}{fresh}{eol}").into_bytes();
         edits.push(Edit { place: node.body.start..node.body.start, with });

@@ -308,12 +308,17 @@ impl Writer<'_> {
         let insertion = self.insertion(b"", self.label());
         let octets = encode::write(self.label(), &insertion.text)?;
         let is_plain = self.node.media.encoding == Encoding::Identity && octets.is_ascii();
-        if !is_plain || self.collides(&octets) {
-            return None;
+        if is_plain && !self.collides(&octets) {
+            let lead = if head.is_empty() || head.ends_with(b"\n") { "" } else { self.eol };
+            let with = [lead.as_bytes(), self.eol.as_bytes(), &octets].concat();
+            return Some(vec![Edit { place: self.node.body.clone(), with }]);
         }
-        let lead = if head.is_empty() || head.ends_with(b"\n") { "" } else { self.eol };
-        let with = [lead.as_bytes(), self.eol.as_bytes(), &octets].concat();
-        Some(vec![Edit { place: self.node.body.clone(), with }])
+        let said = Said { encoding: "quoted-printable", charset: None };
+        let mut edits = fields::restate(self.node, &said, self.eol)?;
+        let body = encode::quoted_printable(&octets, self.eol);
+        let with = [self.eol.as_bytes(), &body].concat();
+        edits.push(Edit { place: self.node.body.clone(), with });
+        Some(edits)
     }
 
     fn edit(&self, splice: Splice) -> Edit {

@@ -307,9 +307,12 @@ impl Walk<'_> {
             node.closed = Some(start);
         }
         self.path.truncate(line.level + 1);
-        match line.closing {
-            true => Ok(start + line.octets),
-            false => self.enter(start + line.octets, start),
+        let next = start + line.octets;
+        // A delimiter without a line end at the end of everything begins no part.
+        let is_cut = next >= self.content.len() && read(self.content, next - 1..next)? != "\n";
+        match line.closing || is_cut {
+            true => Ok(next),
+            false => self.enter(next, start),
         }
     }
 

@@ -46,7 +46,9 @@ fn letters(text: &str) -> String {
 
 /// Type and content of each part that holds no others, as mail-parser decodes them.
 fn leaves(message: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let Some(parsed) = MessageParser::default().parse(message) else { return Vec::new() };
+    // Some broken messages make it panic; they are compared as if they had no parts.
+    let parsed = std::panic::catch_unwind(|| MessageParser::default().parse(message));
+    let Ok(Some(parsed)) = parsed else { return Vec::new() };
     let mut found = Vec::new();
     push_leaves(&parsed, &mut found);
     found
