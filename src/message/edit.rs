@@ -65,10 +65,7 @@ pub fn rewrite(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
 }
 
 /// The same, and why the mail stays without an annotation that was ordered.
-pub fn carry_out(
-    content: &Content,
-    orders: &[Order],
-) -> io::Result<(Outgoing, Vec<NotAnnotated>)> {
+pub fn carry_out(content: &Content, orders: &[Order]) -> io::Result<(Outgoing, Vec<NotAnnotated>)> {
     let mut outgoing = restructure(content, orders)?;
     let mut refusals = Vec::new();
     for order in orders {

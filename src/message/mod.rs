@@ -30,6 +30,7 @@ mod oddity;
 mod parameters;
 mod place;
 mod reading;
+pub mod removal;
 mod results;
 mod summary;
 mod text;

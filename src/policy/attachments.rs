@@ -183,7 +183,10 @@ impl FileRules {
         if keep && !fate.orders.contains(&keeping) {
             fate.orders.push(keeping);
         }
-        fate.orders.extend(notice::in_place(place, part == 0, &text));
+        fate.orders.extend(match part {
+            0 => removal::of_message(place, &text),
+            _ => removal::of_part(place, &text),
+        });
     }
 }
 

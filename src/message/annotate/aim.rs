@@ -6,8 +6,8 @@
 //! alternative), RFC 2387 (related), RFC 1847 (signed, encrypted), RFC 8551 and RFC 3156
 //! (S/MIME and OpenPGP), RFC 6522 (report), RFC 5545 (calendar).
 
-use super::outline::{Node, Outline};
 use super::Why;
+use super::outline::{Node, Outline};
 use crate::mail::AnnotationPlace as Place;
 use crate::message::parameters;
 

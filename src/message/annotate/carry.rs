@@ -62,8 +62,7 @@ impl Carrier<'_> {
     /// gets too long.
     fn plainly(&self, at: usize, octets: &[u8]) -> Option<Splice> {
         let fits = octets.is_ascii() || !self.decoded.is_ascii();
-        let is_short =
-            octets.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_OCTETS);
+        let is_short = octets.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_OCTETS);
         (fits && is_short).then(|| Splice { place: at..at, with: octets.to_vec() })
     }
 

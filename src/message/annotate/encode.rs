@@ -67,7 +67,8 @@ fn is_plain_ascii(label: &str) -> bool {
 /// Whether octets mean the same to readers who take a label at its word: browsers, and the
 /// tables used here, read some small charsets as the larger ones of a vendor.
 fn is_said(encoding: &'static Encoding, label: &str, octets: &[u8]) -> bool {
-    let is_vendor = ["windows", "cp", "x-cp", "ms", "uhc"].iter().any(|name| label.starts_with(name));
+    let is_vendor =
+        ["windows", "cp", "x-cp", "ms", "uhc"].iter().any(|name| label.starts_with(name));
     if is_vendor {
         return true;
     }
@@ -138,7 +139,7 @@ fn push_line(line: &[u8], eol: &str, out: &mut Vec<u8>) {
 }
 
 /// RFC 2045 section 6.8, every line with its end.
-pub(super) fn base64(octets: &[u8], eol: &str) -> Vec<u8> {
+pub(in crate::message) fn base64(octets: &[u8], eol: &str) -> Vec<u8> {
     let encoded = BASE64_STANDARD.encode(octets);
     let mut out = Vec::with_capacity(encoded.len() + encoded.len() / 30);
     for line in encoded.as_bytes().chunks(LINE_OCTETS) {
@@ -186,7 +187,15 @@ mod tests {
         let long = "x".repeat(200) + "= \r\n";
         let dashes = "-".repeat(300);
         let table: [&str; 10] = [
-            "", "a\r\nb", "a \r\n", "--b\r\nFrom x", "grün", "a\rb\nc", long.as_str(), "\t", "- ",
+            "",
+            "a\r\nb",
+            "a \r\n",
+            "--b\r\nFrom x",
+            "grün",
+            "a\rb\nc",
+            long.as_str(),
+            "\t",
+            "- ",
             dashes.as_str(),
         ];
         for text in table {

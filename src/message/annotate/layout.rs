@@ -171,6 +171,9 @@ mod tests {
             .collect();
         assert_eq!(joined, long.trim_end());
         assert!(lines(&"x".repeat(5_000), Flow::Fixed).iter().all(|line| line.len() <= 900));
-        assert_eq!(lines(&"word ".repeat(900), Flow::Fixed).join(" "), "word ".repeat(900).trim_end());
+        assert_eq!(
+            lines(&"word ".repeat(900), Flow::Fixed).join(" "),
+            "word ".repeat(900).trim_end()
+        );
     }
 }

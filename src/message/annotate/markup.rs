@@ -276,8 +276,8 @@ fn raw_end(rest: &[u8], name: &str) -> Option<usize> {
 
 fn is_never_closed(name: &str) -> bool {
     const NEVER: [&str; 16] = [
-        "area", "base", "br", "col", "embed", "hr", "img", "input", "keygen", "link", "meta",
-        "p", "param", "source", "track", "wbr",
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "keygen", "link", "meta", "p",
+        "param", "source", "track", "wbr",
     ];
     NEVER.contains(&name)
 }

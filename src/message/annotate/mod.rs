@@ -10,7 +10,7 @@
 
 mod aim;
 mod carry;
-mod encode;
+pub(super) mod encode;
 mod fields;
 mod layout;
 mod markup;
@@ -26,6 +26,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::charset;
+use super::head::trim_line_end;
 use super::media::Encoding;
 use super::transfer;
 use crate::mail::{AnnotationPlace, Content, Edit};
@@ -283,7 +284,14 @@ impl Writer<'_> {
         if encode::is_utf8(self.label()) {
             return None;
         }
-        let text = encode::read_exactly(self.label(), &self.body.decoded)?;
+        let decoded = match self.node.media.encoding {
+            // RFC 2045 section 6.7, rule 3: it is no text, and would become one.
+            Encoding::QuotedPrintable => {
+                transfer::decode_quoted_printable(&without_padding(&self.body.encoded)).0.into()
+            }
+            _ => self.body.decoded.clone(),
+        };
+        let text = encode::read_exactly(self.label(), &decoded)?;
         let insertion = self.insertion(text.as_bytes(), None);
         let (before, after) = text.split_at_checked(insertion.at)?;
         let whole = [before, &insertion.text, after].concat();
@@ -335,4 +343,16 @@ impl Writer<'_> {
             dashed.is_some_and(|line| self.above.iter().any(|one| line.starts_with(one)))
         })
     }
+}
+
+/// Quoted-printable without the white space that transport left at the end of lines.
+fn without_padding(encoded: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(encoded.len());
+    for line in encoded.split_inclusive(|octet| *octet == b'\n') {
+        let text = trim_line_end(line);
+        let padding = text.iter().rev().take_while(|octet| b" \t".contains(octet)).count();
+        out.extend_from_slice(text.get(..text.len() - padding).unwrap_or_default());
+        out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
+    }
+    out
 }

@@ -63,17 +63,14 @@ pub(super) fn add(
         let edit = match (is_behind, node.closed) {
             (false, _) => inserted(node.opened, [&line[..], &part].concat()),
             (true, Some(closed)) => inserted(closed, [&line[..], &part].concat()),
-            (true, None) => {
-                inserted(node.body.end, [eol.as_bytes(), &line, &part].concat())
-            }
+            (true, None) => inserted(node.body.end, [eol.as_bytes(), &line, &part].concat()),
         };
         return Ok(Ok(vec![edit]));
     }
     let Some(boundary) = boundary(content, message.head.octets(), &part)? else {
         return Ok(Err(Why::Broken("every boundary stands in it")));
     };
-    let mut fresh =
-        format!("Content-Type: multipart/mixed;{eol} boundary=\"{boundary}\"{eol}");
+    let mut fresh = format!("Content-Type: multipart/mixed;{eol} boundary=\"{boundary}\"{eol}");
     // RFC 2045 section 6.4: what holds eight bits says so.
     let encoding = message.head.text("content-transfer-encoding").unwrap_or_default();
     let encoding = encoding.trim().to_ascii_lowercase();

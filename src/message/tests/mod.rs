@@ -9,6 +9,7 @@ pub(crate) mod hidden;
 mod hostile;
 mod messages;
 mod names;
+mod removals;
 mod suites;
 
 use super::*;

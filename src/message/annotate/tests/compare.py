@@ -1,7 +1,8 @@
 """Compares messages before and after an annotation, as Python's `email` reads them.
 
 Reads pairs NAME.before and NAME.after and the annotation NAME.said from a folder. Prints one
-line a pair that differs in more than the annotation, and a line of counts.
+line a pair that differs in more than the annotation, and a line of counts. Multiparts in
+which Python finds no parts ("unparted") are text to it, and not compared.
 """
 
 import email
@@ -71,7 +72,7 @@ def compare(before, after, said):
 
 
 def main(folder):
-    pairs = differing = 0
+    pairs = differing = unparted = 0
     for name in sorted(os.listdir(folder)):
         if not name.endswith(".before"):
             continue
@@ -89,11 +90,15 @@ def main(folder):
             except Exception as error:
                 print("unread", name, type(error).__name__)
                 continue
+            if any(kind.startswith("multipart/") for kind, _, _, _ in old):
+                unparted += 1
+                print("unparted", name)
+                continue
             wrong = compare(old, new, said)
             if wrong:
                 differing += 1
                 print("differs", name, "; ".join(wrong)[:500].replace("\n", " "))
-    print("pairs", pairs, "differing", differing)
+    print("pairs", pairs, "differing", differing, "unparted", unparted)
 
 
 main(sys.argv[1])

@@ -23,11 +23,16 @@ fn mail_of_the_corpora_keeps_its_octets() {
     for name in CORPORA {
         let (mut annotated_ones, mut all, mut unlike, mut broken) = (0, 0, 0, 0);
         let mut refused: BTreeMap<String, usize> = BTreeMap::new();
-        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
-        for file in messages(name) {
-            let message = std::fs::read(&file).unwrap();
-            for place in [AnnotationPlace::Above, AnnotationPlace::Below] {
-                for text in [ASCII, WIDE] {
+        let mut how: BTreeMap<&str, usize> = BTreeMap::new();
+        let files = messages(name);
+        for (number, file) in files.iter().enumerate() {
+            let message = std::fs::read(file).unwrap();
+            let ways = [AnnotationPlace::Above, AnnotationPlace::Below]
+                .map(|place| [ASCII, WIDE].map(|text| (place, text)))
+                .concat();
+            for (way, (place, text)) in ways.into_iter().enumerate() {
+                // Of large corpora each message goes one of the ways.
+                if files.len() < 500 || number % 4 == way {
                     all += 1;
                     let annotation = said(text, place);
                     let whole = match annotated(&message, &annotation) {
@@ -49,10 +54,10 @@ fn mail_of_the_corpora_keeps_its_octets() {
                     );
                     let seen = compare(&message, &whole, text);
                     match (seen.changed.len(), seen.fresh) {
-                        (0, 1) => *ways.entry("as a part of its own").or_default() += 1,
-                        (1, 0) => *ways.entry("in one part").or_default() += 1,
-                        (2.., 0) => *ways.entry("in several parts").or_default() += 1,
-                        _ => *ways.entry("otherwise").or_default() += 1,
+                        (0, 1) => *how.entry("as a part of its own").or_default() += 1,
+                        (1, 0) => *how.entry("in one part").or_default() += 1,
+                        (2.., 0) => *how.entry("in several parts").or_default() += 1,
+                        _ => *how.entry("otherwise").or_default() += 1,
                     }
                     // Broken on purpose, so that no two readers agree, or mail-parser gives up.
                     let is_broken = file.to_string_lossy().contains("/malformed/")
@@ -67,7 +72,7 @@ fn mail_of_the_corpora_keeps_its_octets() {
             }
         }
         println!(
-            "{name}: {annotated_ones} of {all} annotated {ways:?}, refused {refused:?}, \
+            "{name}: {annotated_ones} of {all} annotated {how:?}, refused {refused:?}, \
              {unlike} read otherwise by mail-parser, {broken} broken on purpose or given up"
         );
         assert!(unlike * 100 <= all, "{name}: {unlike} of {all}");

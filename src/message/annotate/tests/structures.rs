@@ -109,8 +109,16 @@ fn the_annotation_goes_where_it_is_read() {
             ],
         ),
         // A part that is nothing but its header.
-        (format!("{}--b\r\nContent-Type: text/plain|\r\n--b--\r\n", multi("mixed")), Below, vec!["\r\n\r\nX Y\r\n"]),
-        (format!("{}--b\r\nContent-Type: text/plain\r\n|\r\n--b--\r\n", multi("mixed")), Below, vec!["\r\nX Y\r\n"]),
+        (
+            format!("{}--b\r\nContent-Type: text/plain|\r\n--b--\r\n", multi("mixed")),
+            Below,
+            vec!["\r\n\r\nX Y\r\n"],
+        ),
+        (
+            format!("{}--b\r\nContent-Type: text/plain\r\n|\r\n--b--\r\n", multi("mixed")),
+            Below,
+            vec!["\r\nX Y\r\n"],
+        ),
         // Line ends of files.
         ("Subject: x\n\na\n|".into(), Below, vec!["\nX Y\n"]),
         // An unclosed multipart, closed by the outer one.
@@ -123,12 +131,16 @@ fn the_annotation_goes_where_it_is_read() {
             vec![below],
         ),
         (
-            format!("Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na =\r\n|"),
+            format!(
+                "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na =\r\n|"
+            ),
             Below,
             vec!["\r\n\r\nX Y"],
         ),
         (
-            format!("Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n|"),
+            format!(
+                "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n|"
+            ),
             Below,
             vec!["DQoNClggWQ==\r\n"],
         ),
@@ -212,7 +224,8 @@ fn written() -> Vec<(String, Vec<u8>)> {
             }
             let body = [text, tail.as_bytes()].concat();
             let head = format!("{HEAD}Content-Type: text/plain; charset={charset}\r\n");
-            let mut identity = format!("{head}Content-Transfer-Encoding: 8bit\r\n\r\n").into_bytes();
+            let mut identity =
+                format!("{head}Content-Transfer-Encoding: 8bit\r\n\r\n").into_bytes();
             identity.extend_from_slice(&body);
             let mut quoted =
                 format!("{head}Content-Transfer-Encoding: quoted-printable\r\n\r\n").into_bytes();
@@ -320,9 +333,8 @@ fn what_cannot_take_it_in_becomes_a_part() {
 
 #[test]
 fn flowed_text_is_not_joined() {
-    let message = format!(
-        "{HEAD}Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\na soft \r\n"
-    );
+    let message =
+        format!("{HEAD}Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\na soft \r\n");
     let long = "word ".repeat(40);
     let annotation = Annotation { text: &long, html: None, place: Below, key: "k" };
     let whole = String::from_utf8(annotated(message.as_bytes(), &annotation).unwrap()).unwrap();
