@@ -314,14 +314,19 @@ impl Writer<'_> {
     fn into_header_only(&self) -> Option<Vec<Edit>> {
         let head = self.node.head.octets();
         let insertion = self.insertion(b"", self.label());
-        let octets = encode::write(self.label(), &insertion.text)?;
-        let is_plain = self.node.media.encoding == Encoding::Identity && octets.is_ascii();
-        if is_plain && !self.collides(&octets) {
+        let written = encode::write(self.label(), &insertion.text);
+        if let Some(octets) = &written
+            && self.node.media.encoding == Encoding::Identity
+            && octets.is_ascii()
+            && !self.collides(octets)
+        {
             let lead = if head.is_empty() || head.ends_with(b"\n") { "" } else { self.eol };
-            let with = [lead.as_bytes(), self.eol.as_bytes(), &octets].concat();
+            let with = [lead.as_bytes(), self.eol.as_bytes(), octets].concat();
             return Some(vec![Edit { place: self.node.body.clone(), with }]);
         }
-        let said = Said { encoding: "quoted-printable", charset: None };
+        let charset = written.is_none().then_some("utf-8");
+        let octets = written.unwrap_or_else(|| insertion.text.into_bytes());
+        let said = Said { encoding: "quoted-printable", charset };
         let mut edits = fields::restate(self.node, &said, self.eol)?;
         let body = encode::quoted_printable(&octets, self.eol);
         let with = [self.eol.as_bytes(), &body].concat();

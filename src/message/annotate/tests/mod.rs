@@ -2,6 +2,7 @@
 //! Python's `email`.
 
 mod corpora;
+mod properties;
 mod python;
 mod structures;
 
