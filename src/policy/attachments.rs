@@ -16,8 +16,8 @@ use crate::config::{
     AttachmentOrder, AttachmentRule, Attachments, Config, FileFamily, FileState, Group,
 };
 use crate::mail::{Address, Class, Finding, MailId, Order, Role};
-use crate::message::Family;
 use crate::message::contents::{Closed, Item};
+use crate::message::{Family, removal};
 use notice::Notice;
 
 /// Rules about files, ready to be asked.

@@ -1,14 +1,14 @@
 //! Which parts of a message carry its text to the reader, and so the annotation.
 //!
-//! In: an [`Outline`] and the place that is wanted. Out: [`Aim`]: the text parts that must be
-//! annotated together, and all text that is shown; or [`Why`] the message must stay as it is.
-//! Files, calendars and messages within are never aimed at. RFC 2046 section 5.1 (mixed,
+//! In: an [`Outline`]. Out: [`Aim`]: the text parts that must be annotated together, and all
+//! text that is shown; or [`Why`] the message must stay as it is. Files, calendars and messages
+//! within are never aimed at. Of several texts one after the other the first that says
+//! something is aimed at: many readers show the others as files. RFC 2046 section 5.1 (mixed,
 //! alternative), RFC 2387 (related), RFC 1847 (signed, encrypted), RFC 8551 and RFC 3156
 //! (S/MIME and OpenPGP), RFC 6522 (report), RFC 5545 (calendar).
 
 use super::Why;
 use super::outline::{Node, Outline};
-use crate::mail::AnnotationPlace as Place;
 use crate::message::parameters;
 
 /// What is to be annotated.
@@ -41,21 +41,17 @@ enum Shape {
 }
 
 /// Finds what is to be annotated.
-pub(super) fn aim(outline: &Outline, place: Place) -> Result<Aim, Why> {
+pub(super) fn aim(outline: &Outline) -> Result<Aim, Why> {
     if outline.overfull {
         return Err(Why::Broken("too many parts"));
     }
-    let mut search = Search { outline, place, barrier: None };
+    let mut search = Search { outline, barrier: None };
     let groups = search.groups(0);
     if let Some(why) = search.barrier {
         return Err(why);
     }
     let shown = groups.iter().flat_map(|group| group.all.iter().copied()).collect();
-    let chosen = match place {
-        Place::Above => groups.into_iter().next(),
-        Place::Below => groups.into_iter().next_back(),
-    };
-    Ok(Aim { leaves: chosen.map(|group| group.leaves).unwrap_or_default(), shown })
+    Ok(Aim { leaves: first_that_says(outline, groups), shown })
 }
 
 /// Text parts of which the reader sees one, or that belong together.
@@ -66,9 +62,18 @@ struct Group {
     all: Vec<usize>,
 }
 
+/// The parts of the first group that is not blank, else of the first.
+fn first_that_says(outline: &Outline, groups: Vec<Group>) -> Vec<usize> {
+    /// Line ends alone have fewer.
+    const SAYS_OCTETS: u64 = 5;
+    let octets = |number: &usize| outline.node(*number).map_or(0, |node| node.octets());
+    let says = |group: &Group| group.leaves.iter().any(|leaf| octets(leaf) >= SAYS_OCTETS);
+    let chosen = groups.iter().position(says).unwrap_or(0);
+    groups.into_iter().nth(chosen).map(|group| group.leaves).unwrap_or_default()
+}
+
 struct Search<'o> {
     outline: &'o Outline,
-    place: Place,
     barrier: Option<Why>,
 }
 
@@ -108,11 +113,7 @@ impl Search<'_> {
                 None => {}
             }
             together.all.extend(groups.iter().flat_map(|group| group.all.iter().copied()));
-            let chosen = match self.place {
-                Place::Above => groups.into_iter().next(),
-                Place::Below => groups.into_iter().next_back(),
-            };
-            together.leaves.extend(chosen.map(|group| group.leaves).unwrap_or_default());
+            together.leaves.extend(first_that_says(self.outline, groups));
         }
         if together.leaves.is_empty() {
             self.barrier = untouched;
@@ -187,7 +188,7 @@ fn shape(node: &Node) -> Shape {
     // What seems to begin behind a last delimiter that should have been the closing one.
     let is_nothing = !is_message && node.head.octets().is_empty() && node.body.is_empty();
     let is_text = media.is("text", "plain") || media.is("text", "html");
-    let is_short = node.body.end - node.body.start <= TEXT_OCTETS;
+    let is_short = node.octets() <= TEXT_OCTETS;
     match is_text && is_short && !is_file && !is_nothing {
         true => Shape::Text,
         false => Shape::File,

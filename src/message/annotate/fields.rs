@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::outline::Node;
+use super::outline::{Form, Node};
 use crate::mail::Edit;
 use crate::message::head::{Field, Head, trim_line_end};
 use crate::message::media::Media;
@@ -26,7 +26,7 @@ pub(super) fn restate(node: &Node, said: &Said, eol: &str) -> Option<Vec<Edit>> 
     let octets = node.head.octets();
     // The last line of a header that nothing follows may lack its end.
     let is_ended = octets.is_empty() || octets.ends_with(b"\n");
-    if !is_ended || node.ambiguous || node.torn {
+    if !is_ended || node.ambiguous || node.form != Form::Whole {
         return None;
     }
     let mut edits = Vec::new();
@@ -179,6 +179,11 @@ pub(super) fn of_body(head: &Head) -> Vec<&Field> {
         head.name(field).get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
     };
     head.fields().iter().filter(speaks).collect()
+}
+
+/// Edits that take away what states a digest of a body that changes (RFC 1864).
+pub(super) fn without_digest(node: &Node) -> Vec<Edit> {
+    node.head.all("content-md5").map(|field| replace(node, field, Vec::new())).collect()
 }
 
 /// Edits that take the fields of the body out of a header and put others in their place; and

@@ -34,7 +34,7 @@ use aim::Aim;
 use carry::{Carrier, Splice};
 use fields::Said;
 use layout::Flow;
-use outline::{Node, Outline};
+use outline::{Form, Node, Outline};
 use present::Tell;
 
 /// What is put into a message.
@@ -104,15 +104,19 @@ pub fn annotate(
 
 fn edits(content: &Content, annotation: &Annotation<'_>) -> io::Result<Result<Vec<Edit>, Why>> {
     let html = present::html_of(annotation.text, annotation.html);
-    if annotation.text.trim().is_empty() {
+    let words = match annotation.text.trim().is_empty() {
+        true => present::markup_text(&html),
+        false => annotation.text.to_owned(),
+    };
+    if words.trim().is_empty() {
         return Ok(Err(Why::Empty));
     }
+    let annotation = &Annotation { text: &words, ..*annotation };
     let outline = Outline::of(content)?;
-    let is_torn = |node: &Node| node.torn;
-    if outline.node(0).is_none_or(is_torn) {
-        return Ok(Err(Why::Broken("a line of the header is no field")));
+    if outline.node(0).is_none_or(|node| node.form == Form::Endless) {
+        return Ok(Err(Why::Broken("a header without an end")));
     }
-    let aim = match aim::aim(&outline, annotation.place) {
+    let aim = match aim::aim(&outline) {
         Ok(aim) => aim,
         Err(why) => return Ok(Err(why)),
     };
@@ -209,13 +213,22 @@ struct Insertion {
 impl Writer<'_> {
     /// Nothing when the part cannot take it in.
     fn edits(&self) -> Option<Vec<Edit>> {
-        if self.node.ambiguous || self.node.torn || self.body.is_flawed {
+        let is_plain = self.node.media.encoding == Encoding::Identity;
+        // Where the body of a torn part begins, readers differ; where it ends, they do not.
+        let is_sound = match self.node.form {
+            Form::Whole => true,
+            Form::Torn => is_plain,
+            Form::Endless => false,
+        };
+        if self.node.ambiguous || self.body.is_flawed || !is_sound {
             return None;
         }
-        if !self.node.is_separated() {
-            return self.into_header_only();
-        }
-        self.in_place().or_else(|| self.anew())
+        let mut edits = match self.node.is_separated() {
+            true => self.in_place().or_else(|| self.anew())?,
+            false => self.into_header_only()?,
+        };
+        edits.extend(fields::without_digest(self.node));
+        Some(edits)
     }
 
     fn label(&self) -> Option<&str> {

@@ -31,6 +31,17 @@ const PARTS: usize = 1_000;
 /// Parts in parts.
 const DEPTH: usize = 24;
 
+/// How a header is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Of fields.
+    Whole,
+    /// Some line is no field: to some readers the body begins there.
+    Torn,
+    /// It is longer than is looked at, so where the body begins is not known.
+    Endless,
+}
+
 /// A part by its places in the message.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -39,8 +50,8 @@ pub(super) struct Node {
     pub(super) media: Media,
     /// The fields can be understood in several ways.
     pub(super) ambiguous: bool,
-    /// A line of the header is no field, or it never ends.
-    pub(super) torn: bool,
+    /// How its header is made.
+    pub(super) form: Form,
     /// Where the header begins.
     pub(super) start: u64,
     /// The body without the line end that belongs to the delimiter.
@@ -58,6 +69,11 @@ impl Node {
         let delimiter = self.media.delimiter.as_deref().map(<[u8]>::trim_ascii_end);
         let is_plain = self.media.main == "multipart" && self.media.encoding == Encoding::Identity;
         delimiter.filter(|octets| is_plain && !octets.is_empty())
+    }
+
+    /// Octets of the body.
+    pub(super) fn octets(&self) -> u64 {
+        self.body.end.saturating_sub(self.body.start)
     }
 
     /// Whether a blank line ends the header.
@@ -181,12 +197,17 @@ impl Walk<'_> {
         };
         let mut readings = Media::readings(&head, fallback, &mut odd);
         let is_endless = is_cut && rest.is_empty() && ends.is_none();
-        let (ambiguous, torn) = (readings.len() > 1, head.stray().is_some() || is_endless);
+        let ambiguous = readings.len() > 1;
+        let form = match (is_endless, head.stray()) {
+            (true, _) => Form::Endless,
+            (false, Some(_)) => Form::Torn,
+            (false, None) => Form::Whole,
+        };
         let mut media = match readings.is_empty() {
             true => Media::default(),
             false => readings.swap_remove(0),
         };
-        if self.path.len() >= DEPTH {
+        if self.path.len() >= DEPTH || form == Form::Endless {
             media = Media::default();
         }
         let body = start + head.octets().len() as u64;
@@ -196,7 +217,7 @@ impl Walk<'_> {
             head,
             media,
             ambiguous,
-            torn,
+            form,
             start,
             body: body..body,
             children: Vec::new(),

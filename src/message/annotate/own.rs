@@ -12,7 +12,7 @@ use memchr::memmem;
 use super::aim::Aim;
 use super::encode;
 use super::layout::{self, Flow};
-use super::outline::{Outline, read};
+use super::outline::{Form, Outline, read};
 use super::{Why, fields};
 use crate::mail::{AnnotationPlace as Place, Content, Edit};
 use crate::message::head::trim_line_end;
@@ -66,6 +66,9 @@ pub(super) fn add(
             (true, None) => inserted(node.body.end, [eol.as_bytes(), &line, &part].concat()),
         };
         return Ok(Ok(vec![edit]));
+    }
+    if message.form != Form::Whole {
+        return Ok(Err(Why::Broken("a line of the header is no field")));
     }
     let Some(boundary) = boundary(content, message.head.octets(), &part)? else {
         return Ok(Err(Why::Broken("every boundary stands in it")));

@@ -128,7 +128,8 @@ impl HtmlReader for Words {
     }
 }
 
-fn markup_text(html: &str) -> String {
+/// The words of HTML, line by line.
+pub(super) fn markup_text(html: &str) -> String {
     let mut words = Words(String::with_capacity(html.len() / 2));
     read_html(html, &mut words);
     words.0

@@ -27,6 +27,8 @@ fn the_annotation_goes_where_it_is_read() {
         ("\r\na\r\n|".into(), Below, vec!["\r\nX Y\r\n"]),
         ("Subject: x|".into(), Below, vec!["\r\n\r\nX Y\r\n"]),
         ("Subject: x\r\n|".into(), Below, vec!["\r\nX Y\r\n"]),
+        ("no header at all\r\n|".into(), Below, vec!["\r\nX Y\r\n"]),
+        ("A: b\r\nno field\r\nC: d\r\n\r\nx|".into(), Below, vec![below]),
         (
             format!(
                 "{}pre\r\n--b\r\n\r\na|\r\n--b\r\nContent-Type: text/html\r\n\r\n<body>a|</body>\r\n--b--\r\nend",
@@ -54,7 +56,7 @@ fn the_annotation_goes_where_it_is_read() {
         ),
         (
             format!(
-                "{}--b\r\n{plain}a\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n{plain}c|\r\n--b--\r\n",
+                "{}--b\r\n{plain}first|\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n{plain}other\r\n--b--\r\n",
                 multi("mixed")
             ),
             Below,
@@ -186,7 +188,6 @@ fn what_must_stay_is_refused() {
         (part("multipart/mixed; boundary=other"), Why::Broken("a multipart without parts")),
         (format!("{HEAD}\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\n"), Why::Signed),
         (format!("{HEAD}\r\nHi\r\n-----BEGIN PGP MESSAGE-----\r\n"), Why::Encrypted),
-        ("no header at all\r\n".to_owned(), Why::Broken("a line of the header is no field")),
         (format!("{HEAD}\r\n> X Y\r\n"), Why::Present),
     ];
     for (message, why) in table {
@@ -348,11 +349,11 @@ fn hostile_messages_take_linear_time() {
     let started = std::time::Instant::now();
     let dashes = format!(
         "{HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\na{}",
-        "\n--".repeat(2_000_000)
+        "\n--".repeat(400_000)
     );
-    let comments = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<!----!>".repeat(500_000));
-    let opens = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<a b=\"<div>".repeat(500_000));
-    let divs = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<div>".repeat(500_000));
+    let comments = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<!----!>".repeat(100_000));
+    let opens = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<a b=\"<div>".repeat(100_000));
+    let divs = format!("{HEAD}Content-Type: text/html\r\n\r\n{}", "<div>".repeat(100_000));
     let parts = format!(
         "{HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n{}",
         "--b\r\n\r\nx\r\n".repeat(100_000)
