@@ -73,13 +73,14 @@ impl Carrier<'_> {
         };
         let before = self.encoded.get(..place).unwrap_or_default();
         let after = self.encoded.get(place..).unwrap_or_default();
+        let is_fresh = before.is_empty() || before.ends_with(b"\n");
         let mut with = Vec::new();
         // White space at the end of a line is lost, so what stands before is led on softly.
         let breaks = octets.starts_with(self.eol.as_bytes());
         let is_dense = before.last().is_some_and(u8::is_ascii_graphic);
         if before.ends_with(b"=") {
             with.extend_from_slice(self.eol.as_bytes());
-        } else if !before.is_empty() && !before.ends_with(b"\n") && !(breaks && is_dense) {
+        } else if !(is_fresh || (breaks && is_dense)) {
             with.push(b'=');
             with.extend_from_slice(self.eol.as_bytes());
         }

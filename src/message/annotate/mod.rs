@@ -30,7 +30,6 @@ use super::head::trim_line_end;
 use super::media::Encoding;
 use super::transfer;
 use crate::mail::{AnnotationPlace, Content, Edit};
-use aim::Aim;
 use carry::{Carrier, Splice};
 use fields::Said;
 use layout::Flow;
@@ -225,7 +224,7 @@ impl Writer<'_> {
         }
         let mut edits = match self.node.is_separated() {
             true => self.in_place().or_else(|| self.anew())?,
-            false => self.into_header_only()?,
+            false => self.behind_header()?,
         };
         edits.extend(fields::without_digest(self.node));
         Some(edits)
@@ -324,7 +323,7 @@ impl Writer<'_> {
     }
 
     /// A part whose header nothing follows, not even the blank line (RFC 2046 section 5.1).
-    fn into_header_only(&self) -> Option<Vec<Edit>> {
+    fn behind_header(&self) -> Option<Vec<Edit>> {
         let head = self.node.head.octets();
         let insertion = self.insertion(b"", self.label());
         let written = encode::write(self.label(), &insertion.text);

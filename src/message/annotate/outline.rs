@@ -78,15 +78,11 @@ impl Node {
 
     /// Whether a blank line ends the header.
     pub(super) fn is_separated(&self) -> bool {
-        let octets = self.head.octets();
-        let blank = |line: &[u8]| octets == line || octets.ends_with(line);
-        octets.ends_with(b"\n\r\n") || octets.ends_with(b"\n\n") || blank_only(octets, blank)
+        let octets: &[u8] = self.head.octets();
+        matches!(octets, b"\n" | b"\r\n")
+            || octets.ends_with(b"\n\r\n")
+            || octets.ends_with(b"\n\n")
     }
-}
-
-/// Whether the whole header is the blank line.
-fn blank_only(octets: &[u8], blank: impl Fn(&[u8]) -> bool) -> bool {
-    octets.len() <= 2 && (blank(b"\r\n") || blank(b"\n"))
 }
 
 /// All parts; a part stands behind the one that holds it.

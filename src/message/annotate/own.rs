@@ -12,7 +12,7 @@ use memchr::memmem;
 use super::aim::Aim;
 use super::encode;
 use super::layout::{self, Flow};
-use super::outline::{Form, Outline, read};
+use super::outline::{Form, Node, Outline, read};
 use super::{Why, fields};
 use crate::mail::{AnnotationPlace as Place, Content, Edit};
 use crate::message::head::trim_line_end;
@@ -67,10 +67,29 @@ pub(super) fn add(
         };
         return Ok(Ok(vec![edit]));
     }
+    let first = if is_behind { First::Message } else { First::Annotation };
+    wrap(content, message, &part, first, eol)
+}
+
+/// What stands before the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    Annotation,
+    Message,
+}
+
+/// Edits that make the message a multipart of the part and of what it was.
+fn wrap(
+    content: &Content,
+    message: &Node,
+    part: &[u8],
+    first: First,
+    eol: &'static str,
+) -> io::Result<Result<Vec<Edit>, Why>> {
     if message.form != Form::Whole {
         return Ok(Err(Why::Broken("a line of the header is no field")));
     }
-    let Some(boundary) = boundary(content, message.head.octets(), &part)? else {
+    let Some(boundary) = boundary(content, message.head.octets(), part)? else {
         return Ok(Err(Why::Broken("every boundary stands in it")));
     };
     let mut fresh = format!("Content-Type: multipart/mixed;{eol} boundary=\"{boundary}\"{eol}");
@@ -83,18 +102,18 @@ pub(super) fn add(
     let (mut edits, moved) = fields::exchange(message, &fresh, eol);
     let line = format!("--{boundary}{eol}");
     let mut before = Vec::new();
-    if !is_behind {
+    if first == First::Annotation {
         before.extend_from_slice(line.as_bytes());
-        before.extend_from_slice(&part);
+        before.extend_from_slice(part);
     }
     before.extend_from_slice(line.as_bytes());
     before.extend_from_slice(&moved);
     before.extend_from_slice(eol.as_bytes());
     // The line end before a delimiter belongs to it.
     let mut after = eol.as_bytes().to_vec();
-    if is_behind {
+    if first == First::Message {
         after.extend_from_slice(line.as_bytes());
-        after.extend_from_slice(&part);
+        after.extend_from_slice(part);
     }
     after.extend_from_slice(format!("--{boundary}--{eol}").as_bytes());
     edits.push(inserted(message.body.start, before));

@@ -142,7 +142,7 @@ pub(super) fn is_sealed(text: &str, is_html: bool) -> Option<super::Why> {
     for at in memmem::find_iter(text.as_bytes(), BEGIN) {
         let (before, rest) = text.split_at_checked(at)?;
         let begins_line = matches!(before.as_bytes().last(), None | Some(b'\n' | b'\r'));
-        if !begins_line && !is_html && before.chars().next_back() != Some('\u{feff}') {
+        if !begins_line && !is_html && !before.ends_with('\u{feff}') {
             continue;
         }
         let what = rest.get(BEGIN.len()..).unwrap_or_default();

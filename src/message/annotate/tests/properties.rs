@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::python::{compare_in_python, keep};
 use super::*;
 
 /// A part: its header and body, with unique boundaries below `path`.
@@ -87,6 +88,26 @@ proptest! {
         prop_assert!(whole.is_ascii());
         prop_assert!(shown.lines().all(|line| line.len() <= 998));
     }
+}
+
+/// The same structures in Python's `email`.
+#[test]
+fn python_reads_every_structure() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..400 {
+        let shape = shapes().new_tree(&mut runner).unwrap().current();
+        let message = format!("From: a@x.test\r\nMIME-Version: 1.0\r\n{}", write(&shape, "b"));
+        let place = [AnnotationPlace::Above, AnnotationPlace::Below][number % 2];
+        let text = [ASCII, WIDE][number / 2 % 2];
+        let whole = annotated(message.as_bytes(), &said(text, place)).unwrap();
+        keep(folder.path(), &format!("{number}"), message.as_bytes(), &whole, text);
+    }
+    let Some(lines) = compare_in_python(folder.path()) else { return };
+    println!("{:?}", lines.last());
+    let differing: Vec<&String> = lines.iter().filter(|line| !line.starts_with("pairs")).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
 }
 
 fn in_file(octets: &[u8]) -> (Content, tempfile::TempDir) {
