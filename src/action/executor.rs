@@ -308,12 +308,15 @@ where
         attempts: u32,
     ) -> std::io::Result<Letter> {
         let (content, orders) = (mail.content.clone(), orders.to_vec());
-        let outgoing = match content.in_memory().is_some() {
-            true => edit::rewrite(&content, &orders)?,
-            false => tokio::task::spawn_blocking(move || edit::rewrite(&content, &orders))
+        let (outgoing, refusals) = match content.in_memory().is_some() {
+            true => edit::carry_out(&content, &orders)?,
+            false => tokio::task::spawn_blocking(move || edit::carry_out(&content, &orders))
                 .await
                 .map_err(std::io::Error::other)??,
         };
+        for refusal in refusals {
+            tracing::info!(mail_id = %mail.id, %refusal, "a mail goes out as it is");
+        }
         Letter::write(mail, self.queue.origin(mail), outgoing, &settings.hostname, attempts)
     }
 

@@ -6,6 +6,8 @@ use crate::mail::{Disposition, Judgement};
 
 /// Where copies are kept that policy refused while others were accepted.
 pub const REFUSED_AREA: &str = "refused";
+/// Where copies wait for somebody's approval.
+pub const APPROVAL_AREA: &str = "approval";
 /// Where copies are kept for which no disposition is known. Nothing unjudged goes out.
 const UNJUDGED_AREA: &str = "unjudged";
 
@@ -41,6 +43,7 @@ impl Plan {
                     continue;
                 }
                 Some(Disposition::Quarantine { area }) => area.as_str(),
+                Some(Disposition::Approval { .. }) => APPROVAL_AREA,
                 // The sender was told 250 for the sake of other recipients.
                 Some(Disposition::Reject { .. } | Disposition::Defer { .. }) => REFUSED_AREA,
                 None => UNJUDGED_AREA,

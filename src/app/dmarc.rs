@@ -159,7 +159,7 @@ fn done(judgement: &Judgement) -> Option<Asked> {
     for disposition in &judgement.dispositions {
         strictest = strictest.max(match disposition {
             Disposition::Deliver | Disposition::HoldUnscanned => Asked::None,
-            Disposition::Quarantine { .. } => Asked::Quarantine,
+            Disposition::Quarantine { .. } | Disposition::Approval { .. } => Asked::Quarantine,
             Disposition::Reject { .. } | Disposition::Discard => Asked::Reject,
             Disposition::Defer { .. } => return None,
         });

@@ -133,6 +133,7 @@ fn severity(disposition: &Disposition) -> (u8, &'static str) {
     match disposition {
         Disposition::Deliver => (0, "deliver"),
         Disposition::Quarantine { .. } => (1, "quarantine"),
+        Disposition::Approval { .. } => (1, "approval"),
         Disposition::HoldUnscanned => (2, "hold"),
         Disposition::Defer { .. } => (3, "defer"),
         Disposition::Discard => (4, "discard"),

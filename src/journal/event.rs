@@ -392,6 +392,7 @@ fn counted(dispositions: &[Disposition]) -> String {
             Disposition::Defer { .. } => "defer".to_owned(),
             Disposition::HoldUnscanned => "hold".to_owned(),
             Disposition::Discard => "discard".to_owned(),
+            Disposition::Approval { .. } => "approval".to_owned(),
         };
         *counts.entry(name).or_default() += 1;
     }

@@ -24,4 +24,7 @@ pub use family::Family;
 pub use id::MailId;
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};
-pub use verdict::{Class, Disposition, Finding, Judgement, Order, Verdict, two_decimals};
+pub use verdict::{
+    AnnotationPlace, Class, Disposition, Expiry, Finding, Judgement, Order, RateKey, Verdict,
+    two_decimals,
+};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Reply, Summary};
+use super::{Address, Reply, Summary};
 
 /// The kind of trouble that a finding speaks of; policy may act on it whatever the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -152,6 +152,58 @@ pub enum Disposition {
     HoldUnscanned,
     /// Accepted and dropped, journalled.
     Discard,
+    /// Kept in the quarantine until somebody who may releases or refuses it, or time does.
+    Approval {
+        /// Who is asked.
+        approver: Address,
+        /// How long the question stands.
+        expires_hours: u32,
+        /// What an unanswered question comes to.
+        on_expiry: Expiry,
+        /// The rule that asks.
+        rule: String,
+    },
+}
+
+/// What becomes of a copy whose approval nobody has given or refused in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expiry {
+    /// It is refused, and the sender told where that can be done safely.
+    #[default]
+    Refuse,
+    /// It is delivered.
+    Release,
+}
+
+/// Where an annotation stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnnotationPlace {
+    /// Before it.
+    Above,
+    /// Behind it.
+    #[default]
+    Below,
+}
+
+/// Whose mail is counted together.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RateKey {
+    /// That of one reverse-path.
+    #[default]
+    Sender,
+    /// That of one domain of reverse-paths.
+    SenderDomain,
+    /// That for one forward-path.
+    Recipient,
+    /// That of one authenticated account.
+    Account,
+    /// That of one client's address.
+    Client,
 }
 
 /// A change to the copies that go out; several accumulate in order.
@@ -193,6 +245,54 @@ pub enum Order {
         recipients: Vec<u16>,
         /// What is to be done with them.
         order: Box<Order>,
+    },
+    /// Puts a text of the house into the body.
+    Annotate {
+        /// For plain text.
+        text: String,
+        /// For HTML; made of the text when absent.
+        html: Option<String>,
+        /// Where.
+        place: AnnotationPlace,
+        /// Names the annotation, so that a thread has it once.
+        key: String,
+    },
+    /// The copy goes to these instead of its recipient.
+    Redirect {
+        /// Who has it.
+        to: Vec<Address>,
+    },
+    /// These get a copy as well; nobody is shown it.
+    Copy {
+        /// Who has them.
+        to: Vec<Address>,
+    },
+    /// A mail of the box's own about this one.
+    Notify {
+        /// Who reads it.
+        to: Vec<Address>,
+        /// A template.
+        subject: String,
+        /// A template.
+        text: String,
+    },
+    /// Goes by this next hop, whatever the routes say.
+    RouteVia(String),
+    /// Keeps the mail as it came in the archive before anything of it goes out.
+    Archive {
+        /// Which class of the archive.
+        class: String,
+    },
+    /// Counts the mail, and does not let more than so many through in a time.
+    RateLimit {
+        /// Of the limit; limits of one name share their counts.
+        name: String,
+        /// So many.
+        count: u32,
+        /// In any so many seconds.
+        per_s: u32,
+        /// Whose mails are counted together.
+        by: RateKey,
     },
 }
 

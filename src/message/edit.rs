@@ -1,8 +1,9 @@
 //! Edits to a mail that goes out.
 //!
-//! In: content and the policy's orders for one copy, carried out one after the other. Out: a
-//! new header, and from where on the content follows it. Of the body only the places that an
-//! order replaces are touched, and nothing of it is copied. Added fields
+//! In: content and the policy's orders for one copy, carried out one after the other,
+//! annotations last. Out: a new header, and from where on the content follows it. Of the body
+//! only the places that an order replaces or annotates are touched, and nothing of it is
+//! copied. Added fields
 //! are folded at 78 octets, in ASCII (RFC 2047 where the text is not), and hold no CR, LF or
 //! NUL of their own, so no text can forge a field. Every octet of the header that no order
 //! speaks of is kept. Fails when the content cannot be read, and when a place that is to be
@@ -12,6 +13,7 @@ use std::io;
 
 use bytes::Bytes;
 
+use super::annotate::{Annotation, NotAnnotated, annotate};
 use super::cut;
 use super::head::{Head, is_mbox_line, trim_line_end};
 use super::oddity::Oddities;
@@ -47,11 +49,48 @@ impl Outgoing {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The same in one content; nothing is copied but the header.
+    fn into_content(self) -> Content {
+        match self.rest_offset {
+            0 if self.head.is_empty() => self.rest,
+            offset => self.rest.spliced(vec![Edit { place: 0..offset, with: self.head.into() }]),
+        }
+    }
 }
 
 /// Carries out the orders. Blocks on the disk when the content lies in a file.
 pub fn rewrite(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
-    if orders.is_empty() {
+    carry_out(content, orders).map(|(outgoing, _)| outgoing)
+}
+
+/// The same, and why the mail stays without an annotation that was ordered.
+pub fn carry_out(content: &Content, orders: &[Order]) -> io::Result<(Outgoing, Vec<NotAnnotated>)> {
+    let mut outgoing = restructure(content, orders)?;
+    let mut refusals = Vec::new();
+    for order in orders {
+        let Order::Annotate { text, html, place, key } = order else { continue };
+        let annotation = Annotation { text, html: html.as_deref(), place: *place, key };
+        // What the other orders made of the mail is annotated: a text that stands in the place
+        // of a file as well.
+        let whole = outgoing.into_content();
+        let edits = match annotate(&whole, &annotation)? {
+            Ok(edits) => edits,
+            Err(refusal) => {
+                refusals.push(refusal);
+                Vec::new()
+            }
+        };
+        let rest = if edits.is_empty() { whole } else { whole.spliced(edits) };
+        outgoing = Outgoing { head: Bytes::new(), rest, rest_offset: 0 };
+    }
+    Ok((outgoing, refusals))
+}
+
+/// Carries out the orders but annotations.
+fn restructure(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
+    let is_annotation = |order: &Order| matches!(order, Order::Annotate { .. });
+    if orders.iter().all(is_annotation) {
         return Ok(Outgoing { head: Bytes::new(), rest: content.clone(), rest_offset: 0 });
     }
     let window = read_window(content)?;
@@ -167,9 +206,19 @@ impl Draft {
             Order::RemoveResults(authserv_id) => {
                 self.pieces.retain(|piece| !claims_results(piece, authserv_id));
             }
-            // The body's; the executor's; and whoever has orders for single copies asks for
-            // those of a copy first.
-            Order::Replace { .. } | Order::KeepOriginal { .. } | Order::For { .. } => {}
+            // The body's, and the whole structure's.
+            Order::Replace { .. } | Order::Annotate { .. } => {}
+            // The executor's.
+            Order::KeepOriginal { .. }
+            | Order::Redirect { .. }
+            | Order::Copy { .. }
+            | Order::Notify { .. }
+            | Order::RouteVia(_)
+            | Order::Archive { .. } => {}
+            // Done before the mail was accepted.
+            Order::RateLimit { .. } => {}
+            // Whoever has orders for single copies asks for those of a copy first.
+            Order::For { .. } => {}
         }
     }
 

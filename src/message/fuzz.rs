@@ -8,13 +8,14 @@ pub use super::document::fuzz::{document, ole, ooxml, pdf, rtf};
 use bytes::Bytes;
 
 use super::anatomy::{Anatomy, Limits};
+use super::annotate::{self, Annotation};
 use super::archive;
 use super::author::Authorship;
 use super::contents::{Contents, Limits as ContentsLimits};
 use super::edit;
 use super::parameters;
 use super::results::AuthenticationResults;
-use crate::mail::{Content, Order};
+use crate::mail::{AnnotationPlace, Content, Order};
 
 /// Takes a message apart, reads its texts and its summary; returns octets of text seen.
 pub fn dissect(data: &[u8]) -> usize {
@@ -59,6 +60,27 @@ pub fn rewrite(data: &[u8]) -> Vec<u8> {
     );
     whole.extend_from_slice(data.get(rest_offset..).unwrap_or_default());
     whole
+}
+
+/// Annotates a message; what is annotated once is not annotated again in most readings, and
+/// the edits lie in the message, in order and apart.
+pub fn annotate(data: &[u8]) -> usize {
+    let content = Content::from_bytes(data.to_vec());
+    let mut octets = 0;
+    for place in [AnnotationPlace::Above, AnnotationPlace::Below] {
+        let text = "Vertraulich für Ł.\n-- of the house --";
+        let annotation = Annotation { text, html: None, place, key: "fuzz" };
+        let Ok(Ok(mut edits)) = annotate::annotate(&content, &annotation) else { continue };
+        edits.sort_by_key(|edit| edit.place.start);
+        let mut passed = 0;
+        for edit in &edits {
+            assert!(edit.place.start >= passed && edit.place.end >= edit.place.start);
+            passed = edit.place.end;
+            octets += edit.with.len();
+        }
+        assert!(passed <= content.len() && octets > 0);
+    }
+    octets
 }
 
 /// Reads an Authentication-Results field; returns how many results it has. Removing what

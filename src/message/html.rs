@@ -238,6 +238,13 @@ fn skip_raw<'h>(rest: &'h str, name: &str) -> &'h str {
 #[derive(Debug, Clone)]
 pub struct Attributes<'t>(&'t str);
 
+impl<'t> Attributes<'t> {
+    /// Of what stands behind the name of an element.
+    pub(super) fn of(text: &'t str) -> Attributes<'t> {
+        Attributes(text)
+    }
+}
+
 /// The value of an attribute with its character references decoded.
 pub fn attribute_value(value: &str) -> String {
     let mut decoded = String::with_capacity(value.len());

@@ -11,6 +11,7 @@
 
 mod alternatives;
 mod anatomy;
+pub mod annotate;
 mod archive;
 mod author;
 mod boundary;
@@ -30,6 +31,7 @@ mod oddity;
 mod parameters;
 mod place;
 mod reading;
+pub mod removal;
 mod results;
 mod summary;
 mod text;

@@ -21,8 +21,13 @@ pub struct Place {
 impl Part {
     /// Where the part lies in the message that it was read from.
     pub fn place_in(&self, message: &Bytes) -> Option<Place> {
-        let body = offsets(message, &self.body)?;
         let head = offsets(message, self.head.octets());
+        // An empty body lies behind its header.
+        let empty = head.as_ref().map(|head| head.end..head.end);
+        let body = match self.body.is_empty() {
+            true => empty?,
+            false => offsets(message, &self.body)?,
+        };
         // A part may have no header at all.
         let start = head.map_or(body.start, |head| head.start.min(body.start));
         Some(Place { whole: start..body.end, body })
@@ -56,6 +61,9 @@ mod tests {
         assert_eq!(cut(place(1).body), "first");
         assert_eq!(cut(place(2).whole), "Content-Type: a/b\r\n\r\nsecond");
         assert_eq!(cut(place(0).whole), text);
+        let empty = Bytes::from_static(b"Content-Type: a/b\r\n\r\n");
+        let place = Anatomy::of(&empty, Limits::default()).parts[0].place_in(&empty);
+        assert_eq!(place, Some(Place { whole: 0..21, body: 21..21 }));
         let elsewhere = Bytes::copy_from_slice(text.as_bytes());
         assert_eq!(anatomy.parts[1].place_in(&elsewhere), None);
     }

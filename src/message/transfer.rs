@@ -166,7 +166,7 @@ pub(super) fn decode_quoted_printable(encoded: &[u8]) -> (Vec<u8>, Flaws) {
 }
 
 /// What follows a soft line break; white space before the line end is transport padding.
-fn soft_break(rest: &[u8]) -> Option<&[u8]> {
+pub(super) fn soft_break(rest: &[u8]) -> Option<&[u8]> {
     let blank = rest.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
     let rest = rest.get(blank..).unwrap_or_default();
     match rest {

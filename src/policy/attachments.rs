@@ -15,6 +15,7 @@ use crate::analysis::attachments::{Enclosures, is_double, is_hidden_type};
 use crate::config::{AttachmentOrder, AttachmentRule, Attachments, Config, FileState, Group};
 use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role};
 use crate::message::contents::{Closed, Item};
+use crate::message::removal;
 use notice::Notice;
 
 /// Rules about files, ready to be asked.
@@ -180,7 +181,10 @@ impl FileRules {
         if keep && !fate.orders.contains(&keeping) {
             fate.orders.push(keeping);
         }
-        fate.orders.extend(notice::in_place(place, part == 0, &text));
+        fate.orders.extend(match part {
+            0 => removal::of_message(place, &text),
+            _ => removal::of_part(place, &text),
+        });
     }
 }
 

@@ -162,11 +162,16 @@ impl Files<'_> {
         match (fate.order, &disposition) {
             (
                 Some(AttachmentOrder::Block),
-                Disposition::Deliver | Disposition::Quarantine { .. },
+                Disposition::Deliver
+                | Disposition::Quarantine { .. }
+                | Disposition::Approval { .. },
             ) => {
                 *disposition = Disposition::Reject { reply: rejection(&fate.refusal, self.id) };
             }
-            (Some(AttachmentOrder::Quarantine), Disposition::Deliver) => {
+            (
+                Some(AttachmentOrder::Quarantine),
+                Disposition::Deliver | Disposition::Approval { .. },
+            ) => {
                 let area = self.policy.files.area().to_owned();
                 *disposition = Disposition::Quarantine { area };
             }

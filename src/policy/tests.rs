@@ -43,6 +43,7 @@ fn short(disposition: &Disposition) -> &'static str {
         Disposition::Defer { .. } => "defer",
         Disposition::HoldUnscanned => "hold",
         Disposition::Discard => "discard",
+        Disposition::Approval { .. } => "approval",
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 /// Every file below a folder of the shared corpora; says so when they are absent.
-pub(super) fn corpus(name: &str) -> Vec<PathBuf> {
+pub(crate) fn corpus(name: &str) -> Vec<PathBuf> {
     let root = std::env::var_os("POSTERN_CORPORA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
         PathBuf::from,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::edit::rewrite;
+use super::super::edit::{carry_out, rewrite};
 use crate::mail::{Content, Order};
 
 fn edited(message: &[u8], orders: &[Order]) -> Vec<u8> {
@@ -132,6 +132,37 @@ fn a_header_that_never_ends_and_one_in_a_file_are_edited() {
     }
 }
 
+#[test]
+fn annotations_come_last() {
+    let annotate = |key: &str| Order::Annotate {
+        text: "The house says so".into(),
+        html: None,
+        place: crate::mail::AnnotationPlace::Below,
+        key: key.into(),
+    };
+    let message = "Subject: x\r\n\r\nbody\r\n";
+    let replace = Order::Replace { start: 14, end: 18, with: b"else".to_vec() };
+    let mut orders = vec![annotate("a"), add("X", "1"), replace, tag("[S]").remove(0)];
+    for after in ["The house says so\r\n", ""] {
+        let content = Content::from_bytes(message);
+        let (outgoing, refusals) = carry_out(&content, &orders).unwrap();
+        let expected =
+            format!("X: 1\r\nSubject: [S] x\r\n\r\nelse\r\n\r\n{}", "The house says so\r\n");
+        assert_eq!((outgoing.head.len(), outgoing.rest_offset), (0, 0));
+        assert_eq!(
+            String::from_utf8(outgoing.rest.read_all().unwrap().to_vec()).unwrap(),
+            expected
+        );
+        assert_eq!(refusals.len(), usize::from(after.is_empty()));
+        // The same once more is there already.
+        orders.push(annotate("a"));
+    }
+    let signed = "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
+    let (outgoing, refusals) = carry_out(&Content::from_bytes(signed), &[annotate("a")]).unwrap();
+    assert_eq!(outgoing.rest.read_all().unwrap(), signed);
+    assert_eq!(refusals[0].to_string(), "not annotated: the message is signed");
+}
+
 proptest! {
     /// Added fields and nothing else appear; the rest is kept octet for octet.
     #[test]
@@ -161,6 +192,7 @@ proptest! {
     fn any_octets_are_taken(data in proptest::collection::vec(any::<u8>(), 0..400)) {
         super::super::fuzz::dissect(&data);
         super::super::fuzz::rewrite(&data);
+        super::super::fuzz::annotate(&data);
         super::super::fuzz::results(&data);
     }
 }

@@ -1,7 +1,7 @@
 //! Tables of whole messages; the public corpora, where they are.
 
 mod author;
-mod corpora;
+pub(crate) mod corpora;
 mod edits;
 pub(crate) mod encoders;
 mod files;
@@ -9,6 +9,7 @@ pub(crate) mod hidden;
 mod hostile;
 mod messages;
 mod names;
+mod removals;
 mod suites;
 pub(super) mod walked;
 

@@ -8,8 +8,9 @@ use postern_fuzz::message::fuzz;
 
 type Body = fn(&[u8]) -> usize;
 
-const BODIES: [(&str, Body); 14] = [
+const BODIES: [(&str, Body); 15] = [
     ("anatomy", fuzz::dissect),
+    ("annotate", fuzz::annotate),
     ("author", fuzz::author),
     ("results", fuzz::results),
     ("walk", fuzz::walk),
