@@ -254,9 +254,7 @@ impl Reader<'_> {
                 validator,
                 terms: Arc::default(),
             }),
-            None => {
-                Ok(Side::Pattern(Expression { validator, ..self.expression(text, flags)? }))
-            }
+            None => Ok(Side::Pattern(Expression { validator, ..self.expression(text, flags)? })),
         }
     }
 

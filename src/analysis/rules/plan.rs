@@ -34,7 +34,7 @@ pub(super) enum Reports {
 }
 
 /// How the beginning of a match is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Start {
     /// Not at all.
     Unknown,
@@ -64,12 +64,7 @@ pub(super) enum Part {
     /// Every place counts.
     Places,
     /// One side of the pair at a spot.
-    Side {
-        pair: u32,
-        edge: Edge,
-        validator: Option<Validator>,
-        start: Start,
-    },
+    Side { pair: u32, edge: Edge, validator: Option<Validator>, start: Start },
     /// No pattern: something else tells.
     Told,
 }
@@ -126,7 +121,7 @@ pub(super) struct Plan {
 }
 
 /// Two rules share a pattern when these are the same.
-type Sameness<'r> = (&'r str, Flags, Option<&'r str>, bool);
+type Sameness<'r> = (&'r str, Flags, Option<&'r str>, Start);
 
 #[derive(Default)]
 struct Planner<'r> {
@@ -162,8 +157,7 @@ impl Plan {
 
 impl<'r> Planner<'r> {
     fn add(&mut self, at: usize, rule: &'r Rule) {
-        let spot =
-            |part, most| Spot { rule: at, zones: rule.zones, part, term_score: 0.0, most };
+        let spot = |part, most| Spot { rule: at, zones: rule.zones, part, term_score: 0.0, most };
         match &rule.form {
             Form::Pattern(expression) => {
                 let counts = rule.count.is_some() || expression.validator.is_some();
@@ -247,7 +241,7 @@ impl<'r> Planner<'r> {
         };
         // Behind a mark the match begins at the mark.
         let marks = expression.marks.as_deref().filter(|_| !needs_start);
-        let sameness = (expression.text.as_str(), expression.flags, marks, needs_start);
+        let sameness = (expression.text.as_str(), expression.flags, marks, start);
         let next = self.wanted.len();
         let at = *self.known.entry(sameness).or_insert(next);
         match self.wanted.get_mut(at) {
@@ -259,7 +253,14 @@ impl<'r> Planner<'r> {
             }
             None => {
                 let spots = vec![spot];
-                self.wanted.push(Wanted { expression, marks, reports, rule: of.rule, start, spots });
+                self.wanted.push(Wanted {
+                    expression,
+                    marks,
+                    reports,
+                    rule: of.rule,
+                    start,
+                    spots,
+                });
             }
         }
     }

@@ -70,12 +70,7 @@ pub trait Documents: Send + Sync {
     fn knows(&self, documents: &str) -> bool;
 
     /// Gives every document of the set of which the text holds parts.
-    fn look(
-        &self,
-        documents: &str,
-        text: &str,
-        found: &mut dyn FnMut(DocumentHit),
-    ) -> Coverage;
+    fn look(&self, documents: &str, text: &str, found: &mut dyn FnMut(DocumentHit)) -> Coverage;
 }
 
 /// A protective marking in a text.

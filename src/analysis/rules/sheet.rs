@@ -87,7 +87,7 @@ impl Sheet {
                     self.open.push(at);
                 }
                 if let Some(value) = tally.note(&mut self.ledger, text, span, validator) {
-                    self.count(at, text, value, validator);
+                    self.count(at, spot.most, text, (value, validator));
                 }
             }
             Part::Side { pair, edge, validator, start } => {
@@ -100,13 +100,14 @@ impl Sheet {
     /// The text is at its end: what is still open counts.
     pub(super) fn close(&mut self, set: &RuleSet, text: &Text<'_>) {
         for at in std::mem::take(&mut self.open) {
-            let validator = match set.plan.spots.get(at as usize).map(|spot| spot.part) {
-                Some(Part::Values(validator)) => validator,
+            let Some(spot) = set.plan.spots.get(at as usize) else { continue };
+            let validator = match spot.part {
+                Part::Values(validator) => validator,
                 _ => None,
             };
             let Some(tally) = self.tallies.get_mut(&at) else { continue };
             for value in tally.close(&mut self.ledger, text, validator).into_iter().flatten() {
-                self.count(at, text, value, validator);
+                self.count(at, spot.most, text, (value, validator));
             }
         }
         for pair in std::mem::take(&mut self.open_pairs) {
@@ -158,8 +159,14 @@ impl Sheet {
         }
     }
 
-    fn count(&mut self, at: u32, text: &Text<'_>, value: Value, validator: Option<Validator>) {
-        if self.ledger.is_new_in(at, text, value) {
+    fn count(
+        &mut self,
+        at: u32,
+        most: u32,
+        text: &Text<'_>,
+        (value, validator): (Value, Option<Validator>),
+    ) {
+        if !self.is_full(at, most) && self.ledger.is_new_in(at, text, value) {
             *self.counts.entry(at).or_default() += 1;
             self.first(at, text.zone, || match validator {
                 Some(_) => masked(text.part(value.start, value.end)),

@@ -50,7 +50,8 @@ impl<'t> Text<'t> {
             Start::Fixed(octets) => Span { start: before(octets, end), end },
             Start::Word(octets) => {
                 let taken = self.octets.get(..end).and_then(|text| text.chars().next_back());
-                let boundary = taken.filter(|letter| !letter.is_ascii() && !letter.is_alphanumeric());
+                let boundary =
+                    taken.filter(|letter| !letter.is_ascii() && !letter.is_alphanumeric());
                 let end = end - boundary.map_or(0, char::len_utf8);
                 Span { start: before(octets, end), end }
             }

@@ -44,7 +44,8 @@ impl ExactLists for Staff {
     }
 
     fn look(&self, query: &ExactQuery, text: &str, found: &mut dyn FnMut(u32)) -> Coverage {
-        for (row, (name, number)) in [("Ann Brook", "4711"), ("Bob Cole", "4712")].iter().enumerate()
+        for (row, (name, number)) in
+            [("Ann Brook", "4711"), ("Bob Cole", "4712")].iter().enumerate()
         {
             let columns = [name, number].iter().filter(|value| text.contains(**value)).count();
             if columns >= usize::from(query.columns) {

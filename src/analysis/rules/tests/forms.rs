@@ -22,8 +22,12 @@ fn a_rule_that_does_not_count_hits_once() {
 
 #[test]
 fn distinct_values_are_counted() {
-    let number = set(&form("rule", "N", r"pattern = 'no\. \d+'
-count = 3"));
+    let number = set(&form(
+        "rule",
+        "N",
+        r"pattern = 'no\. \d+'
+count = 3",
+    ));
     let table = [
         ("no. 1, no. 2", 0),
         ("no. 1, no. 2, no. 3", 3),
@@ -37,8 +41,12 @@ count = 3"));
         assert_eq!(count(&number, text), wanted, "{text}");
     }
     // Of values that overlap the first one counts.
-    let triple = set(&form("rule", "T", r"pattern = '\d{3}'
-count = 1"));
+    let triple = set(&form(
+        "rule",
+        "T",
+        r"pattern = '\d{3}'
+count = 1",
+    ));
     for (text, wanted) in [("12", 0), ("123", 1), ("12345", 1), ("123456", 2), ("123 123", 1)] {
         assert_eq!(count(&triple, text), wanted, "{text}");
     }
@@ -46,8 +54,12 @@ count = 1"));
 
 #[test]
 fn validated_values_are_counted_in_their_normal_form() {
-    let set = set(&form("rule", "V", r"pattern = '\d[\d -]*\d'
-validate = 'sum_ten'"));
+    let set = set(&form(
+        "rule",
+        "V",
+        r"pattern = '\d[\d -]*\d'
+validate = 'sum_ten'",
+    ));
     let table = [
         ("5500", 1),
         ("5501", 0),
@@ -100,9 +112,13 @@ const PLACES: &str = "[[lexicon]]\nid = \"PLACES\"\nwhere = [\"html\"]\nmax_scor
 
 #[test]
 fn two_things_stand_near_each_other_in_either_order() {
-    let rule = form("proximity", "P", r"a = 'patient \d+'
+    let rule = form(
+        "proximity",
+        "P",
+        r"a = 'patient \d+'
 b = '@PLACES'
-within = 10");
+within = 10",
+    );
     let set = set(&format!("{rule}{PLACES}"));
     let table = [
         ("patient 12 ward", 1),
@@ -136,19 +152,20 @@ fn what_overlaps_is_not_near() {
     let same = set(&form("proximity", "P", "a = 'beta'\nb = 'beta'\nwithin = 5"));
     assert_eq!((count(&same, "beta"), count(&same, "beta beta")), (0, 1));
     let short = set(&form("proximity", "P", "a = '\\d+'\nb = '£'\nwithin = 1"));
-    for (text, wanted) in [("100£", 1), ("£100", 1), ("£ 100", 1), ("100  £", 1), ("100 x £", 0)] {
+    for (text, wanted) in [("100£", 1), ("£100", 1), ("£ 100", 1), ("100  £", 1), ("100 x £", 0)]
+    {
         assert_eq!(count(&short, text), wanted, "{text}");
     }
 }
 
 #[test]
 fn pairs_are_counted_by_distinct_values_of_their_first_side() {
-    let rule = "a = '\\d[\\d -]*\\d'\nvalidate_a = 'sum_ten'\nb = 'card|no'\nwithin = 6\ncount = 2";
+    let rule = "a = '\\d[\\d -]*\\d'\nvalidate_a = 'sum_ten'\nb = 'card|no'\nwithin = 7\ncount = 2";
     let set = set(&form("proximity", "P", rule));
     let table = [
         ("card 5500, card 1900", 2),
         ("card 5500, card 55 00", 0),
-        ("card 5500, 1900 is it", 0),
+        ("card 5500, not 1900", 0),
         ("5500 card 1900", 2),
         ("5500, 1900, 2800 card", 2),
         ("card 5501, card 1900, card 2800", 2),
@@ -202,8 +219,8 @@ fn trials_try_every_form() {
     let text = [
         shown(
             form("rule", "V", "pattern = '\\d+'\nvalidate = 'sum_ten'\ncount = 2"),
-            "\"5500 1900\", \"2800 3700\"",
-            "\"5500\", \"5501 1901\"",
+            "\"5500, 1900\", \"2800, 3700\"",
+            "\"5500\", \"5501, 1901\"",
         ),
         shown(
             form("proximity", "P", "a = 'x'\nb = 'y'\nwithin = 2"),
@@ -252,7 +269,10 @@ fn wrong_forms_are_named_with_their_place() {
         (near("a = 'x'"), "test.toml:1:1: missing field `b`"),
         (near("a = 'x'\nb = 'y'\nvalidate_b = 'no'"), "11:14: no validator `no`"),
         (form("exact", "E", "list = 'none'"), "test.toml:9:8: no list `none`"),
-        (form("exact", "E", "list = 'staff'\ncolumns = 3"), "10:11: `columns` is a number from 1 to 2"),
+        (
+            form("exact", "E", "list = 'staff'\ncolumns = 3"),
+            "10:11: `columns` is a number from 1 to 2",
+        ),
         (form("fingerprint", "F", "documents = 'x'"), "9:13: no set of documents `x`"),
         (
             form("fingerprint", "F", "documents = 'contracts'\nshare_percent = 101"),

@@ -8,7 +8,8 @@ const RULES: usize = 10_000;
 
 /// A word that no other number has.
 fn word(number: usize) -> String {
-    const SYLLABLES: [&str; 10] = ["ka", "ro", "mi", "ten", "sol", "ver", "du", "pla", "nim", "est"];
+    const SYLLABLES: [&str; 10] =
+        ["ka", "ro", "mi", "ten", "sol", "ver", "du", "pla", "nim", "est"];
     let digits = format!("{number:05}");
     digits.bytes().map(|digit| SYLLABLES[usize::from(digit - b'0')]).collect()
 }

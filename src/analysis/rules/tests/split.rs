@@ -12,12 +12,21 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     let everywhere = "where = ['subject', 'from', 'body', 'attachment', 'html']";
     let rule = |id: &str, rest: &str| form("rule", id, &format!("{rest}\n{everywhere}"));
     set(&[
-        rule("SPANS", r"pattern = 'id \d+\b'
-count = 1"),
-        rule("FIXED", r"pattern = '\b\d{4}\b'
-count = 1"),
-        rule("VALID", r"pattern = '\b\d{4}\b'
-validate = 'sum_ten'"),
+        rule(
+            "SPANS",
+            r"pattern = 'id \d+\b'
+count = 1",
+        ),
+        rule(
+            "FIXED",
+            r"pattern = '\b\d{4}\b'
+count = 1",
+        ),
+        rule(
+            "VALID",
+            r"pattern = '\b\d{4}\b'
+validate = 'sum_ten'",
+        ),
         form(
             "proximity",
             "NEAR",
