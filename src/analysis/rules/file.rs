@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::form::{Expression, Flags, Form, Rule, Side};
+use super::form::{Boundary, Expression, Flags, Form, Rule, Side, Word};
 use super::layout::{
     ExactText, File, FingerprintText, Head, LexiconText, MarkingText, ProximityText, RuleText,
     ZoneName,
@@ -133,13 +133,17 @@ impl Reader<'_> {
                 return Err(self.source.wrong(at, "an empty term"));
             }
             terms.push(Expression {
-                text: whole_word(&word),
+                text: literal(&word),
                 flags: Flags { caseless: true, ..Flags::default() },
                 place: self.source.place(at),
                 term_score: self.score(&term.score)?,
                 validator,
                 marks: None,
-                literal_octets: u32::try_from(word.len()).ok(),
+                word: Some(Word {
+                    characters: u32::try_from(word.chars().count()).unwrap_or(u32::MAX),
+                    before: Boundary::of(word.chars().next()),
+                    behind: Boundary::of(word.chars().next_back()),
+                }),
             });
         }
         let max_score = self.score(&text.max_score)?;
@@ -235,7 +239,7 @@ impl Reader<'_> {
             term_score: 0.0,
             validator: None,
             marks: None,
-            literal_octets: None,
+            word: None,
         })
     }
 
@@ -401,22 +405,14 @@ fn zone_bits(zones: &[ZoneName]) -> u8 {
     zones.iter().fold(0, |bits, zone| bits | zone.zone().bit())
 }
 
-/// A pattern for a literal text that stands alone. `\b` knows ASCII only, so at other letters
-/// the boundary is spelt out.
-fn whole_word(word: &str) -> String {
+/// A pattern for a literal text.
+fn literal(word: &str) -> String {
     let mut pattern = String::with_capacity(word.len() + 16);
-    let boundary = |letter: Option<char>, other: &'static str| match letter {
-        Some(letter) if letter.is_ascii_alphanumeric() || letter == '_' => r"\b",
-        Some(letter) if letter.is_alphanumeric() => other,
-        _ => "",
-    };
-    pattern.push_str(boundary(word.chars().next(), r"(?:^|[^\pL\pN])"));
     for letter in word.chars() {
         if letter.is_ascii() && !letter.is_ascii_alphanumeric() && letter != ' ' {
             pattern.push('\\');
         }
         pattern.push(letter);
     }
-    pattern.push_str(boundary(word.chars().next_back(), r"(?:[^\pL\pN]|$)"));
     pattern
 }
