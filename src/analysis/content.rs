@@ -126,8 +126,12 @@ fn look_inside(
         .sights()
         .map(|(name, place)| weights.weigh(Sighting::new(name, place)))
         .collect();
+    let mut content = Vec::new();
     match scan.finish(weights) {
-        Ok(hits) => findings.extend(hits),
+        Ok(hits) => {
+            findings.extend(hits.findings);
+            content = hits.content;
+        }
         Err(error) => findings.extend(failed(weights, error.to_string()).look.findings),
     }
     let author = anatomy.author();
@@ -154,7 +158,7 @@ fn look_inside(
     let enclosures = Arc::new(enclosures);
     // Whoever waits for answers from elsewhere holds no unpacked files meanwhile.
     anatomy.forget_files();
-    let look = Look { findings, summary, author, contents, enclosures, ..Look::default() };
+    let look = Look { findings, content, summary, author, contents, enclosures, ..Look::default() };
     Inside { anatomy, links, look, carried }
 }
 
