@@ -1,0 +1,251 @@
+//! The digests of a list: sorted, so that a look-up takes one or two cache lines, and small
+//! filters before them, so that hardly a word of ordinary mail comes that far.
+//!
+//! In: digests with the cells that they stand in. Out: which value a digest is, and the cells of
+//! a value. No value can be read from it. Invariants: digests ascend strictly, each has at least
+//! one cell, the cells of one value ascend.
+
+use super::words::VALUE_WORDS;
+
+/// Places of the filter a first word.
+const PLACES_A_WORD: usize = 8;
+const MOST_PLACES: usize = 1 << 24;
+/// Values of one bucket, about.
+const BUCKET_VALUES: usize = 4;
+/// Words in excess of these share the last bit of the filter.
+const TOLD_APART: usize = 8;
+
+/// What the tables are made of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Ascending.
+    pub(super) digests: Vec<u64>,
+    /// Where the cells of each value begin in `cells`; one more than there are values.
+    pub(super) starts: Vec<u32>,
+    /// `row * columns + column`.
+    pub(super) cells: Vec<u32>,
+    /// One bit a value: it counts only beside another one.
+    pub(super) weak: Vec<u64>,
+    /// By hash of a first word, how many words values have that begin so.
+    pub(super) beginnings: Vec<u8>,
+}
+
+/// Digests, ready to be asked.
+#[derive(Debug)]
+pub(super) struct Table {
+    parts: Parts,
+    /// By the first bits of a digest, where such digests begin.
+    buckets: Vec<u32>,
+    shift: u32,
+}
+
+/// Collects values.
+#[derive(Debug, Default)]
+pub(super) struct Gatherer {
+    values: Vec<(u64, u32)>,
+    weak: Vec<u64>,
+    beginnings: Vec<(u64, u8)>,
+}
+
+impl Gatherer {
+    /// A value that stands in a cell.
+    pub(super) fn push(&mut self, digest: u64, cell: u32) {
+        self.values.push((digest, cell));
+    }
+
+    /// A value that tells nobody by itself.
+    pub(super) fn push_weak(&mut self, digest: u64) {
+        self.weak.push(digest);
+    }
+
+    /// The first word of a value of so many words.
+    pub(super) fn push_beginning(&mut self, hash: u64, words: usize) {
+        self.beginnings.push((hash, bit_of(words)));
+    }
+
+    pub(super) fn parts(mut self) -> Parts {
+        self.values.sort_unstable();
+        self.values.dedup();
+        self.weak.sort_unstable();
+        self.weak.dedup();
+        let mut parts = Parts::default();
+        let mut weak = self.weak.iter().peekable();
+        for (digest, cell) in self.values {
+            if parts.digests.last() != Some(&digest) {
+                let at = parts.digests.len();
+                if at % 64 == 0 {
+                    parts.weak.push(0);
+                }
+                while weak.next_if(|weak| **weak < digest).is_some() {}
+                if weak.next_if(|weak| **weak == digest).is_some()
+                    && let Some(bits) = parts.weak.last_mut()
+                {
+                    *bits |= 1 << (at % 64);
+                }
+                parts.digests.push(digest);
+                parts.starts.push(count(parts.cells.len()));
+            }
+            parts.cells.push(cell);
+        }
+        parts.starts.push(count(parts.cells.len()));
+        parts.beginnings = filter(self.beginnings);
+        parts
+    }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn filter(mut beginnings: Vec<(u64, u8)>) -> Vec<u8> {
+    if beginnings.is_empty() {
+        return Vec::new();
+    }
+    beginnings.sort_unstable();
+    beginnings.dedup();
+    let words = beginnings.chunk_by(|one, other| one.0 == other.0).count();
+    let places = (words * PLACES_A_WORD).next_power_of_two().clamp(64, MOST_PLACES);
+    let mut filter = vec![0_u8; places];
+    for (hash, bit) in beginnings {
+        if let Some(place) = filter.get_mut(place_of(hash, places)) {
+            *place |= bit;
+        }
+    }
+    filter
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+fn place_of(hash: u64, places: usize) -> usize {
+    hash as usize & places.wrapping_sub(1)
+}
+
+/// The bit of the filter for a value of so many words.
+pub(super) fn bit_of(words: usize) -> u8 {
+    1 << (words.clamp(1, TOLD_APART) - 1)
+}
+
+impl Table {
+    /// Nothing when the parts do not fit together; `cells` is how many cells the list has.
+    pub(super) fn of(parts: Parts, cells: u64) -> Option<Table> {
+        let Parts { digests, starts, weak, beginnings, .. } = &parts;
+        let sound = starts.len() == digests.len() + 1
+            && weak.len() == digests.len().div_ceil(64)
+            && (beginnings.is_empty() || beginnings.len().is_power_of_two())
+            && digests.is_sorted_by(|one, other| one < other)
+            && starts.is_sorted_by(|one, other| one < other)
+            && starts.first() == Some(&0)
+            && starts.last().is_some_and(|end| *end as usize == parts.cells.len())
+            && parts.cells.iter().all(|cell| u64::from(*cell) < cells);
+        if !sound {
+            return None;
+        }
+        let wanted = (digests.len() / BUCKET_VALUES).next_power_of_two().max(2);
+        let shift = 64 - wanted.trailing_zeros();
+        let mut buckets = Vec::with_capacity(wanted + 1);
+        for (at, digest) in digests.iter().enumerate() {
+            while buckets.len() as u64 <= digest >> shift {
+                buckets.push(count(at));
+            }
+        }
+        buckets.resize(wanted + 1, count(digests.len()));
+        Some(Table { parts, buckets, shift })
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// How many words values have that may begin with the word of this hash, as bits.
+    #[inline]
+    pub(super) fn beginning(&self, hash: u64) -> u8 {
+        let filter = &self.parts.beginnings;
+        filter.get(place_of(hash, filter.len())).copied().unwrap_or(0)
+    }
+
+    /// The number of the value with this digest.
+    #[inline]
+    pub(super) fn find(&self, digest: u64) -> Option<u32> {
+        let bucket = usize::try_from(digest >> self.shift).ok()?;
+        let from = *self.buckets.get(bucket)?;
+        let to = *self.buckets.get(bucket + 1)?;
+        let digests = self.parts.digests.get(from as usize..to as usize)?;
+        let at = match digests.len() {
+            0..=8 => digests.iter().position(|known| *known == digest)?,
+            _ => digests.binary_search(&digest).ok()?,
+        };
+        Some(from + count(at))
+    }
+
+    /// The cells of a value, ascending.
+    pub(super) fn cells(&self, value: u32) -> &[u32] {
+        let at = value as usize;
+        let starts = &self.parts.starts;
+        match (starts.get(at), starts.get(at + 1)) {
+            (Some(from), Some(to)) => {
+                self.parts.cells.get(*from as usize..*to as usize).unwrap_or_default()
+            }
+            _ => &[],
+        }
+    }
+
+    /// Whether a value counts only beside another one.
+    pub(super) fn is_weak(&self, value: u32) -> bool {
+        let at = value as usize;
+        self.parts.weak.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+    }
+}
+
+const _: () = assert!(VALUE_WORDS > TOLD_APART, "else each number of words has its own bit");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(values: &[(u64, u32)]) -> Table {
+        let mut gatherer = Gatherer::default();
+        values.iter().for_each(|(digest, cell)| gatherer.push(*digest, *cell));
+        gatherer.push_weak(7);
+        gatherer.push_beginning(99, 2);
+        gatherer.push_beginning(99, 12);
+        Table::of(gatherer.parts(), 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn what_was_put_in_is_found() {
+        let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let values: Vec<(u64, u32)> =
+            (0..5_000).map(|number| (spread(u64::from(number)), number)).collect();
+        let found = table(&values);
+        for (digest, cell) in &values {
+            assert_eq!(found.cells(found.find(*digest).unwrap()), [*cell]);
+            assert_eq!(found.find(digest ^ 1), None);
+        }
+        let few = table(&[(7, 3), (7, 1), (7, 3), (u64::MAX, 2), (0, 5)]);
+        let seven = few.find(7).unwrap();
+        assert_eq!((few.cells(seven), few.is_weak(seven)), (&[1, 3][..], true));
+        assert!(!few.is_weak(few.find(0).unwrap()));
+        assert_eq!(few.cells(few.find(u64::MAX).unwrap()), [2]);
+        assert_eq!((few.beginning(99), few.beginning(100)), (0b1000_0010, 0));
+        assert_eq!(table(&[]).find(7), None);
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let parts = || table(&[(7, 3), (9, 1)]).parts;
+        assert!(Table::of(parts(), 4).is_some());
+        assert!(Table::of(parts(), 3).is_none());
+        let spoilt: [fn(&mut Parts); 6] = [
+            |parts| parts.digests.reverse(),
+            |parts| parts.starts = vec![0, 0, 2],
+            |parts| parts.starts = vec![0, 1, 3],
+            |parts| parts.starts.truncate(1),
+            |parts| parts.weak.clear(),
+            |parts| parts.beginnings.push(0),
+        ];
+        for spoil in spoilt {
+            let mut bad = parts();
+            spoil(&mut bad);
+            assert!(Table::of(bad, 4).is_none());
+        }
+    }
+}
