@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use serde::{Deserialize, Serialize};
 
 use super::keyed::Key;
-use super::table::{Parts, Table};
+use super::table::{Parts, Sieve, Table};
 use super::words::Accents;
 
 const MAGIC: &[u8; 8] = b"PSTNEXA1";
@@ -41,6 +41,7 @@ pub struct Head {
     pub(super) digests: u64,
     pub(super) cells: u64,
     pub(super) beginnings: u64,
+    pub(super) sieve: u64,
 }
 
 /// A column of a list.
@@ -83,7 +84,11 @@ pub(super) enum Unfit {
 pub(super) fn write(head: &Head, parts: &Parts) -> Result<Vec<u8>, Unfit> {
     let about = postcard::to_stdvec(head).map_err(|_| Unfit::Damaged("its head"))?;
     let numbers = 8 * parts.digests.len() + 4 * parts.starts.len() + 4 * parts.cells.len();
-    let all = numbers + 8 * parts.weak.len() + parts.beginnings.len() + about.len() + 32;
+    let all = numbers
+        + 8 * (parts.weak.len() + parts.sieve.0.len())
+        + parts.beginnings.len()
+        + about.len()
+        + 32;
     let mut out = Vec::with_capacity(all);
     out.extend(MAGIC);
     out.extend(u32::try_from(about.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -93,6 +98,7 @@ pub(super) fn write(head: &Head, parts: &Parts) -> Result<Vec<u8>, Unfit> {
     out.extend(parts.cells.iter().flat_map(|number| number.to_le_bytes()));
     out.extend(parts.weak.iter().flat_map(|number| number.to_le_bytes()));
     out.extend(&parts.beginnings);
+    out.extend(parts.sieve.0.iter().flat_map(|number| number.to_le_bytes()));
     out.extend(crc32c::crc32c(&out).to_le_bytes());
     Ok(out)
 }
@@ -173,6 +179,7 @@ pub(super) fn read(inner: impl Read, octets: u64, key: &Key) -> Result<(Head, Ta
         cells: input.numbers(head.cells, u32::from_le_bytes)?,
         weak: input.numbers(head.digests.div_ceil(64), u64::from_le_bytes)?,
         beginnings: input.octets(head.beginnings)?,
+        sieve: Sieve(input.numbers(head.sieve, u64::from_le_bytes)?),
     };
     let crc = input.crc;
     if u32::from_le_bytes(input.take()?) != crc || input.left > 0 {

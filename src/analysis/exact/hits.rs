@@ -141,7 +141,9 @@ impl ExactList {
             if has_digit && longer & 1 == 1 {
                 let text = code.get(..length).unwrap_or_default();
                 let digest = self.digesters.digest(Form::Code, text);
-                self.found(digest, last, count, place);
+                if self.table.may_be_code(digest) {
+                    self.found(digest, last, count, place);
+                }
             }
         }
     }

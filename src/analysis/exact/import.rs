@@ -217,7 +217,10 @@ impl Importer {
             let octets = value.text.len();
             let digest = self.digesters.digest(value.form, value.text.as_bytes());
             match value.form {
-                Form::Code => self.code_octets |= 1 << (octets.clamp(1, 64) - 1),
+                Form::Code => {
+                    self.code_octets |= 1 << (octets.clamp(1, 64) - 1);
+                    self.gatherer.push_code(digest);
+                }
                 Form::Words => {
                     self.word_counts |= 1 << (value.words.clamp(1, 32) - 1);
                     let first = self.digesters.first.hash(value.first().as_bytes());
@@ -298,6 +301,7 @@ impl Importer {
             digests: parts.digests.len() as u64,
             cells: parts.cells.len() as u64,
             beginnings: parts.beginnings.len() as u64,
+            sieve: parts.sieve.0.len() as u64,
         };
         let octets = file::write(&head, &parts);
         let octets = octets.map_err(|error| ExactError::Table(error.to_string()))?;

@@ -28,6 +28,45 @@ pub(super) struct Parts {
     pub(super) weak: Vec<u64>,
     /// By hash of a first word, how many words values have that begin so.
     pub(super) beginnings: Vec<u8>,
+    /// First words and numbers, to turn away what is neither.
+    pub(super) sieve: Sieve,
+}
+
+/// A set that is sometimes wrong and never forgets (Bloom, 1970): [`SIEVE_BITS`] bits in one
+/// word each, so that asking costs one look into memory that is small enough to stay near.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::analysis) struct Sieve(pub(in crate::analysis) Vec<u64>);
+
+/// Bits of the sieve for one entry that are set.
+const SIEVE_BITS: u32 = 3;
+/// Entries that share a word of 64 bits, about.
+const SIEVE_ENTRIES: usize = 5;
+
+impl Sieve {
+    /// The sieve for entries that are hashes.
+    pub(in crate::analysis) fn of(entries: &[u64]) -> Sieve {
+        let words = (entries.len() / SIEVE_ENTRIES).next_power_of_two().max(1);
+        let mut sieve = vec![0_u64; words];
+        for entry in entries {
+            if let Some(word) = sieve.get_mut(place_of(*entry >> 20, words)) {
+                *word |= sieve_mask(*entry);
+            }
+        }
+        Sieve(sieve)
+    }
+
+    /// Whether an entry may be in it.
+    #[inline]
+    pub(in crate::analysis) fn may_hold(&self, entry: u64) -> bool {
+        let mask = sieve_mask(entry);
+        let word = self.0.get(place_of(entry >> 20, self.0.len()));
+        word.is_some_and(|word| word & mask == mask)
+    }
+}
+
+#[inline]
+fn sieve_mask(entry: u64) -> u64 {
+    (0..SIEVE_BITS).fold(0, |mask, bit| mask | 1 << (entry >> (6 * bit) & 63))
 }
 
 /// Digests, ready to be asked.
@@ -45,6 +84,8 @@ pub(super) struct Gatherer {
     values: Vec<(u64, u32)>,
     weak: Vec<u64>,
     beginnings: Vec<(u64, u8)>,
+    /// Digests of numbers.
+    codes: Vec<u64>,
 }
 
 impl Gatherer {
@@ -61,6 +102,11 @@ impl Gatherer {
     /// The first word of a value of so many words.
     pub(super) fn push_beginning(&mut self, hash: u64, words: usize) {
         self.beginnings.push((hash, bit_of(words)));
+    }
+
+    /// A value that is a number.
+    pub(super) fn push_code(&mut self, digest: u64) {
+        self.codes.push(digest);
     }
 
     pub(super) fn parts(mut self) -> Parts {
@@ -88,6 +134,11 @@ impl Gatherer {
             parts.cells.push(cell);
         }
         parts.starts.push(count(parts.cells.len()));
+        let mut sifted = self.codes;
+        sifted.extend(self.beginnings.iter().map(|(hash, _)| *hash));
+        sifted.sort_unstable();
+        sifted.dedup();
+        parts.sieve = Sieve::of(&sifted);
         parts.beginnings = filter(self.beginnings);
         parts
     }
@@ -130,6 +181,7 @@ impl Table {
         let Parts { digests, starts, weak, beginnings, .. } = &parts;
         let sound = starts.len() == digests.len() + 1
             && weak.len() == digests.len().div_ceil(64)
+            && parts.sieve.0.len().is_power_of_two()
             && (beginnings.is_empty() || beginnings.len().is_power_of_two())
             && digests.is_sorted_by(|one, other| one < other)
             && starts.is_sorted_by(|one, other| one < other)
@@ -158,8 +210,17 @@ impl Table {
     /// How many words values have that may begin with the word of this hash, as bits.
     #[inline]
     pub(super) fn beginning(&self, hash: u64) -> u8 {
+        if !self.parts.sieve.may_hold(hash) {
+            return 0;
+        }
         let filter = &self.parts.beginnings;
         filter.get(place_of(hash, filter.len())).copied().unwrap_or(0)
+    }
+
+    /// Whether there may be a number with this digest.
+    #[inline]
+    pub(super) fn may_be_code(&self, digest: u64) -> bool {
+        self.parts.sieve.may_hold(digest)
     }
 
     /// The number of the value with this digest.
@@ -205,6 +266,7 @@ mod tests {
         let mut gatherer = Gatherer::default();
         values.iter().for_each(|(digest, cell)| gatherer.push(*digest, *cell));
         gatherer.push_weak(7);
+        gatherer.push_code(7);
         gatherer.push_beginning(99, 2);
         gatherer.push_beginning(99, 12);
         Table::of(gatherer.parts(), 1_000_000).unwrap()
@@ -226,6 +288,7 @@ mod tests {
         assert!(!few.is_weak(few.find(0).unwrap()));
         assert_eq!(few.cells(few.find(u64::MAX).unwrap()), [2]);
         assert_eq!((few.beginning(99), few.beginning(100)), (0b1000_0010, 0));
+        assert!(few.may_be_code(7));
         assert_eq!(table(&[]).find(7), None);
     }
 

@@ -252,9 +252,12 @@ impl<'t, 'w> Reader<'t, 'w> {
         open.chars = open.chars.saturating_add(chars);
         let room = WORD_OCTETS.saturating_sub(self.row.form.len() - open.begin);
         open.is_overlong |= length > room;
-        for letter in run.bytes().take(room) {
-            open.has_digit |= letter.is_ascii_digit();
-            self.row.form.push(char::from(letter.to_ascii_lowercase()));
+        let run = run.get(..room.min(length)).unwrap_or_default();
+        open.has_digit |= run.bytes().any(|letter| letter.is_ascii_digit());
+        let from = self.row.form.len();
+        self.row.form.push_str(run);
+        if let Some(new) = self.row.form.get_mut(from..) {
+            new.make_ascii_lowercase();
         }
         self.at += length;
         self.chars = self.chars.saturating_add(chars);
