@@ -1,7 +1,7 @@
-//! The file of a list: what it is called and holds, then its tables, then a checksum.
+//! The file of a list: what it holds, then its tables, then a checksum.
 //!
-//! In and out: `PSTNEXA1`, the length of the head and the head (postcard), the tables as numbers
-//! in little-endian order, CRC-32C (RFC 3720) of all that. A file that is cut, damaged or made by
+//! In and out: `PSTNEXA1`, the length of the head and the head (postcard), the lengths of the
+//! tables, the tables as numbers in little-endian order, CRC-32C (RFC 3720) of all that. A file that is cut, damaged or made by
 //! hand is refused: every length is held against the file's own before memory is taken. The key
 //! is in another file; the head holds a digest by which it is known that the key is the right one.
 
@@ -14,7 +14,7 @@ use super::table::{Parts, Sieve, Table};
 use super::words::Accents;
 
 const MAGIC: &[u8; 8] = b"PSTNEXA1";
-const MOST_HEAD_OCTETS: usize = 1 << 20;
+const MOST_HEAD_OCTETS: usize = 16 << 20;
 /// Read at once.
 const CHUNK_OCTETS: usize = 1 << 20;
 
@@ -37,11 +37,6 @@ pub struct Head {
     pub(super) word_counts: u32,
     /// Known under the right key only.
     pub(super) key_check: u64,
-    /// Lengths of the tables.
-    pub(super) digests: u64,
-    pub(super) cells: u64,
-    pub(super) beginnings: u64,
-    pub(super) sieve: u64,
 }
 
 /// A column of a list.
@@ -71,7 +66,7 @@ pub(super) fn key_check(key: &Key) -> u64 {
 
 /// Why a file is no list.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unfit {
+pub(in crate::analysis) enum Unfit {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     #[error("{0}")]
@@ -83,24 +78,27 @@ pub(super) enum Unfit {
 /// The octets of a list's file.
 pub(super) fn write(head: &Head, parts: &Parts) -> Result<Vec<u8>, Unfit> {
     let about = postcard::to_stdvec(head).map_err(|_| Unfit::Damaged("its head"))?;
-    let numbers = 8 * parts.digests.len() + 4 * parts.starts.len() + 4 * parts.cells.len();
-    let all = numbers
-        + 8 * (parts.weak.len() + parts.sieve.0.len())
-        + parts.beginnings.len()
-        + about.len()
-        + 32;
-    let mut out = Vec::with_capacity(all);
-    out.extend(MAGIC);
+    Ok(seal(MAGIC, &about, parts))
+}
+
+/// Puts tables into a file, behind what there is to say about them.
+pub(in crate::analysis) fn seal(magic: &[u8; 8], about: &[u8], parts: &Parts) -> Vec<u8> {
+    let Parts { digests, starts, cells, weak, beginnings, sieve } = parts;
+    let all = 8 * (digests.len() + weak.len() + sieve.0.len()) + 4 * (starts.len() + cells.len());
+    let mut out = Vec::with_capacity(all + beginnings.len() + about.len() + 64);
+    out.extend(magic);
     out.extend(u32::try_from(about.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend(about);
-    out.extend(parts.digests.iter().flat_map(|number| number.to_le_bytes()));
-    out.extend(parts.starts.iter().flat_map(|number| number.to_le_bytes()));
-    out.extend(parts.cells.iter().flat_map(|number| number.to_le_bytes()));
-    out.extend(parts.weak.iter().flat_map(|number| number.to_le_bytes()));
-    out.extend(&parts.beginnings);
-    out.extend(parts.sieve.0.iter().flat_map(|number| number.to_le_bytes()));
+    let lengths = [digests.len(), cells.len(), beginnings.len(), sieve.0.len()];
+    out.extend(lengths.iter().flat_map(|length| (*length as u64).to_le_bytes()));
+    out.extend(digests.iter().flat_map(|number| number.to_le_bytes()));
+    out.extend(starts.iter().flat_map(|number| number.to_le_bytes()));
+    out.extend(cells.iter().flat_map(|number| number.to_le_bytes()));
+    out.extend(weak.iter().flat_map(|number| number.to_le_bytes()));
+    out.extend(beginnings);
+    out.extend(sieve.0.iter().flat_map(|number| number.to_le_bytes()));
     out.extend(crc32c::crc32c(&out).to_le_bytes());
-    Ok(out)
+    out
 }
 
 /// Reads with a running checksum, never more than there is.
@@ -158,32 +156,44 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// Reads a list of so many octets.
-pub(super) fn read(inner: impl Read, octets: u64, key: &Key) -> Result<(Head, Table), Unfit> {
+/// Takes a file of so many octets apart: what is said about the tables, and the tables.
+pub(in crate::analysis) fn unseal(
+    magic: &[u8; 8],
+    inner: impl Read,
+    octets: u64,
+) -> Result<(Vec<u8>, Parts), Unfit> {
     let mut input = Input { inner, left: octets, crc: 0 };
-    if &input.take::<8>()? != MAGIC {
-        return Err(Unfit::Damaged("it is no list for exact matching"));
+    if &input.take::<8>()? != magic {
+        return Err(Unfit::Damaged("it is not of this kind"));
     }
     let about = u32::from_le_bytes(input.take()?);
     if about as usize > MOST_HEAD_OCTETS {
         return Err(Unfit::Damaged("its head"));
     }
     let about = input.octets(u64::from(about))?;
-    let head: Head = postcard::from_bytes(&about).map_err(|_| Unfit::Damaged("its head"))?;
-    if head.columns.is_empty() {
-        return Err(Unfit::Damaged("it has no columns"));
-    }
+    let mut length = || Ok::<u64, Unfit>(u64::from_le_bytes(input.take()?));
+    let (digests, cells, beginnings, sieve) = (length()?, length()?, length()?, length()?);
     let parts = Parts {
-        digests: input.numbers(head.digests, u64::from_le_bytes)?,
-        starts: input.numbers(head.digests.saturating_add(1), u32::from_le_bytes)?,
-        cells: input.numbers(head.cells, u32::from_le_bytes)?,
-        weak: input.numbers(head.digests.div_ceil(64), u64::from_le_bytes)?,
-        beginnings: input.octets(head.beginnings)?,
-        sieve: Sieve(input.numbers(head.sieve, u64::from_le_bytes)?),
+        digests: input.numbers(digests, u64::from_le_bytes)?,
+        starts: input.numbers(digests.saturating_add(1), u32::from_le_bytes)?,
+        cells: input.numbers(cells, u32::from_le_bytes)?,
+        weak: input.numbers(digests.div_ceil(64), u64::from_le_bytes)?,
+        beginnings: input.octets(beginnings)?,
+        sieve: Sieve(input.numbers(sieve, u64::from_le_bytes)?),
     };
     let crc = input.crc;
     if u32::from_le_bytes(input.take()?) != crc || input.left > 0 {
         return Err(Unfit::Damaged("its checksum is wrong"));
+    }
+    Ok((about, parts))
+}
+
+/// Reads a list of so many octets.
+pub(super) fn read(inner: impl Read, octets: u64, key: &Key) -> Result<(Head, Table), Unfit> {
+    let (about, parts) = unseal(MAGIC, inner, octets)?;
+    let head: Head = postcard::from_bytes(&about).map_err(|_| Unfit::Damaged("its head"))?;
+    if head.columns.is_empty() {
+        return Err(Unfit::Damaged("it has no columns"));
     }
     // A damaged file is not taken for one with a wrong key.
     if head.key_check != key_check(key) {

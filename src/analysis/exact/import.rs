@@ -298,10 +298,6 @@ impl Importer {
             code_octets: self.code_octets,
             word_counts: self.word_counts,
             key_check: file::key_check(key),
-            digests: parts.digests.len() as u64,
-            cells: parts.cells.len() as u64,
-            beginnings: parts.beginnings.len() as u64,
-            sieve: parts.sieve.0.len() as u64,
         };
         let octets = file::write(&head, &parts);
         let octets = octets.map_err(|error| ExactError::Table(error.to_string()))?;

@@ -13,15 +13,15 @@
 //! a file is loaded; never when mail is looked into.
 
 pub mod csv;
-mod file;
+pub(in crate::analysis) mod file;
 mod hits;
 mod import;
 pub mod keyed;
 mod rows;
 pub mod shelf;
-mod table;
+pub(in crate::analysis) mod table;
 #[cfg(test)]
-mod tests;
+pub(in crate::analysis) mod tests;
 pub mod values;
 pub mod words;
 

@@ -17,19 +17,19 @@ const TOLD_APART: usize = 8;
 
 /// What the tables are made of.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(in crate::analysis) struct Parts {
     /// Ascending.
-    pub(super) digests: Vec<u64>,
+    pub(in crate::analysis) digests: Vec<u64>,
     /// Where the cells of each value begin in `cells`; one more than there are values.
-    pub(super) starts: Vec<u32>,
+    pub(in crate::analysis) starts: Vec<u32>,
     /// `row * columns + column`.
-    pub(super) cells: Vec<u32>,
+    pub(in crate::analysis) cells: Vec<u32>,
     /// One bit a value: it counts only beside another one.
-    pub(super) weak: Vec<u64>,
+    pub(in crate::analysis) weak: Vec<u64>,
     /// By hash of a first word, how many words values have that begin so.
-    pub(super) beginnings: Vec<u8>,
+    pub(in crate::analysis) beginnings: Vec<u8>,
     /// First words and numbers, to turn away what is neither.
-    pub(super) sieve: Sieve,
+    pub(in crate::analysis) sieve: Sieve,
 }
 
 /// A set that is sometimes wrong and never forgets (Bloom, 1970): [`SIEVE_BITS`] bits in one
@@ -71,7 +71,7 @@ fn sieve_mask(entry: u64) -> u64 {
 
 /// Digests, ready to be asked.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in crate::analysis) struct Table {
     parts: Parts,
     /// By the first bits of a digest, where such digests begin.
     buckets: Vec<u32>,
@@ -80,7 +80,7 @@ pub(super) struct Table {
 
 /// Collects values.
 #[derive(Debug, Default)]
-pub(super) struct Gatherer {
+pub(in crate::analysis) struct Gatherer {
     values: Vec<(u64, u32)>,
     weak: Vec<u64>,
     beginnings: Vec<(u64, u8)>,
@@ -90,26 +90,26 @@ pub(super) struct Gatherer {
 
 impl Gatherer {
     /// A value that stands in a cell.
-    pub(super) fn push(&mut self, digest: u64, cell: u32) {
+    pub(in crate::analysis) fn push(&mut self, digest: u64, cell: u32) {
         self.values.push((digest, cell));
     }
 
     /// A value that tells nobody by itself.
-    pub(super) fn push_weak(&mut self, digest: u64) {
+    pub(in crate::analysis) fn push_weak(&mut self, digest: u64) {
         self.weak.push(digest);
     }
 
     /// The first word of a value of so many words.
-    pub(super) fn push_beginning(&mut self, hash: u64, words: usize) {
+    pub(in crate::analysis) fn push_beginning(&mut self, hash: u64, words: usize) {
         self.beginnings.push((hash, bit_of(words)));
     }
 
     /// A value that is a number.
-    pub(super) fn push_code(&mut self, digest: u64) {
+    pub(in crate::analysis) fn push_code(&mut self, digest: u64) {
         self.codes.push(digest);
     }
 
-    pub(super) fn parts(mut self) -> Parts {
+    pub(in crate::analysis) fn parts(mut self) -> Parts {
         self.values.sort_unstable();
         self.values.dedup();
         self.weak.sort_unstable();
@@ -171,13 +171,13 @@ fn place_of(hash: u64, places: usize) -> usize {
 }
 
 /// The bit of the filter for a value of so many words.
-pub(super) fn bit_of(words: usize) -> u8 {
+pub(in crate::analysis) fn bit_of(words: usize) -> u8 {
     1 << (words.clamp(1, TOLD_APART) - 1)
 }
 
 impl Table {
     /// Nothing when the parts do not fit together; `cells` is how many cells the list has.
-    pub(super) fn of(parts: Parts, cells: u64) -> Option<Table> {
+    pub(in crate::analysis) fn of(parts: Parts, cells: u64) -> Option<Table> {
         let Parts { digests, starts, weak, beginnings, .. } = &parts;
         let sound = starts.len() == digests.len() + 1
             && weak.len() == digests.len().div_ceil(64)
@@ -203,13 +203,19 @@ impl Table {
         Some(Table { parts, buckets, shift })
     }
 
-    pub(super) fn parts(&self) -> &Parts {
+    /// Without a value.
+    pub(in crate::analysis) fn empty() -> Table {
+        let parts = Gatherer::default().parts();
+        Table { parts, buckets: vec![0, 0, 0], shift: 63 }
+    }
+
+    pub(in crate::analysis) fn parts(&self) -> &Parts {
         &self.parts
     }
 
     /// How many words values have that may begin with the word of this hash, as bits.
     #[inline]
-    pub(super) fn beginning(&self, hash: u64) -> u8 {
+    pub(in crate::analysis) fn beginning(&self, hash: u64) -> u8 {
         if !self.parts.sieve.may_hold(hash) {
             return 0;
         }
@@ -219,13 +225,13 @@ impl Table {
 
     /// Whether there may be a number with this digest.
     #[inline]
-    pub(super) fn may_be_code(&self, digest: u64) -> bool {
+    pub(in crate::analysis) fn may_be_code(&self, digest: u64) -> bool {
         self.parts.sieve.may_hold(digest)
     }
 
     /// The number of the value with this digest.
     #[inline]
-    pub(super) fn find(&self, digest: u64) -> Option<u32> {
+    pub(in crate::analysis) fn find(&self, digest: u64) -> Option<u32> {
         let bucket = usize::try_from(digest >> self.shift).ok()?;
         let from = *self.buckets.get(bucket)?;
         let to = *self.buckets.get(bucket + 1)?;
@@ -238,7 +244,7 @@ impl Table {
     }
 
     /// The cells of a value, ascending.
-    pub(super) fn cells(&self, value: u32) -> &[u32] {
+    pub(in crate::analysis) fn cells(&self, value: u32) -> &[u32] {
         let at = value as usize;
         let starts = &self.parts.starts;
         match (starts.get(at), starts.get(at + 1)) {
@@ -250,7 +256,7 @@ impl Table {
     }
 
     /// Whether a value counts only beside another one.
-    pub(super) fn is_weak(&self, value: u32) -> bool {
+    pub(in crate::analysis) fn is_weak(&self, value: u32) -> bool {
         let at = value as usize;
         self.parts.weak.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
     }
