@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub use file::{Column, Head};
 pub use hits::{Hit, Hits, MOST_HITS};
-pub use import::{ImportReport, MOST_COLUMNS, Places, Spec};
+pub use import::{ImportReport, MOST_COLUMNS, MOST_OCTETS, Places, Spec};
 pub use rows::{Query, RowMatch, Rows, Tally};
 pub use shelf::{Shelf, ShelfError};
 
@@ -156,6 +156,7 @@ impl ExactList {
             + 4 * (parts.starts.len() + parts.cells.len())
             + 9 * parts.weak.len()
             + parts.beginnings.len()
+            + 8 * parts.sieve.0.len()
             + parts.digests.len()
     }
 }

@@ -286,18 +286,20 @@ pub fn key_for(path: &Path) -> Result<Key, ShelfError> {
     Key::from_octets(&octets).ok_or_else(|| ShelfError::File { path, error: bad() })
 }
 
-/// Beside and then moved, so that it is the old file or the new one whatever happens.
+/// Beside and then moved, so that it is the old file or the new one whatever happens. What root
+/// puts there belongs to whom the folder above belongs to: the box's user has to read it.
 fn put(path: &Path, octets: &[u8]) -> Result<(), ShelfError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let write = || {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make_folder(folder)?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(octets)?;
         file.sync_all()?;
+        hand_over(folder, &beside)?;
         fs::rename(&beside, path)?;
         fs::File::open(folder)?.sync_all()
     };
@@ -305,4 +307,26 @@ fn put(path: &Path, octets: &[u8]) -> Result<(), ShelfError> {
         let _ = fs::remove_file(&beside);
         ShelfError::file(path)(error)
     })
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => hand_over(above, folder),
+    }
+}
+
+/// Gives what was made to the owner of what it lies in.
+fn hand_over(above: &Path, made: &Path) -> io::Result<()> {
+    let (above, own) = (fs::metadata(above)?, fs::metadata(made)?);
+    match above.uid() == own.uid() {
+        true => Ok(()),
+        false => std::os::unix::fs::chown(made, Some(above.uid()), Some(above.gid())),
+    }
 }

@@ -73,14 +73,15 @@ impl Draft {
         Draft { key: key.clone(), sheets: BTreeMap::new(), prints: 0 }
     }
 
-    /// Adds a document, in the place of one of the same name.
+    /// Adds a document, in the place of one of the same name. Returns its name without what
+    /// cannot be shown.
     pub fn add(
         &mut self,
         name: &str,
         text: &str,
         role: Role,
         now_s: u64,
-    ) -> Result<(), PrintsError> {
+    ) -> Result<String, PrintsError> {
         let name: String =
             name.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
         let (prints, words) = winnow(&self.key, text);
@@ -106,8 +107,8 @@ impl Draft {
             ignored: 0,
             is_common: role == Role::Common,
         };
-        self.sheets.insert(name, Sheet { about, prints });
-        Ok(())
+        self.sheets.insert(name.clone(), Sheet { about, prints });
+        Ok(name)
     }
 
     /// Removes a document; says whether there was one of that name.

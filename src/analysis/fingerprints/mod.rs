@@ -13,6 +13,7 @@
 
 mod draft;
 mod find;
+pub mod reading;
 #[cfg(test)]
 mod tests;
 mod winnow;
@@ -44,6 +45,14 @@ pub enum PrintsError {
         name: String,
         /// What it has.
         words: usize,
+    },
+    /// A file of which there is nothing to read.
+    #[error("{name}: {what}")]
+    Unread {
+        /// Which document.
+        name: String,
+        /// Why.
+        what: String,
     },
     /// More than a set holds.
     #[error("{0}")]

@@ -172,7 +172,7 @@ mod tests {
             assert_eq!(all(&key, one), all(&key, other), "{one}");
         }
         assert_ne!(all(&key, "one two three four five"), all(&key, "two one three four five"));
-        assert_eq!(all(&key, "one two three four"), []);
+        assert!(all(&key, "one two three four").is_empty());
         assert_eq!(all(&key, "\u{6211}\u{662f}\u{738b}\u{5c0f}\u{660e}").len(), 1);
     }
 
