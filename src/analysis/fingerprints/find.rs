@@ -20,23 +20,23 @@ pub const SURE_WORDS: usize = PASSAGE_PRINTS * WINDOW_RUNS + RUN_WORDS - 1;
 const MOST_FOUND: usize = 1_000_000;
 
 /// How much of a document is too much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ask {
     /// So much of the document, in percent; above 100 it never is.
-    pub share_percent: u32,
+    pub share_percent: f32,
     /// Or so many words that come from it; absent means that the share alone decides.
     pub words: Option<usize>,
 }
 
 /// A document that a text takes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DocumentMatch {
     /// Its name.
     pub document: String,
     /// How much of it was found, in percent.
-    pub share_percent: u32,
+    pub share_percent: f32,
     /// How much of the text comes from it, in percent.
-    pub text_percent: u32,
+    pub text_percent: f32,
     /// How many words of the text come from it, about.
     pub words: usize,
     /// Its fingerprints that were found.
@@ -138,16 +138,19 @@ impl Prints {
             })
             .collect();
         matches.sort_by(|one, other| {
-            let amount = |one: &DocumentMatch| (one.share_percent, one.words);
-            amount(other).cmp(&amount(one)).then_with(|| one.document.cmp(&other.document))
+            let shares = other.share_percent.total_cmp(&one.share_percent);
+            let words = || other.words.cmp(&one.words);
+            shares.then_with(words).then_with(|| one.document.cmp(&other.document))
         });
         matches
     }
 }
 
-fn percent(part: usize, whole: usize) -> u32 {
-    let percent = (part * 100).checked_div(whole).unwrap_or(0).min(100);
-    u32::try_from(percent).unwrap_or(100)
+fn percent(part: usize, whole: usize) -> f32 {
+    match whole {
+        0 => 0.0,
+        whole => (part as f32 * 100.0 / whole as f32).min(100.0),
+    }
 }
 
 /// The fingerprints that stand close enough to others of the same document. `places` ascend.

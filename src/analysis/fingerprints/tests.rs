@@ -116,7 +116,7 @@ fn unrelated_texts_are_not_recognised() {
     // A few words in common are no passage.
     let document = prose(1_000, 2_000);
     let scattered: String = (0..100)
-        .map(|number| document[number * 19..][..7].join(" ") + " " + &text(number as u64, 40) + " ")
+        .map(|number| document[number * 19..][..6].join(" ") + " " + &text(number as u64, 60) + " ")
         .collect();
     assert_eq!(prints.matches(&scattered), []);
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("appliance/manual");
@@ -138,20 +138,20 @@ fn shares_are_told() {
     let document = prose(8, 1_000);
     let prints = set(&[("plan", document.join(" "))]);
     let whole = &prints.matches(&document.join("\n"))[0];
-    assert_eq!((whole.share_percent, whole.text_percent), (100, whole.text_percent.max(98)));
+    assert!(whole.share_percent == 100.0 && whole.text_percent >= 98.0, "{whole:?}");
     let half = &prints.matches(&document[..500].join(" "))[0];
-    assert!((45..=55).contains(&half.share_percent) && half.text_percent >= 97, "{half:?}");
+    assert!((45.0..=55.0).contains(&half.share_percent) && half.text_percent >= 97.0, "{half:?}");
     let mixed = format!("{} {}", document[..300].join(" "), text(9, 300));
     let mixed = &prints.matches(&mixed)[0];
-    assert!((46..=54).contains(&mixed.text_percent), "{mixed:?}");
-    assert!((26..=34).contains(&mixed.share_percent), "{mixed:?}");
+    assert!((46.0..=54.0).contains(&mixed.text_percent), "{mixed:?}");
+    assert!((26.0..=34.0).contains(&mixed.share_percent), "{mixed:?}");
     let ask = |share_percent, words| Ask { share_percent, words };
-    assert!(mixed.meets(&ask(25, None)) && !mixed.meets(&ask(40, None)));
-    assert!(mixed.meets(&ask(40, Some(250))) && !mixed.meets(&ask(101, Some(400))));
-    assert_eq!(prints.above(&document.join(" "), &ask(101, None)), []);
+    assert!(mixed.meets(&ask(25.0, None)) && !mixed.meets(&ask(40.0, None)));
+    assert!(mixed.meets(&ask(40.0, Some(250))) && !mixed.meets(&ask(101.0, Some(400))));
+    assert_eq!(prints.above(&document.join(" "), &ask(101.0, None)), []);
     let mut seen = prints.look(&document[..500].join(" "));
     seen.join(prints.look(&document[500..].join(" ")));
-    assert!(prints.matched(&seen)[0].share_percent >= 98);
+    assert!(prints.matched(&seen)[0].share_percent >= 98.0);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn what_is_common_does_not_count() {
     assert_eq!(many.matches(&letterhead), []);
     assert!(many.documents().iter().all(|one| one.ignored > 10 && one.own_prints() > 80));
     assert_eq!(names(&many.matches(&text(25, 500))), ["d5"]);
-    assert!(many.matches(&text(25, 500))[0].share_percent >= 96);
+    assert!(many.matches(&text(25, 500))[0].share_percent >= 96.0);
     let mut draft = draft_of(1);
     draft.add("own", &format!("{form} {}", text(12, 500)), Role::Protected, 0).unwrap();
     draft.add("form.docx", &form, Role::Common, 0).unwrap();
@@ -258,7 +258,7 @@ fn hostile_texts_cost_bounded_work() {
     draft.finish().matches(&format!("{document} ").repeat(2_000));
     let prints = set(&[("plan", document.clone())]);
     let found = prints.matches(&format!("{document} ").repeat(500));
-    assert!(found[0].share_percent == 100 && found[0].text_percent >= 99, "{:?}", found[0]);
+    assert!(found[0].share_percent == 100.0 && found[0].text_percent >= 99.0, "{:?}", found[0]);
     for text in ["x ".repeat(500_000), "x".repeat(1_000_000), "\u{6211}".repeat(200_000)] {
         assert_eq!(prints.matches(&text), []);
     }
