@@ -405,7 +405,7 @@ fn remove<T: crate::analysis::exact::shelf::Shelved>(
     what: &str,
 ) -> Result<Exit, Trouble> {
     match Shelf::<T>::remove(data_dir, name)? {
-        true => say!("removed; rules that ask for it find nothing"),
+        true => say!("removed; a rule that asks for it is refused at the next reload or start"),
         false => return Err(Trouble::NotFound(format!("there is no {what} {name}"))),
     }
     Ok(Exit::Ok)
