@@ -10,6 +10,7 @@
 //! have in common are looked for once for each pair of values, along the rarer one. What goes
 //! beyond is left out, and that is said.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::ExactList;
@@ -19,6 +20,9 @@ use super::hits::{Hit, Hits};
 pub const MOST_STEPS: usize = 40_000_000;
 /// Values of one text that are put together to rows.
 const MOST_EVENTS: usize = 1_000_000;
+/// What values of so many cells share is looked for anew for each place of the text, so that
+/// memory does not grow with the places.
+const REMEMBERED_CELLS: usize = 8;
 /// Further apart, nothing belongs together.
 const MOST_WITHIN_CHARS: u32 = 10_000;
 
@@ -199,18 +203,32 @@ impl Search<'_> {
                 if both_weak && other.from_word != one.to_word {
                     continue;
                 }
-                let key = (one.value, other.value);
-                if !known.contains_key(&key) {
+                if !self.is_costly(one.value, other.value) {
                     let shared = self.shared(one.value, other.value);
-                    known.insert(key, shared);
+                    self.note(&shared, at, other_at);
+                    continue;
                 }
-                for (cell, other_cell) in known.get(&key).into_iter().flatten() {
-                    self.events.push(self.event(*cell, at));
-                    self.events.push(self.event(*other_cell, other_at));
-                }
+                let shared = match known.entry((one.value, other.value)) {
+                    Entry::Occupied(shared) => shared.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.shared(one.value, other.value)),
+                };
+                self.note(shared, at, other_at);
             }
         }
         self.tidy();
+    }
+
+    /// Whether what two values share is worth remembering.
+    fn is_costly(&self, one: u32, other: u32) -> bool {
+        let (cells, others) = (self.list.table.cells(one), self.list.table.cells(other));
+        cells.len().min(others.len()) > REMEMBERED_CELLS
+    }
+
+    fn note(&mut self, shared: &[(u32, u32)], hit: usize, other_hit: usize) {
+        for (cell, other_cell) in shared {
+            self.events.push(self.event(*cell, hit));
+            self.events.push(self.event(*other_cell, other_hit));
+        }
     }
 
     fn tidy(&mut self) {
