@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::backup::BackupOrder;
+use super::content::ContentOrder;
 use super::model::ModelOrder;
 use super::report::ReportOrder;
 use super::shadow::ShadowOrder;
@@ -42,6 +43,8 @@ pub enum Command {
     Backup(BackupOrder),
     /// Content rules
     Rules(RulesOrder),
+    /// Lists for exact matching, and protected documents
+    Content(ContentOrder),
     /// Mail that waits for delivery
     Queue(QueueOrder),
     /// Mail that is kept from its recipients

@@ -18,6 +18,7 @@ mod arguments;
 mod backup;
 mod bulk;
 mod check;
+mod content;
 mod control;
 mod dmarc;
 mod exit;
@@ -54,6 +55,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Shadow(order) => shadow::shadow(&order),
         Command::Backup(order) => backup::backup(&order),
         Command::Rules(order) => rules::rules(&order),
+        Command::Content(order) => content::content(&order),
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
         Command::Track(order) => track::track(&order),

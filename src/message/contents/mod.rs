@@ -122,6 +122,22 @@ impl Contents {
         texts
     }
 
+    /// Walks through one file that came with no message, and gives the texts in it to `reader`.
+    pub fn of_loose_file(
+        name: &str,
+        octets: &Bytes,
+        limits: Limits,
+        reader: &mut dyn FnMut(Zone, &str),
+    ) -> Contents {
+        let mut walk = Walk::new(limits, reader);
+        let file = File { name: name.to_owned(), declared: None, octets: octets.clone() };
+        if let Err(exhausted) = walk.visit(file, 0, None) {
+            walk.contents.exhausted = Some(exhausted);
+            walk.remark_limit(exhausted);
+        }
+        walk.contents
+    }
+
     /// Walks through one file as if it were of this nature, whatever its octets say.
     pub(in crate::message) fn of_file(
         nature: Nature,
