@@ -323,7 +323,10 @@ async fn watch(directory: Weak<Directory>, mut stopped: watch::Receiver<bool>) {
         let every = Duration::from_secs(alive.settings().sync_minutes * 60);
         let stops = *stopped.borrow();
         if !every.is_zero() && Instant::now() >= list_due && !stops {
-            let fetched = alive.fetch_list().await;
+            let fetched = tokio::select! {
+                fetched = alive.fetch_list() => fetched,
+                _ = stopped.wait_for(|stops| *stops) => Err("the box is going down".into()),
+            };
             list_due = Instant::now() + if fetched.is_ok() { every } else { RETRY.min(every) };
             keep_due = Instant::now();
         }
