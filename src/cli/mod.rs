@@ -19,6 +19,7 @@ mod backup;
 mod bulk;
 mod check;
 mod control;
+mod directory;
 mod dmarc;
 mod exit;
 mod messages;
@@ -62,6 +63,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Sender(order) => sender::sender(&order),
         Command::Bulk(order) => bulk::bulk(&order),
         Command::Antivirus(order) => antivirus::antivirus(&order),
+        Command::Directory(order) => directory::directory(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -60,11 +60,14 @@ pub struct Callouts {
 
 impl Callouts {
     /// As configured; what was known before stays known.
-    pub fn new(config: &Config, next_hops: Arc<dyn NextHops>, before: Option<&Callouts>) -> Callouts {
+    pub fn new(
+        config: &Config,
+        next_hops: Arc<dyn NextHops>,
+        before: Option<&Callouts>,
+    ) -> Callouts {
         let settings = config.callout.clone();
-        let asked = |domain: &&crate::config::ProtectedDomain| {
-            domain.recipients == RecipientCheck::Callout
-        };
+        let asked =
+            |domain: &&crate::config::ProtectedDomain| domain.recipients == RecipientCheck::Callout;
         let turn = |domain: &crate::config::ProtectedDomain| {
             (domain.name.clone(), Semaphore::new(settings.connections))
         };
@@ -128,8 +131,7 @@ impl Callouts {
                 Err(_) => Called::Unclear("the box is going down".into()),
             }
         });
-        let called =
-            asked.await.unwrap_or_else(|_| Called::Unclear("no answer in time".into()));
+        let called = asked.await.unwrap_or_else(|_| Called::Unclear("no answer in time".into()));
         self.remember(&key, &called);
         match called {
             Called::Known => {

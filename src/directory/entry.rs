@@ -87,7 +87,11 @@ pub struct Person {
 
 impl Person {
     /// Of an entry.
-    pub fn of(entry: &Entry, address_attributes: &[String], alias_attribute: Option<&str>) -> Person {
+    pub fn of(
+        entry: &Entry,
+        address_attributes: &[String],
+        alias_attribute: Option<&str>,
+    ) -> Person {
         let mut addresses: Vec<Address> = Vec::new();
         for attribute in address_attributes {
             let mut values: Vec<&str> = entry.values(attribute).collect();
@@ -160,7 +164,10 @@ pub(super) mod tests {
         let table: [(&[(&str, &[&str])], &[&str], Option<&str>); 7] = [
             (&[("mail", &["Ann@X.test"])], &["Ann@x.test"], Some("Ann@x.test")),
             (
-                &[("PROXYADDRESSES", &["smtp:a@x.test", "SMTP:ann@x.test", "x500:/o=x", "sip:a@x"])],
+                &[(
+                    "PROXYADDRESSES",
+                    &["smtp:a@x.test", "SMTP:ann@x.test", "x500:/o=x", "sip:a@x"],
+                )],
                 &["ann@x.test", "a@x.test"],
                 Some("ann@x.test"),
             ),
@@ -171,8 +178,11 @@ pub(super) mod tests {
             ),
             (&[("mail", &["no address", "", "a@"])], &[], None),
             (&[("rfc822mailmember", &["b@x.test"])], &[], Some("b@x.test")),
-            (&[("mail", &["a@x.test"]), ("rfc822mailmember", &["b@x.test", "c@y.test"])],
-             &["a@x.test"], None),
+            (
+                &[("mail", &["a@x.test"]), ("rfc822mailmember", &["b@x.test", "c@y.test"])],
+                &["a@x.test"],
+                None,
+            ),
             (&[], &[], None),
         ];
         for (attributes, addresses, canonical) in table {

@@ -65,7 +65,8 @@ impl Walk {
                 let names = match self.settings.groups() {
                     GroupSource::MemberOf => self.member_of(&mut ldap, some).await?,
                     GroupSource::Search | GroupSource::None => {
-                        let one = |name: &String| self.settings.group_filter().with(&[("dn", name)]);
+                        let one =
+                            |name: &String| self.settings.group_filter().with(&[("dn", name)]);
                         let filters: String = some.iter().map(one).collect();
                         self.groups_by(&mut ldap, format!("(|{filters})")).await?
                     }

@@ -255,9 +255,11 @@ impl Link {
             return Ok(wire);
         };
         let (dn, password, mut ldap) = (dn.clone(), password.clone(), wire.ldap());
-        let bound = answered(self.connect_limit(), async move {
-            search::bind(&mut ldap, &dn, &password).await
-        });
+        let bound =
+            answered(
+                self.connect_limit(),
+                async move { search::bind(&mut ldap, &dn, &password).await },
+            );
         match bound.await {
             Ok(true) => Ok(wire),
             Ok(false) => Err("the password for bind_dn is not right".into()),

@@ -140,7 +140,11 @@ impl Directories {
         for settings in &config.directory {
             let before = before.and_then(|before| before.named(&settings.name));
             let data_dir = &config.system.data_dir;
-            directories.push(Arc::new(Directory::new(settings, data_dir, before.map(|one| &**one))?));
+            directories.push(Arc::new(Directory::new(
+                settings,
+                data_dir,
+                before.map(|one| &**one),
+            )?));
         }
         let find = |name: &str| {
             directories.iter().find(|one: &&Arc<Directory>| one.settings().name == name).cloned()

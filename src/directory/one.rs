@@ -218,7 +218,10 @@ impl Directory {
                         let ended = self.state().trust.proved(now_ms());
                         if ended {
                             let directory = self.settings.name.as_str();
-                            tracing::warn!(directory, "the directory shows people again: it is believed");
+                            tracing::warn!(
+                                directory,
+                                "the directory shows people again: it is believed"
+                            );
                         }
                     }
                     false => {
@@ -247,14 +250,11 @@ impl Directory {
     /// anybody at all.
     async fn shows_somebody(&self, beside: &str) -> Result<bool, Unavailable> {
         let known = self.state().people.some(TRIAL + 1);
-        let keys: Vec<String> = known
-            .into_iter()
-            .map(|(key, _)| key)
-            .filter(|key| key != beside)
-            .take(TRIAL)
-            .collect();
+        let keys: Vec<String> =
+            known.into_iter().map(|(key, _)| key).filter(|key| key != beside).take(TRIAL).collect();
         let of_known = self.recipient_question(&keys);
-        let anybody = Question { filter: self.settings.sync_filter().with(&[]), ..of_known.clone() };
+        let anybody =
+            Question { filter: self.settings.sync_filter().with(&[]), ..of_known.clone() };
         let count = keys.len();
         let shown = self.link.ask(move |mut ldap| {
             let (of_known, anybody) = (of_known.clone(), anybody.clone());
@@ -337,7 +337,11 @@ impl Directory {
             several => {
                 if several.len() > 1 {
                     let directory = self.settings.name.as_str();
-                    tracing::warn!(directory, name, "several entries have this name: nobody logs in");
+                    tracing::warn!(
+                        directory,
+                        name,
+                        "several entries have this name: nobody logs in"
+                    );
                 }
                 // As much work as for a name that exists.
                 let nobody = format!("cn=nobody,{}", self.settings.base);
@@ -443,7 +447,8 @@ impl Directory {
     pub fn standing(&self) -> Standing {
         let servers = self.link.standing();
         let state = self.state();
-        let ((listed, listed_ms), (present, absent)) = (state.trust.listed(), state.people.counts());
+        let ((listed, listed_ms), (present, absent)) =
+            (state.trust.listed(), state.people.counts());
         Standing {
             name: self.settings.name.clone(),
             servers,

@@ -22,10 +22,7 @@ const CREDENTIALS: [u32; 4] = [19, 48, 49, 53];
 pub(super) enum Failure {
     /// The server answered, and not with what was asked for.
     #[error("the server says {code}{}{text}", if text.is_empty() { "" } else { ": " })]
-    Refused {
-        code: u32,
-        text: String,
-    },
+    Refused { code: u32, text: String },
     #[error("the base {0} does not exist")]
     NoBase(String),
     #[error("the connection failed: {0}")]
@@ -122,7 +119,8 @@ pub(super) async fn all(
             NO_SUCH_OBJECT => return Err(Failure::NoBase(question.base.clone())),
             code => return Err(Failure::Refused { code, text: result.text }),
         }
-        let control = result.ctrls.iter().find(|one| matches!(one.0, Some(ControlType::PagedResults)));
+        let control =
+            result.ctrls.iter().find(|one| matches!(one.0, Some(ControlType::PagedResults)));
         cookie = match control {
             Some(control) => control.1.parse::<PagedResults>().cookie,
             None => Vec::new(),

@@ -128,8 +128,9 @@ impl Wire {
         near.set_nonblocking(true)?;
         let near = UnixStream::from_std(near)?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(far));
-        let (connection, ldap) =
-            LdapConnAsync::with_settings(settings, "ldapi://pair").await.map_err(io::Error::other)?;
+        let (connection, ldap) = LdapConnAsync::with_settings(settings, "ldapi://pair")
+            .await
+            .map_err(io::Error::other)?;
         let relay = tokio::spawn(relay(stream, near)).abort_handle();
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.drive().await {
@@ -227,9 +228,7 @@ mod tests {
         let success = [0x30, 12, 2, 1, 1, 0x78, 7, 10, 1, 0, 4, 0, 4, 0];
         assert!(is_success(&success));
         // As Active Directory writes lengths.
-        let long = [
-            0x30, 0x84, 0, 0, 0, 16, 2, 1, 1, 0x78, 0x84, 0, 0, 0, 7, 10, 1, 0, 4, 0, 4, 0,
-        ];
+        let long = [0x30, 0x84, 0, 0, 0, 16, 2, 1, 1, 0x78, 0x84, 0, 0, 0, 7, 10, 1, 0, 4, 0, 4, 0];
         assert!(is_success(&long));
         let refused = [0x30, 12, 2, 1, 1, 0x78, 7, 10, 1, 2, 4, 0, 4, 0];
         let other = [0x30, 12, 2, 1, 2, 0x78, 7, 10, 1, 0, 4, 0, 4, 0];

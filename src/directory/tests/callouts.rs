@@ -66,7 +66,8 @@ async fn what_is_put_off_is_never_a_no() {
     let greylisted = || Called::Unclear("451 4.7.1 come again".into());
     hop.say("ann@example.test", greylisted());
     for (policy, said) in [("accept", "Accept"), ("defer", "Defer"), ("refuse", "Refuse")] {
-        let lines = format!("on_unclear = \"{policy}\"\npositive_s = 0\nunclear_s = 0\ncatch_all_s = 1");
+        let lines =
+            format!("on_unclear = \"{policy}\"\npositive_s = 0\nunclear_s = 0\ncatch_all_s = 1");
         let directories = callouts(&hop, &lines);
         let answer = told(&directories, "ann@example.test").await;
         assert_eq!(answer, format!("{said}: 451 4.7.1 come again"));

@@ -9,7 +9,8 @@ async fn what_is_kept_counts_while_the_directory_is_down_and_then_the_configurat
     let Some(mut slapd) = Slapd::start(&slapd::office()) else { return };
     for (policy, said) in [("accept", "Accept"), ("defer", "Defer"), ("refuse", "Refuse")] {
         let dir = folder();
-        let lines = format!("on_failure = \"{policy}\"\nfresh_s = 0\nnegative_s = 60\nsync_minutes = 0");
+        let lines =
+            format!("on_failure = \"{policy}\"\nfresh_s = 0\nnegative_s = 60\nsync_minutes = 0");
         let own = config(&slapd, dir.path(), &lines, "");
         let directories = directories(&own);
         assert_eq!(told(&directories, "ann@example.test").await, "ann@example.test");
@@ -29,7 +30,12 @@ async fn what_is_kept_counts_while_the_directory_is_down_and_then_the_configurat
         let reborn = super::directories(&own);
         assert_eq!(told(&reborn, "ann@example.test").await, "ann@example.test");
         // And with other settings it does not.
-        let other = config(&slapd, dir.path(), &format!("{lines}\nrecipient_filter = \"(uid={{local}})\""), "");
+        let other = config(
+            &slapd,
+            dir.path(),
+            &format!("{lines}\nrecipient_filter = \"(uid={{local}})\""),
+            "",
+        );
         let other = super::directories(&other);
         assert!(told(&other, "ann@example.test").await.starts_with(said));
         slapd.start_again();
@@ -137,8 +143,9 @@ async fn a_list_that_lacks_too_many_waits_for_the_operator() {
     directory.fetch_list().await.unwrap();
     let leave = |range: std::ops::Range<u32>| {
         for number in range {
-            slapd.change(&format!("dn: uid=u{number},ou=crowd,{BASE}\nchangetype: delete\n"));
+            slapd.leave(&format!("uid=u{number},ou=crowd,{BASE}"));
         }
+        slapd.flush_changes();
     };
     leave(0..8);
     // 8 of 45 is less than 20 %.

@@ -4,8 +4,8 @@
 mod slapd;
 
 mod answers;
-mod failures;
 mod callouts;
+mod failures;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -58,9 +58,14 @@ impl NextHops for NoHops {
 /// A configuration with a directory in clear, and lines for it.
 fn config(slapd: &Slapd, dir: &std::path::Path, lines: &str, rest: &str) -> Config {
     let servers = format!("servers = [\"{}\"]", slapd.url());
-    let tls = if lines.contains("tls =") || lines.contains("ldaps") { "" } else { "tls = \"none\"" };
+    let tls =
+        if lines.contains("tls =") || lines.contains("ldaps") { "" } else { "tls = \"none\"" };
     let servers = if lines.contains("servers =") { "" } else { &servers };
-    let timeout = if lines.contains("\ntimeout_s") || lines.starts_with("timeout_s") { "" } else { "timeout_s = 5" };
+    let timeout = if lines.contains("\ntimeout_s") || lines.starts_with("timeout_s") {
+        ""
+    } else {
+        "timeout_s = 5"
+    };
     let text = format!(
         "[system]\nhostname = \"mx.example.test\"\ndata_dir = \"{}\"\n\
          postmaster = \"postmaster@example.test\"\n\

@@ -35,6 +35,7 @@ pub struct Slapd {
     /// On 127.0.0.1, with TLS from the first octet.
     pub tls_port: u16,
     child: Option<Child>,
+    changes: std::cell::RefCell<String>,
 }
 
 impl Slapd {
@@ -48,7 +49,7 @@ impl Slapd {
         certificates(dir.path());
         std::fs::create_dir(dir.path().join("db")).unwrap();
         let (port, tls_port) = (free_port(), free_port());
-        let mut slapd = Slapd { dir, port, tls_port, child: None };
+        let mut slapd = Slapd { dir, port, tls_port, child: None, changes: Default::default() };
         slapd.configure(Shows::All);
         let text = format!(
             "dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: x\n\n\
@@ -164,6 +165,17 @@ impl Slapd {
         }
     }
 
+    /// Notes that an entry is to go.
+    pub fn leave(&self, dn: &str) {
+        let change = format!("dn: {dn}\nchangetype: delete\n\n");
+        self.changes.borrow_mut().push_str(&change);
+    }
+
+    /// Makes the changes that were noted.
+    pub fn flush_changes(&self) {
+        self.change(&self.changes.take());
+    }
+
     /// Changes entries, as the tree's owner (LDIF with `changetype`).
     pub fn change(&self, ldif: &str) {
         let mut command = Command::new(program("ldapmodify").unwrap());
@@ -218,7 +230,9 @@ pub fn office() -> String {
     let group = |name: &str, members: &[&str]| {
         let members: String =
             members.iter().map(|member| format!("member: {member},{BASE}\n")).collect();
-        format!("dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{members}\n")
+        format!(
+            "dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{members}\n"
+        )
     };
     [
         ou("people"),
