@@ -69,8 +69,13 @@ fn attachment_rule(config: &Config, rule: &AttachmentRule) -> Checked {
     }
     for party in rule.only_for.iter().chain(&rule.except) {
         let Party::Group(name) = party else { continue };
-        if !config.group.iter().any(|group| group.name == *name) {
+        let group = config.group.iter().find(|group| group.name == *name);
+        let Some(group) = group else {
             return wrong(format!("group:{name}"), format!("there is no [[group]] {name:?}"));
+        };
+        if group.dn.is_some() {
+            let what = format!("rules about attachments know no groups of directories: {name:?}");
+            return wrong(format!("group:{name}"), what);
         }
     }
     let in_small_letters = |text: &String| !text.is_empty() && *text == text.to_lowercase();
@@ -336,6 +341,10 @@ fn directories(config: &Config) -> Checked {
         return wrong(near, what);
     }
     for group in &config.group {
+        if group.members.is_empty() && group.file.is_none() && group.dn.is_none() {
+            let what = format!("group {} has neither `members` nor `file` nor `dn`", group.name);
+            return wrong(&group.name, what);
+        }
         if group.dn.is_none() && group.directory.is_some() {
             return wrong(&group.name, format!("group {}: `directory` needs `dn`", group.name));
         }
