@@ -44,11 +44,8 @@ impl Desk {
         let Some(directory) = directories.named(name) else {
             return Err(DeskError::Unknown(format!("there is no directory {name:?}")));
         };
-        directory.accept_next();
-        match directory.fetch_list().await {
-            Ok(addresses) => {
-                Ok(Acted { done: format!("{name}: {addresses} addresses are in force") })
-            }
+        match directory.accept_list().await {
+            Ok(addresses) => Ok(ListTaken { directory: name.to_owned(), addresses }),
             Err(why) => Err(DeskError::Unfit(format!("{name}: {why}"))),
         }
     }

@@ -17,7 +17,7 @@ use super::entry::{Entry, Person};
 use super::keep::{self, Kept};
 use super::link::{Link, ServerStanding, Unavailable};
 use super::search::{self, Failure, Question};
-use super::trust::{Doubt, OnNo, Trust};
+use super::trust::{Doubt, OnNo, Trust, Vouched};
 use super::{dn, groups, now_ms};
 use crate::config::{self, DirectoryTls};
 use crate::mail::Address;
@@ -422,9 +422,13 @@ impl Directory {
         Ok(count)
     }
 
-    /// The operator vouches for the next list.
-    pub fn accept_next(&self) {
-        self.state().trust.accept_next();
+    /// Fetches all addresses; the operator vouches for this list, whatever it lacks.
+    pub async fn accept_list(&self) -> Result<usize, String> {
+        self.state().trust.vouch(Vouched::Once);
+        let outcome = self.fetch_list().await;
+        // Not for one that comes later, of which the operator knows nothing.
+        self.state().trust.vouch(Vouched::No);
+        outcome
     }
 
     /// Writes down what is known, when it has changed. Blocks.

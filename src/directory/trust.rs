@@ -71,6 +71,16 @@ pub enum OnNo {
     Disbelieve(Option<Doubt>),
 }
 
+/// What the operator says of the next list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vouched {
+    /// Nothing.
+    #[default]
+    No,
+    /// It is right, unless it is empty.
+    Once,
+}
+
 /// The memory of one directory.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Trust {
@@ -82,7 +92,7 @@ pub struct Trust {
     proved_ms: Option<u64>,
     doubt: Option<Doubt>,
     #[serde(skip)]
-    accepts_next: bool,
+    vouched: Vouched,
 }
 
 impl Trust {
@@ -96,9 +106,9 @@ impl Trust {
         (self.listed.len(), self.listed_ms)
     }
 
-    /// The operator says that the next list is right, whatever it lacks.
-    pub fn accept_next(&mut self) {
-        self.accepts_next = true;
+    /// Whether the operator says that the next list is right, whatever it lacks.
+    pub fn vouch(&mut self, vouched: Vouched) {
+        self.vouched = vouched;
     }
 
     /// A list of all addresses has come. Taken, unless it gives cause for doubt.
@@ -112,7 +122,7 @@ impl Trust {
         let lost = self.listed.difference(&list).count();
         let doubt = if list.is_empty() {
             Some(Doubt::Empty)
-        } else if lost * 100 > usize::from(shrink_percent) * known && !self.accepts_next {
+        } else if lost * 100 > usize::from(shrink_percent) * known && self.vouched == Vouched::No {
             Some(Doubt::Shrunk { lost, known })
         } else {
             None
@@ -123,7 +133,7 @@ impl Trust {
             return Err(doubt);
         }
         (self.listed, self.listed_ms) = (list, Some(now_ms));
-        (self.doubt, self.accepts_next) = (None, false);
+        (self.doubt, self.vouched) = (None, Vouched::No);
         self.denied.clear();
         self.proved_ms = Some(now_ms);
         Ok(())
@@ -219,7 +229,7 @@ mod tests {
         trust.list(list(0..100), 25, 0).unwrap();
         assert!(trust.list(list(0..10), 25, 1).is_err());
         assert_eq!(trust.no("u5@x.test", 25, 2), OnNo::Disbelieve(None));
-        trust.accept_next();
+        trust.vouch(Vouched::Once);
         assert_eq!(trust.list(HashSet::new(), 25, 3), Err(Doubt::Empty));
         trust.list(list(0..10), 25, 4).unwrap();
         assert_eq!(trust.listed(), (10, Some(4)));
