@@ -21,6 +21,8 @@ pub mod message;
 
 pub mod net;
 
+pub mod directory;
+
 pub mod journal;
 
 pub mod session;

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "smtp",
     "message",
     "net",
+    "directory",
     "journal",
     "session",
     "analysis",

@@ -169,6 +169,49 @@ impl ModelRow {
     }
 }
 
+/// One directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryRow {
+    /// Its name; `callout` for the next hops that are asked.
+    pub name: String,
+    /// Its servers, in the order in which they are tried.
+    pub servers: Vec<DirectoryServerRow>,
+    /// Why it is not believed; absent when it is.
+    pub doubt: Option<String>,
+    /// Addresses of the list in force.
+    pub listed: usize,
+    /// When that list was fetched, RFC 3339; absent when none was.
+    pub listed_at: Option<String>,
+    /// What came of the last attempt to fetch one.
+    pub last_list: Option<String>,
+    /// Addresses that are known to exist.
+    pub present: usize,
+    /// Addresses that are known not to.
+    pub absent: usize,
+    /// Domains whose next hops take any recipient, so that asking them is of no use.
+    pub takers_of_any: Vec<String>,
+}
+
+/// A directory's list was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListTaken {
+    /// Which directory.
+    pub directory: String,
+    /// Addresses that are in force.
+    pub addresses: usize,
+}
+
+/// One server of a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryServerRow {
+    /// Its address.
+    pub server: String,
+    /// It is asked; otherwise it is left alone for a while.
+    pub in_use: bool,
+    /// The last that went wrong, until something goes right.
+    pub last_failure: Option<String>,
+}
+
 /// The virus scanners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AntivirusRow {

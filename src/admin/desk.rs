@@ -14,6 +14,7 @@ use super::api::{
     AccountOrder, AccountRow, Acted, Detail, FindingRow, QueueRow, SenderOrder, SenderRow,
     SignedFeed, Status,
 };
+use super::directory::Acquainted;
 use super::senders::{self, SenderError};
 use crate::analysis::Statement;
 use crate::analysis::bulk::{Bulk, SiteKey};
@@ -65,6 +66,8 @@ pub struct Desk {
     pub bulk: Option<Arc<Bulk>>,
     /// Knows how the virus scanners are.
     pub watchful: Arc<dyn Watchful>,
+    /// Knows who there is.
+    pub acquainted: Arc<dyn Acquainted>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.

@@ -8,6 +8,7 @@ pub mod accounts;
 mod antivirus;
 pub mod api;
 mod desk;
+mod directory;
 mod dmarc;
 mod held;
 mod learning;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use antivirus::Watchful;
 pub use desk::{Desk, Hearing};
+pub use directory::Acquainted;
 pub use serve::{SocketError, serve};
 
 /// Where the control socket lies.

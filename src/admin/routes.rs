@@ -120,6 +120,9 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
         .and(warp::query())
         .and(with.clone())
         .and_then(|window: Window, desk: Arc<Desk>| lines(move || desk.found_later(window.limit)));
+    let directories = warp::path!("v1" / "directory")
+        .and(with.clone())
+        .and_then(|desk: Arc<Desk>| lines(move || desk.directories()));
     let senders = warp::path!("v1" / "senders")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| lines(move || desk.senders()));
@@ -146,6 +149,7 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
         reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
     let reading = reading.or(senders).unify().or(feed).unify();
     let reading = reading.or(antivirus).unify().or(found).unify();
+    let reading = reading.or(directories).unify();
     warp::get().and(reading).boxed()
 }
 
@@ -194,6 +198,9 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
     let report = warp::path!("v1" / "dmarc" / "send")
         .and(with.clone())
         .and_then(|desk: Arc<Desk>| async move { acted(desk.send_dmarc_reports().await) });
+    let accept = warp::path!("v1" / "directory" / String / "accept").and(with.clone()).and_then(
+        |name: String, desk: Arc<Desk>| async move { acted(desk.accept_directory(&name).await) },
+    );
     let remove = warp::path!("v1" / "users" / String / "remove")
         .and(with.clone())
         .and_then(|name: String, desk: Arc<Desk>| one(move || desk.remove_account(&name)));
@@ -204,7 +211,7 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
         .and_then(|order: SenderOrder, desk: Arc<Desk>| one(move || desk.put_sender(&order)));
     let mails = queue.or(quarantine).unify().or(report).unify();
     let acting = mails.or(add).unify().or(remove).unify();
-    let acting = acting.or(sender).unify();
+    let acting = acting.or(sender).unify().or(accept).unify();
     warp::post().and(acting.or(teaching(with)).unify()).boxed()
 }
 

@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::pipeline::Line;
-use super::reception::StoredAccounts;
+use super::reception::KnownAccounts;
 use crate::config::Config;
 use crate::net::listen::{self, ListenError};
 use crate::session::{self, House, Settings};
 
 /// What all sessions share, with the types of this box.
-pub(super) type OurHouse = House<Line, StoredAccounts>;
+pub(super) type OurHouse = House<Line, KnownAccounts>;
 
 #[derive(Debug)]
 struct Open {

@@ -9,6 +9,7 @@ use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::learning::Learning;
 use crate::analysis::{Analysis, Failure, Passage};
+use crate::directory::Directories;
 use crate::journal::{Event, Journal};
 use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply};
 use crate::policy::{self, Judged, PolicySet, Refusal};
@@ -26,11 +27,19 @@ pub(super) struct Judging {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) judging: ArcSwap<Judging>,
+    /// Who there is: recipients, groups, passwords.
+    pub(super) directories: ArcSwap<Directories>,
     pub(super) spool: Arc<Spool>,
     pub(super) journal: Arc<Journal>,
     pub(super) learning: Learning,
     pub(super) dmarc: Arc<Clerk>,
     pub(super) keeper: Arc<Keeper>,
+}
+
+impl crate::admin::Acquainted for Line {
+    fn directories(&self) -> Arc<Directories> {
+        self.directories.load_full()
+    }
 }
 
 impl Pipeline for Line {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::pipeline::Line;
 use crate::journal::{Event, Journal};
 use crate::mail::{ForwardPath, Reply};
 use crate::net::proxy::{self, Origin, Progress};
@@ -14,27 +15,37 @@ use crate::session::{
 use crate::store::Accounts;
 use crate::telemetry::metrics::{Counter, registry};
 
-/// Verifies against the store.
+/// Verifies against the store and, for names that it does not know, against a directory.
 #[derive(Debug)]
-pub(super) struct StoredAccounts(pub(super) Accounts);
+pub(super) struct KnownAccounts {
+    pub(super) stored: Accounts,
+    pub(super) line: Arc<Line>,
+}
 
-impl Authenticator for StoredAccounts {
+impl Authenticator for KnownAccounts {
     async fn verify(
         &self,
         name: &str,
         password: &str,
     ) -> Result<Option<Account>, AccountsUnavailable> {
-        match self.0.verify(name, password).await {
-            Ok(None) => Ok(None),
-            Ok(Some(account)) => {
-                let allowed = account.addresses.iter().map(ToString::to_string).collect();
-                Ok(Some(Account { name: account.name, allowed }))
-            }
-            Err(error) => {
-                tracing::error!(%error, "accounts cannot be asked");
-                Err(AccountsUnavailable)
-            }
+        let unavailable = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "accounts cannot be asked");
+            AccountsUnavailable
+        };
+        let directories = self.line.directories.load_full();
+        let is_own = || self.stored.find(name).map(|account| account.is_some());
+        if directories.takes_log_ins() && !is_own().map_err(|error| unavailable(&error))? {
+            let identity = directories.authenticate(name, password).await;
+            return Ok(identity.map_err(|error| unavailable(&error))?.map(|identity| Account {
+                name: identity.name,
+                allowed: identity.addresses.iter().map(ToString::to_string).collect(),
+            }));
         }
+        let account = self.stored.verify(name, password).await;
+        Ok(account.map_err(|error| unavailable(&error))?.map(|account| Account {
+            name: account.name,
+            allowed: account.addresses.iter().map(ToString::to_string).collect(),
+        }))
     }
 }
 

@@ -18,16 +18,18 @@ use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
 use super::pipeline::{Judging, Line};
 use super::place::DataDir;
-use super::reception::{Chronicle, StoredAccounts, proxied};
+use super::reception::{Chronicle, KnownAccounts, proxied};
 use super::warden::Warden;
 use super::{ballast, outflow, recovery};
-use crate::admin::{self, Desk, Hearing, Watchful};
+use crate::admin::{self, Acquainted, Desk, Hearing, Watchful};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::delivery::aggregate::Reporter;
+use crate::delivery::callout::Callout;
+use crate::directory::Directories;
 use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
@@ -63,6 +65,7 @@ impl App {
         for remark in remarks(&config) {
             tracing::warn!("{remark}");
         }
+        let (stop, stopped) = watch::channel(false);
         let rooms = blocking({
             let config = config.clone();
             move || open_rooms(&config)
@@ -83,8 +86,12 @@ impl App {
         let judging = judging(&config, &surroundings)
             .await
             .map_err(|error| Trouble::Rules(format!("{error:#}")))?;
+        let people = directories(&config, &resolver, None)
+            .map_err(|error| Trouble::Refused(format!("{error:#}")))?;
+        people.watch(&stopped);
         let line = Arc::new(Line {
             judging: ArcSwap::from_pointee(judging),
+            directories: ArcSwap::new(people),
             spool: Arc::clone(&rooms.spool),
             journal: Arc::clone(&rooms.journal),
             learning: learning.clone(),
@@ -96,8 +103,7 @@ impl App {
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
         let door = Door::new(&config);
         let budget = Budget::new(config.limits.budget_octets);
-        let delivery = Delivery::new(&config, resolver);
-        let (stop, stopped) = watch::channel(false);
+        let delivery = Delivery::new(&config, Arc::clone(&resolver));
         let house = house(&line, &rooms, &door, &tls, &budget);
         let mut listeners = Listeners::new(Arc::new(house));
         // Ports that cannot be had are found out before any mail moves.
@@ -114,6 +120,7 @@ impl App {
             reporter: Arc::clone(&reporter),
             bulk: Some(Arc::clone(&rooms.bulk)),
             watchful: Arc::clone(&warden) as Arc<dyn Watchful>,
+            acquainted: Arc::clone(&line) as Arc<dyn Acquainted>,
             budget,
             started: Instant::now(),
         };
@@ -173,6 +180,16 @@ pub(super) async fn judging(
     let (for_analysis, surroundings) = (config.clone(), surroundings.clone());
     let analysis = blocking(move || Ok(Analysis::new(&for_analysis, surroundings)?)).await?;
     Ok(Judging { analysis, policy: PolicySet::of(config) })
+}
+
+/// Directories and next hops that know recipients; what is known already goes with them.
+pub(super) fn directories(
+    config: &Config,
+    resolver: &Arc<dyn Resolve>,
+    before: Option<&Directories>,
+) -> anyhow::Result<Arc<Directories>> {
+    let next_hops = Arc::new(Callout::new(config, Arc::clone(resolver)));
+    Ok(Arc::new(Directories::new(config, next_hops, before)?))
 }
 
 fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
@@ -246,7 +263,10 @@ fn house(
     let certificate = Arc::clone(tls);
     House {
         pipeline: Arc::clone(line),
-        accounts: Arc::new(StoredAccounts(rooms.store.accounts().clone())),
+        accounts: Arc::new(KnownAccounts {
+            stored: rooms.store.accounts().clone(),
+            line: Arc::clone(line),
+        }),
         doorman: Arc::clone(door) as Arc<dyn Doorman>,
         gatekeeper: Arc::new(Gate(Arc::clone(line))),
         tls: Arc::new(move || Some(certificate.acceptor())),

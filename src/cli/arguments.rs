@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::backup::BackupOrder;
 use super::content::ContentOrder;
+use super::directory::DirectoryOrder;
 use super::model::ModelOrder;
 use super::report::ReportOrder;
 use super::shadow::ShadowOrder;
@@ -61,6 +62,8 @@ pub enum Command {
     Bulk(BulkOrder),
     /// Virus scanners, and what was delivered before it was known to be malware
     Antivirus(AntivirusOrder),
+    /// Directories that know recipients, groups and passwords
+    Directory(DirectoryOrder),
     /// The box at a glance
     Status(Listing),
 }

@@ -20,6 +20,7 @@ mod bulk;
 mod check;
 mod content;
 mod control;
+mod directory;
 mod dmarc;
 mod exit;
 mod messages;
@@ -64,6 +65,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Sender(order) => sender::sender(&order),
         Command::Bulk(order) => bulk::bulk(&order),
         Command::Antivirus(order) => antivirus::antivirus(&order),
+        Command::Directory(order) => directory::directory(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

@@ -1,7 +1,10 @@
 //! What the shape of the file cannot say: contradictions between values.
 
 use super::error::Contradiction;
-use super::{AttachmentRule, Config, Party, RecipientCheck, SecondEngine};
+use super::{
+    AttachmentRule, Config, NextHop, Party, ProtectedDomain, RecipientCheck, SecondEngine,
+    directory,
+};
 use crate::mail::Role;
 
 type Checked = Result<(), Contradiction>;
@@ -9,6 +12,7 @@ type Checked = Result<(), Contradiction>;
 pub(super) fn check(config: &Config) -> Checked {
     listeners(config)?;
     domains(config)?;
+    directories(config)?;
     tls(config)?;
     timing(config)?;
     policy(config)?;
@@ -65,8 +69,13 @@ fn attachment_rule(config: &Config, rule: &AttachmentRule) -> Checked {
     }
     for party in rule.only_for.iter().chain(&rule.except) {
         let Party::Group(name) = party else { continue };
-        if !config.group.iter().any(|group| group.name == *name) {
+        let group = config.group.iter().find(|group| group.name == *name);
+        let Some(group) = group else {
             return wrong(format!("group:{name}"), format!("there is no [[group]] {name:?}"));
+        };
+        if group.dn.is_some() {
+            let what = format!("rules about attachments know no groups of directories: {name:?}");
+            return wrong(format!("group:{name}"), what);
         }
     }
     let in_small_letters = |text: &String| !text.is_empty() && *text == text.to_lowercase();
@@ -293,28 +302,60 @@ fn domains(config: &Config) -> Checked {
         if config.domain.iter().skip(at + 1).any(|other| other.name == domain.name) {
             return wrong(name, format!("domain {name} is given twice"));
         }
-        match domain.recipients {
-            RecipientCheck::List if domain.addresses.is_empty() => {
-                return wrong(
-                    name,
-                    format!("domain {name}: `recipients = \"list\"` needs `addresses`"),
-                );
-            }
-            RecipientCheck::Any if !domain.addresses.is_empty() => {
-                return wrong(
-                    name,
-                    format!("domain {name}: `addresses` needs `recipients = \"list\"`"),
-                );
-            }
-            RecipientCheck::Ldap | RecipientCheck::Callout => {
-                return wrong(
-                    name,
-                    format!(
-                        "domain {name}: only `recipients = \"any\"` and `\"list\"` are in this version"
-                    ),
-                );
-            }
-            RecipientCheck::Any | RecipientCheck::List => {}
+        recipients_of(config, domain)?;
+    }
+    Ok(())
+}
+
+fn recipients_of(config: &Config, domain: &ProtectedDomain) -> Checked {
+    let name = domain.name.as_str();
+    let wrong = |what: &str| wrong(name, format!("domain {name}: {what}"));
+    let lists = !domain.addresses.is_empty() || domain.addresses_file.is_some();
+    match domain.recipients {
+        RecipientCheck::List if !lists => {
+            wrong("`recipients = \"list\"` needs `addresses` or `addresses_file`")
+        }
+        RecipientCheck::Any | RecipientCheck::Ldap | RecipientCheck::Callout if lists => {
+            wrong("`addresses` and `addresses_file` need `recipients = \"list\"`")
+        }
+        RecipientCheck::Ldap if config.directory_of(domain).is_none() => wrong(
+            "`recipients = \"ldap\"` needs a [[directory]], and `directory` if there are several",
+        ),
+        RecipientCheck::Callout
+            if domain.next_hop.iter().any(|hop| matches!(hop, NextHop::Maildir(_))) =>
+        {
+            wrong("a Maildir cannot be asked: `recipients = \"callout\"` needs servers")
+        }
+        _ if domain.rewrite && domain.recipients != RecipientCheck::Ldap => {
+            wrong("`rewrite` needs `recipients = \"ldap\"`")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn directories(config: &Config) -> Checked {
+    if let Some((near, what)) = directory::complaint(config) {
+        return wrong(near, what);
+    }
+    if let Some((near, what)) = config.callout.complaint() {
+        return wrong(near, what);
+    }
+    for group in &config.group {
+        if group.members.is_empty() && group.file.is_none() && group.dn.is_none() {
+            let what = format!("group {} has neither `members` nor `file` nor `dn`", group.name);
+            return wrong(&group.name, what);
+        }
+        if group.dn.is_none() && group.directory.is_some() {
+            return wrong(&group.name, format!("group {}: `directory` needs `dn`", group.name));
+        }
+        let is_unclear = group.directory.is_none() && config.directory.len() != 1;
+        if group.dn.is_some() && is_unclear {
+            let what = format!(
+                "group {}: `dn` needs a [[directory]], and `directory` if there \
+                                are several",
+                group.name
+            );
+            return wrong(&group.name, what);
         }
     }
     Ok(())

@@ -4,9 +4,18 @@
 //! [[group]]
 //! name = "finance"
 //! members = ["ann@example.org", "@accounts.example.org"]
+//! file = "finance.csv"                 # more of them
+//!
+//! [[group]]
+//! name = "board"
+//! directory = "staff"                  # whose group it is
+//! dn = "cn=Board,ou=Groups,dc=example,dc=org"
 //! ```
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -19,7 +28,18 @@ pub struct Group {
     /// As rules name it, behind `group:`.
     pub name: String,
     /// Addresses, and `@domain` for everybody there.
+    #[serde(default)]
     pub members: Vec<Party>,
+    /// A file with more addresses: one a line, or CSV with a column of addresses and, where it
+    /// holds several groups, a column `group`.
+    pub file: Option<PathBuf>,
+    /// Everybody in this group of a directory, too.
+    pub dn: Option<String>,
+    /// Which directory; may be left out where there is only one.
+    pub directory: Option<String>,
+    /// The keys of the addresses of `members` and `file`.
+    #[serde(skip)]
+    pub listed: Arc<HashSet<String>>,
 }
 
 /// Some of the house's people.
@@ -62,18 +82,23 @@ impl TryFrom<String> for Party {
     }
 }
 
+impl Group {
+    /// Whether somebody is named here or in the file, whatever a directory says.
+    pub fn lists(&self, address: &Address) -> bool {
+        let named = |one: &Party| !matches!(one, Party::Group(_)) && one.has(address, &[]);
+        self.listed.contains(&address.key()) || self.members.iter().any(named)
+    }
+}
+
 impl Party {
     /// Whether somebody belongs to it. Groups within groups are not followed.
     pub fn has(&self, address: &Address, groups: &[Group]) -> bool {
         match self {
             Party::Address(own) => own.key() == address.key(),
             Party::Domain(domain) => address.domain() == Some(domain),
-            Party::Group(name) => groups.iter().filter(|group| group.name == *name).any(|group| {
-                let members = group.members.iter();
-                members
-                    .filter(|one| !matches!(one, Party::Group(_)))
-                    .any(|one| one.has(address, &[]))
-            }),
+            Party::Group(name) => {
+                groups.iter().filter(|group| group.name == *name).any(|group| group.lists(address))
+            }
         }
     }
 }
@@ -87,6 +112,10 @@ mod tests {
         let finance = Group {
             name: "finance".into(),
             members: vec!["Ann@x.test".parse().unwrap(), "@pay.x.test".parse().unwrap()],
+            file: None,
+            dn: None,
+            directory: None,
+            listed: Arc::default(),
         };
         let table = [
             ("ann@x.test", "ann@x.test", true),

@@ -9,14 +9,17 @@ mod attachments;
 mod authentication;
 mod bulk;
 mod check;
+mod directory;
 mod dmarc_reports;
 mod door;
 mod error;
+mod filter;
 mod group;
 mod history;
 mod impersonation;
 mod learning;
 mod limits;
+mod listed;
 mod lists;
 mod next_hop;
 mod reputation;
@@ -34,21 +37,27 @@ pub use antivirus::{
 pub use attachments::{AttachmentOrder, AttachmentRule, Attachments, FileState, UnpackLimits};
 pub use authentication::{Authentication, DmarcConsequences, DmarcOverride, OnTemperror};
 pub use bulk::{BadFeedKey, Bulk, BulkFeed, FeedKey};
+pub use directory::{
+    BadLdapServer, Callout, Directory, DirectoryKind, DirectoryTls, GroupSource, LdapServer,
+    OnUnverified, Submission,
+};
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
 pub use error::{ConfigError, Place};
+pub use filter::{BadFilter, Filter};
 pub use group::{BadParty, Group, Party};
 pub use history::{Greylist, GreylistMode, History};
 pub use impersonation::{BrandText, Impersonation, Person};
 pub use learning::{Learning, Shadow};
 pub use limits::Limits;
+pub use listed::smtp_address;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
 pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy, Delivery, DeliveryTls, Dns,
     DomainPolicy, Journal, Listen, ListenTls, Policy, PolicyTerms, Portal, ProtectedDomain,
-    Quarantine, RecipientCheck, SpoolSettings, System, Telemetry, TelemetryTarget, Tls,
+    Quarantine, RecipientCheck, SpoolSettings, Subaddress, System, Telemetry, TelemetryTarget, Tls,
 };
 pub use versions::{Version, VersionError, Versions};
 
@@ -105,6 +114,15 @@ pub struct Config {
     /// Names for sets of own people.
     #[serde(default)]
     pub group: Vec<Group>,
+    /// Directories that know mailboxes, groups and passwords.
+    #[serde(default)]
+    pub directory: Vec<Directory>,
+    /// Next hops that are asked for recipients.
+    #[serde(default)]
+    pub callout: Callout,
+    /// Who may submit, beside the box's own accounts.
+    #[serde(default)]
+    pub submission: Submission,
     /// Files that messages carry.
     #[serde(default)]
     pub attachments: Attachments,
@@ -156,12 +174,21 @@ impl Config {
             toml::from_str(text).map_err(|error| error::from_toml(&error, text, file))?;
         config.resolve_paths(folder);
         check::check(&config).map_err(|wrong| error::from_check(wrong, text, file))?;
+        listed::read(&mut config)?;
         Ok(config)
     }
 
     /// The protected domain that an address belongs to.
     pub fn protected(&self, domain: &crate::mail::Domain) -> Option<&ProtectedDomain> {
         self.domain.iter().find(|protected| protected.name == *domain)
+    }
+
+    /// The directory that knows the mailboxes of a domain.
+    pub fn directory_of(&self, domain: &ProtectedDomain) -> Option<&Directory> {
+        match &domain.directory {
+            Some(name) => self.directory.iter().find(|one| one.name == *name),
+            None => self.directory.first().filter(|_| self.directory.len() == 1),
+        }
     }
 
     fn resolve_paths(&mut self, folder: &Path) {
@@ -177,6 +204,11 @@ impl Config {
         let of_antivirus = self.antivirus.iter_mut();
         of_antivirus.flat_map(|antivirus| &mut antivirus.digests).for_each(resolve);
         self.bulk.feed.iter_mut().filter_map(|feed| feed.file.as_mut()).for_each(resolve);
+        self.group.iter_mut().filter_map(|group| group.file.as_mut()).for_each(resolve);
+        self.domain.iter_mut().filter_map(|own| own.addresses_file.as_mut()).for_each(resolve);
+        for directory in &mut self.directory {
+            directory.ca.iter_mut().chain(&mut directory.bind_password_file).for_each(resolve);
+        }
         let of_domains = self.domain.iter_mut().flat_map(|domain| &mut domain.next_hop);
         for hop in of_domains.chain(&mut self.delivery.smart_host) {
             hop.resolve_path(folder);

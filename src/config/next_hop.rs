@@ -83,7 +83,7 @@ fn parse_path(rest: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
-fn parse_place(place: &str, default_port: u16) -> Option<(SmtpHost, u16)> {
+pub(super) fn parse_place(place: &str, default_port: u16) -> Option<(SmtpHost, u16)> {
     let place = place.strip_suffix('/').unwrap_or(place);
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {

@@ -1,14 +1,15 @@
 //! The sections of the file, one struct each. Durations carry their unit in the name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::NextHop;
-use crate::mail::{Address, Class, Domain, Role};
+use crate::mail::{Address, Class, Domain, LocalPart, Role};
 
 /// `[system]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -68,6 +69,49 @@ pub struct ProtectedDomain {
     /// The addresses of `recipients = "list"`; a bare local part or a whole address.
     #[serde(default)]
     pub addresses: Vec<String>,
+    /// A file with more of them: one a line, or CSV with a column of addresses.
+    pub addresses_file: Option<PathBuf>,
+    /// The directory of `recipients = "ldap"`; may be left out where there is only one.
+    pub directory: Option<String>,
+    /// Stands between a mailbox and a tag that is the mailbox's own business (RFC 5233).
+    pub subaddress: Option<Subaddress>,
+    /// Other addresses of a mailbox are replaced with the one that the directory names first.
+    #[serde(default)]
+    pub rewrite: bool,
+    /// The keys of `addresses` and of the file.
+    #[serde(skip)]
+    pub listed: Arc<HashSet<String>>,
+}
+
+/// `subaddress = "+"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Subaddress(char);
+
+/// The text separates no tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} separates no tag: one of + - _ = # . is expected")]
+pub struct BadSubaddress(String);
+
+impl TryFrom<String> for Subaddress {
+    type Error = BadSubaddress;
+
+    fn try_from(text: String) -> Result<Subaddress, BadSubaddress> {
+        let mut letters = text.chars();
+        match (letters.next(), letters.next()) {
+            (Some(letter), None) if "+-_=#.".contains(letter) => Ok(Subaddress(letter)),
+            _ => Err(BadSubaddress(text)),
+        }
+    }
+}
+
+impl Subaddress {
+    /// The mailbox of an address with a tag; none when it has none.
+    pub fn without_tag(self, address: &Address) -> Option<Address> {
+        let (mailbox, _) = address.local_part().split_once(self.0)?;
+        let mailbox = LocalPart::parse(mailbox).ok()?;
+        Some(Address::new(mailbox, address.host().clone()))
+    }
 }
 
 /// `recipients = "any" | "list" | "ldap" | "callout"`.

@@ -187,3 +187,78 @@ fn authentication_is_checked() {
         assert!(error.contains(expected), "{line}: {error}");
     }
 }
+
+#[test]
+fn directories_are_checked() {
+    let directory =
+        |lines: &str| format!("{LEAST}[[directory]]\nname = \"d\"\nbase = \"dc=x\"\n{lines}\n");
+    let ldaps = "servers = [\"ldaps://dc1.x.test\"]";
+    let domain = "[[domain]]\nname = \"x.test\"\nnext_hop = [\"smtp://10.0.0.1\"]\n";
+    let good = [
+        directory(ldaps),
+        directory("servers = [\"ldap://127.0.0.1\"]\ntls = \"none\""),
+        directory("servers = [\"ldap://[::1]:390\", \"ldaps://dc.x.test\"]\ntls = \"none\""),
+        directory("servers = [\"ldap://dc1.x.test\"]\ntls = \"none\"\nallow_clear = true"),
+        format!(
+            "{}{domain}recipients = \"ldap\"\nrewrite = true\nsubaddress = \"+\"",
+            directory(ldaps)
+        ),
+        format!("{}[[group]]\nname = \"g\"\ndn = \"cn=g\"", directory(ldaps)),
+        format!("{LEAST}{domain}recipients = \"callout\""),
+    ];
+    for text in good {
+        assert!(parse(&text).is_ok(), "{:?}\n{text}", parse(&text));
+    }
+    let bad = [
+        (directory("servers = []"), "no `servers`"),
+        (directory("servers = [\"http://x\"]"), "no LDAP server"),
+        (directory("servers = [\"ldap://dc1.x.test\"]\ntls = \"none\""), "in clear"),
+        (directory("servers = [\"ldap://dc1.x.test\"]\ntls = \"ldaps\""), "is not ldaps"),
+        (directory(&format!("{ldaps}\nbind_dn = \"cn=a\"")), "go together"),
+        (
+            directory(&format!("{ldaps}\nrecipient_filter = \"(mail={{name}})\"")),
+            "does not know {name}",
+        ),
+        (directory(&format!("{ldaps}\nrecipient_filter = \"(mail=*)\"")), "whoever is looked for"),
+        (directory(&format!("{ldaps}\nlogin_filter = \"(uid={{name}}\"")), "no LDAP filter"),
+        (directory(&format!("{ldaps}\nshrink_percent = 101")), "goes from 0 to 100"),
+        (directory(&format!("{ldaps}\ntimeout_s = 0")), "goes from 1 to 120"),
+        (format!("{0}{1}", directory(ldaps), directory(ldaps).replace(LEAST, "")), "given twice"),
+        (format!("{LEAST}{domain}recipients = \"ldap\""), "needs a [[directory]]"),
+        (format!("{LEAST}{domain}recipients = \"list\""), "needs `addresses`"),
+        (format!("{LEAST}{domain}addresses = [\"a\"]"), "need `recipients = \"list\"`"),
+        (format!("{LEAST}{domain}rewrite = true"), "`rewrite` needs"),
+        (format!("{LEAST}{domain}directory = \"d\""), "no [[directory]] \"d\""),
+        (format!("{LEAST}{domain}subaddress = \"ab\""), "separates no tag"),
+        (format!("{LEAST}[submission]\ndirectory = \"d\""), "no [[directory]] \"d\""),
+        (format!("{LEAST}[[group]]\nname = \"g\"\ndn = \"cn=g\""), "needs a [[directory]]"),
+        (format!("{LEAST}[[group]]\nname = \"g\""), "neither `members`"),
+        (format!("{LEAST}[callout]\nconnections = 0"), "goes from 1 to 100"),
+        (
+            format!(
+                "{LEAST}[[domain]]\nname = \"x.test\"\nnext_hop = [\"maildir:m\"]\nrecipients = \"callout\""
+            ),
+            "a Maildir cannot be asked",
+        ),
+    ];
+    for (text, what) in bad {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}\nwanted: {what}");
+    }
+}
+
+#[test]
+fn tags_are_told_from_mailboxes() {
+    let plus = Subaddress::try_from("+".to_owned()).unwrap();
+    let table = [
+        ("ann+news@x.test", Some("ann@x.test")),
+        ("ann+a+b@x.test", Some("ann@x.test")),
+        ("ann@x.test", None),
+        ("+news@x.test", None),
+        ("ann-news@x.test", None),
+    ];
+    for (address, mailbox) in table {
+        let without = plus.without_tag(&address.parse().unwrap());
+        assert_eq!(without.map(|one| one.to_string()).as_deref(), mailbox);
+    }
+}

@@ -23,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 use super::letter::Letter;
 use super::route::{Found, Target};
 use crate::config::{self, DeliveryTls};
-use crate::mail::{BodyType, EnhancedCode, Host, Reply, TlsFacts};
+use crate::mail::{BodyType, EnhancedCode, Envelope, Host, Reply, TlsFacts};
 use crate::net::tls;
 use crate::smtp::client::{
     Answer, Awaiting, Client, ClientError, ClientSettings, Dialect, Nature, Parcel, Speaker,
@@ -330,6 +330,16 @@ impl Connection {
             waiting.extend(later);
         }
         Sent { answers, was_stale }
+    }
+
+    /// What the server says of the recipients of an envelope; nothing is sent to them.
+    pub(super) async fn ask(&mut self, envelope: Arc<Envelope>) -> Vec<Answer> {
+        let count = u16::try_from(envelope.recipients.len()).unwrap_or(u16::MAX);
+        self.client.ask(envelope, (0..count).collect());
+        while let Want::Read(_) = self.client.want() {
+            self.exchange().await;
+        }
+        self.client.settle()
     }
 
     /// One transaction: the answers and whether the server said anything; or the answers when

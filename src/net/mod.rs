@@ -3,6 +3,7 @@
 //! In: configuration and bytes from strangers. Out: connections that may be served, the TLS
 //! they are served with, and typed answers from DNS. Nothing here knows SMTP.
 
+pub mod breaker;
 pub mod gate;
 pub mod limits;
 pub mod listen;

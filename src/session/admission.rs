@@ -7,7 +7,7 @@
 //! - submission: accounts, from their own addresses, to anywhere.
 //!
 //! Mailboxes of protected domains are checked in every role, so that what would bounce later
-//! is refused now. Postmaster is always taken (RFC 5321 section 4.5.1).
+//! is refused now; of some domains the gatekeeper knows them, who may have to ask. Postmaster is always taken (RFC 5321 section 4.5.1).
 
 use super::house::Account;
 use super::settings::{Mailboxes, Settings};
@@ -50,28 +50,42 @@ fn is_allowed(allowed: &str, reverse_path: &ReversePath) -> bool {
     }
 }
 
-/// The address that stands for a forward-path in the envelope.
-pub(super) fn recipient(settings: &Settings, forward_path: &ForwardPath) -> Result<Address, Reply> {
+/// A forward-path that roles permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// This address stands for it in the envelope.
+    Settled(Address),
+    /// The gatekeeper has to say whether there is such a mailbox.
+    Asked(Address),
+}
+
+/// Whether a forward-path may be named at all.
+pub(super) fn recipient(
+    settings: &Settings,
+    forward_path: &ForwardPath,
+) -> Result<Admitted, Reply> {
+    let settled = |address: &Address| Ok(Admitted::Settled(address.clone()));
     let ForwardPath::Mailbox(address) = forward_path else {
-        return Ok(settings.postmaster.clone());
+        return settled(&settings.postmaster);
     };
     let is_postmaster = address.local_part().eq_ignore_ascii_case("postmaster");
     if is_postmaster && address.domain() == Some(&settings.hostname) {
-        return Ok(settings.postmaster.clone());
+        return settled(&settings.postmaster);
     }
     let mailboxes = address.domain().and_then(|domain| settings.domains.get(domain));
     match (mailboxes, settings.role) {
-        (Some(_), _) if is_postmaster => Ok(address.clone()),
+        (Some(_), _) if is_postmaster => settled(address),
         (Some(_), Role::Inbound) if address.local_part().contains(['%', '!', '@']) => {
             Err(relaying(address))
         }
-        (Some(Mailboxes::Listed(known)), _) if !known.contains(&address.key()) => {
+        (Some(Mailboxes::Listed(known)), _) if !known.has(address) => {
             let text = format!("<{address}>: no such mailbox here");
             Err(Reply::new(550, EnhancedCode(5, 1, 1), text))
         }
-        (Some(_), _) => Ok(address.clone()),
+        (Some(Mailboxes::Asked), _) => Ok(Admitted::Asked(address.clone())),
+        (Some(_), _) => settled(address),
         (None, Role::Inbound) => Err(relaying(address)),
-        (None, Role::Outbound | Role::Submission) => Ok(address.clone()),
+        (None, Role::Outbound | Role::Submission) => settled(address),
     }
 }
 

@@ -137,12 +137,20 @@ pub struct Caller<'a> {
 /// The answer of a [`Gatekeeper`]: a refusal, or none.
 pub type Asked<'a> = Pin<Box<dyn Future<Output = Option<Reply>> + Send + 'a>>;
 
+/// The answer about a mailbox: the address that the mail goes to, or a refusal.
+pub type Placed<'a> = Pin<Box<dyn Future<Output = Result<Address, Reply>> + Send + 'a>>;
+
 /// Knows senders from before: lists of the blocked, greylisting. Asked after roles, mailboxes
 /// and rates permit what it is asked about. May take a while; the session adds the reference.
 pub trait Gatekeeper: Send + Sync + 'static {
     /// Whether a mail from this sender is refused before anything else of it is known.
     fn sender<'a>(&'a self, _caller: Caller<'a>) -> Asked<'a> {
         Box::pin(std::future::ready(None))
+    }
+
+    /// Whether there is such a mailbox, where a list in the configuration does not say.
+    fn mailbox<'a>(&'a self, forward_path: &'a Address) -> Placed<'a> {
+        Box::pin(std::future::ready(Ok(forward_path.clone())))
     }
 
     /// Whether it is refused for this recipient.

@@ -4,7 +4,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::admission;
+use super::admission::{self, Admitted};
 use super::conversation::{Conversation, going_down};
 use super::house::{Authenticator, Caller, LogIn, Sight, Trail};
 use super::pipeline::Pipeline;
@@ -102,7 +102,10 @@ where
         let reverse_path = asked.mail().map_or(&null, |mail| &mail.reverse_path);
         let caller = self.caller(asked.hello(), reverse_path);
         self.house.doorman.recipient(&caller)?;
-        let address = admission::recipient(&self.settings, &asked.rcpt().forward_path)?;
+        let address = match admission::recipient(&self.settings, &asked.rcpt().forward_path)? {
+            Admitted::Settled(address) => address,
+            Admitted::Asked(address) => self.house.gatekeeper.mailbox(&address).await?,
+        };
         match self.house.gatekeeper.recipient(caller, &address).await {
             None => Ok(address),
             Some(reply) => Err(reply),

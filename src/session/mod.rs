@@ -29,7 +29,7 @@ mod tests;
 
 pub use house::{
     Account, AccountsUnavailable, Asked, Authenticator, Caller, Doorman, Gatekeeper, House, LogIn,
-    OpenGate, Permit, Proxied, ProxyParser, Sight, TlsSource, Trail, Visitor, Witness,
+    OpenGate, Permit, Placed, Proxied, ProxyParser, Sight, TlsSource, Trail, Visitor, Witness,
 };
 pub use pipeline::{Decision, Pipeline, Received};
 pub use serve::{attend, serve};

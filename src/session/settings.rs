@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::{Config, Door, Limits, Listen, ListenTls, ProtectedDomain, RecipientCheck};
+use crate::config::{
+    Config, Door, Limits, Listen, ListenTls, ProtectedDomain, RecipientCheck, Subaddress,
+};
 use crate::mail::{Address, Domain, Role};
 use crate::smtp::server::{StartTls, Terms};
 
@@ -18,7 +20,25 @@ pub(super) enum Mailboxes {
     /// Every local part is taken.
     Any,
     /// These, in the form of [`Address::key`].
-    Listed(HashSet<String>),
+    Listed(Listed),
+    /// Those that the gatekeeper knows.
+    Asked,
+}
+
+/// Mailboxes by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    keys: Arc<HashSet<String>>,
+    subaddress: Option<Subaddress>,
+}
+
+impl Listed {
+    /// Whether an address, or the mailbox that it is a tag of, is listed.
+    pub(super) fn has(&self, address: &Address) -> bool {
+        let mailbox = || self.subaddress?.without_tag(address);
+        self.keys.contains(&address.key())
+            || mailbox().is_some_and(|mailbox| self.keys.contains(&mailbox.key()))
+    }
 }
 
 /// Everything about a listener that a session asks for.
@@ -93,14 +113,11 @@ pub(super) fn holds(networks: &[IpNet], address: IpAddr) -> bool {
 
 fn mailboxes(domain: &ProtectedDomain) -> Mailboxes {
     match domain.recipients {
-        RecipientCheck::List => {
-            let key = |entry: &String| match entry.parse::<Address>() {
-                Ok(address) => address.key(),
-                Err(_) => format!("{}@{}", entry.to_lowercase(), domain.name),
-            };
-            Mailboxes::Listed(domain.addresses.iter().map(key).collect())
-        }
-        // The others are refused when the configuration is checked.
-        RecipientCheck::Any | RecipientCheck::Ldap | RecipientCheck::Callout => Mailboxes::Any,
+        RecipientCheck::List => Mailboxes::Listed(Listed {
+            keys: Arc::clone(&domain.listed),
+            subaddress: domain.subaddress,
+        }),
+        RecipientCheck::Any => Mailboxes::Any,
+        RecipientCheck::Ldap | RecipientCheck::Callout => Mailboxes::Asked,
     }
 }

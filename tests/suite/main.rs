@@ -1,6 +1,6 @@
 //! Scenarios with the real program, real sockets and real peers, one a file.
 //!
-//! In: the `postern` binary of this build, Postfix, swaks, clamd and nsd where the machine
+//! In: the `postern` binary of this build, Postfix, swaks, clamd, nsd and slapd where the machine
 //! has them. Out: a failed assertion with the program's log, or nothing. What cannot run on a
 //! machine says so and why; `tests/run` gathers these lines.
 
@@ -22,6 +22,7 @@ mod classifier;
 mod commands;
 mod conservation;
 mod corpora;
+mod directory;
 mod disk_full;
 mod dmarc_reports;
 mod door;

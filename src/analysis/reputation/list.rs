@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::{Reading, read};
-use super::breaker::{Admission, Breaker, Change, Patience};
 use super::health::{Checked, Fault, Health, Opinion};
 use super::question::Subject;
 use crate::config::{DnsList, Reputation};
 use crate::mail::Domain;
+use crate::net::breaker::{Admission, Breaker, Change, Patience};
 use crate::net::resolver::{DnsTrouble, Resolve};
 
 /// Addresses of one host that a list of addresses is asked about.

@@ -4,13 +4,12 @@
 //! `CLIENT_ALLOWED`, `HOST_LISTED`, `SENDER_LISTED`, one a list, whose strength is the weight
 //! of the return codes. All lists are asked at once and the whole is bounded in time and
 //! questions; answers are kept as long as the shared resolver keeps them. A list that does not
-//! answer is left alone ([`breaker`]), one that cannot be believed is out of use ([`health`]);
+//! answer is left alone ([`crate::net::breaker`]), one that cannot be believed is out of use ([`health`]);
 //! both are told as events. Only inbound mail of clients that are not exempt is asked about.
 //!
 //! Standard: RFC 5782. Never fails: what is not known is not a finding.
 
 mod answer;
-pub mod breaker;
 pub mod health;
 mod list;
 mod question;

@@ -1,7 +1,8 @@
 //! TLS towards clients and towards next hops.
 //!
 //! In: PEM files, or nothing (then a self-signed certificate is made in the data directory).
-//! Out: a [`ServerTls`] that can be reloaded while it serves, and [`opportunistic_client`].
+//! Out: a [`ServerTls`] that can be reloaded while it serves, [`opportunistic_client`] and
+//! [`verifying_client`].
 //!
 //! TLS 1.2 and 1.3 only (RFC 8996). Fails with a [`TlsError`] that names the file and the
 //! cause; a failed reload leaves what is in force.
@@ -14,7 +15,7 @@ use tokio_rustls::rustls::{CommonState, crypto::CryptoProvider, crypto::ring};
 
 use crate::mail::TlsFacts;
 
-pub use client::{opportunistic_client, server_name};
+pub use client::{opportunistic_client, server_name, verifying_client};
 pub use error::TlsError;
 pub use server::ServerTls;
 

@@ -186,8 +186,17 @@ enum Next {
     Nothing,
 }
 
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Deliver,
+    /// To hear what is said of the recipients; nothing is sent to them.
+    Ask,
+}
+
 #[derive(Debug)]
 struct Transaction {
+    purpose: Purpose,
     parcel: Parcel,
     /// One a recipient of the parcel.
     answers: Vec<Option<(Reply, Speaker)>>,
@@ -307,11 +316,23 @@ impl Client {
 
     /// Begins a transaction. Only when [`Client::want`] is [`Want::Parcel`].
     pub fn begin(&mut self, parcel: Parcel) {
+        self.open(parcel, Purpose::Deliver);
+    }
+
+    /// Asks what the server says of the recipients: a transaction that ends before its data.
+    /// The next one, if any, begins with RSET. Only when [`Client::want`] is [`Want::Parcel`].
+    pub fn ask(&mut self, envelope: Arc<Envelope>, recipients: Vec<u16>) {
+        let parcel = Parcel { envelope, recipients, octets: 0, nature: Nature::default() };
+        self.open(parcel, Purpose::Ask);
+    }
+
+    fn open(&mut self, parcel: Parcel, purpose: Purpose) {
         if self.state != State::Idle {
             return;
         }
         let answers = vec![None; parcel.recipients.len()];
         let transaction = Transaction {
+            purpose,
             parcel,
             answers,
             accepted: Vec::new(),
@@ -485,7 +506,10 @@ impl Client {
             Asked::Mail if refused => open.mail_refused = Some(reply),
             // They follow from the refusal of MAIL and say nothing of the recipient.
             Asked::Rcpt(_) if open.mail_refused.is_some() => {}
-            Asked::Rcpt(place) if reply.is_positive() => open.accepted.push(place),
+            Asked::Rcpt(place) if reply.is_positive() => match open.purpose {
+                Purpose::Deliver => open.accepted.push(place),
+                Purpose::Ask => open.answer(place, reply),
+            },
             Asked::Rcpt(place) if refused => open.answer(place, reply),
             Asked::Data if reply.code == 354 => return self.go_ahead(),
             Asked::Data if refused => {
@@ -581,7 +605,12 @@ impl Transaction {
     /// RFC 5321 section 3.3: when MAIL is refused, it is refused for all.
     fn spread_refusal_of_mail(&mut self) {
         if let Some(reply) = self.mail_refused.clone() {
-            (0..self.answers.len()).for_each(|place| self.answer(place, reply.clone()));
+            // It says nothing of a recipient who is only asked about.
+            let speaker = match self.purpose {
+                Purpose::Deliver => Speaker::Peer,
+                Purpose::Ask => Speaker::Box,
+            };
+            (0..self.answers.len()).for_each(|place| self.say(place, reply.clone(), speaker));
             self.next = Next::Nothing;
         }
     }
@@ -612,6 +641,9 @@ impl Transaction {
             if let Some(recipient) = named.filter(|_| open) {
                 return Some((commands::rcpt(recipient, offered), Asked::Rcpt(place)));
             }
+        }
+        if self.purpose == Purpose::Ask {
+            self.next = Next::Nothing;
         }
         // While replies are outstanding one of them may yet be an acceptance.
         if self.next == Next::Data && (waits || !self.accepted.is_empty()) {

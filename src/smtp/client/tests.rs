@@ -608,3 +608,63 @@ fn what_the_server_lacks_is_refused_here() {
         assert_eq!(told, refusals);
     }
 }
+
+#[test]
+fn recipients_are_asked_about_without_data() {
+    // What the server says to MAIL and RCPT, what comes of it, and who said that.
+    let table: [(&[&str], &str, &[(&str, Speaker)]); 5] = [
+        (
+            &["250 ok", "250 ok", "550 5.1.1 no"],
+            "",
+            &[("250", Speaker::Peer), ("550", Speaker::Peer)],
+        ),
+        (
+            &["250 ok", "450 4.7.1 later", "250 ok"],
+            "",
+            &[("450", Speaker::Peer), ("250", Speaker::Peer)],
+        ),
+        (
+            &["550 5.7.1 no <>", "503 no", "503 no"],
+            "",
+            &[("550", Speaker::Box), ("550", Speaker::Box)],
+        ),
+        (&["250 ok", "421 bye"], "closed", &[("421", Speaker::Peer), ("421", Speaker::Peer)]),
+        (&["250 ok", "250 ok"], "lost", &[("250", Speaker::Peer), ("451", Speaker::Box)]),
+    ];
+    for pipelining in ["250 mx", "250-mx\r\n250 PIPELINING"] {
+        for (replies, end, expected) in table {
+            let mut client = Client::new(settings(Dialect::Smtp, StartTls::Never));
+            client.feed(b"220 mx\r\n");
+            client.feed(format!("{pipelining}\r\n").as_bytes());
+            client.take_output();
+            let envelope =
+                Envelope { reverse_path: ReversePath::Null, ..envelope(&["a@y.test", "b@y.test"]) };
+            client.ask(Arc::new(envelope), vec![0, 1]);
+            let mut said = String::new();
+            for reply in replies {
+                said += &String::from_utf8(client.take_output()).unwrap();
+                client.feed(format!("{reply}\r\n").as_bytes());
+            }
+            if end == "lost" {
+                client.lost("gone");
+            }
+            assert!(said.starts_with("MAIL FROM:<>\r\n") && !said.contains("DATA"), "{said}");
+            assert_eq!(client.want(), Want::Settle, "{replies:?}");
+            let answers = client.settle();
+            let told: Vec<(String, Speaker)> = answers
+                .iter()
+                .map(|answer| (answer.reply.code.to_string(), answer.speaker))
+                .collect();
+            let expected: Vec<(String, Speaker)> =
+                expected.iter().map(|(code, speaker)| ((*code).to_owned(), *speaker)).collect();
+            assert_eq!(told, expected, "{replies:?}");
+            if end.is_empty() {
+                // The next transaction begins afresh, if this one had begun.
+                client.begin(parcel(&["a@y.test"]));
+                let next = String::from_utf8(client.take_output()).unwrap();
+                let is_reset = next.starts_with("RSET\r\n");
+                assert_eq!(is_reset, replies[0].starts_with("250"), "{next}");
+            }
+        }
+    }
+}

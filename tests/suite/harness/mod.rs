@@ -11,6 +11,7 @@ pub mod postern;
 pub mod postfix;
 pub mod random;
 pub mod sink;
+pub mod slapd;
 pub mod swaks;
 pub mod text;
 pub mod tls;
@@ -24,6 +25,7 @@ pub use client::Client;
 pub use nsd::Nsd;
 pub use postern::{Postern, Setup};
 pub use sink::{Act, Arrived, Moment, Sink};
+pub use slapd::Slapd;
 
 /// How long a scenario waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -346,6 +346,15 @@ impl Postern {
         printed.lines().filter(|line| !line.trim().is_empty()).map(read).collect()
     }
 
+    /// The same of a subcommand that may say no.
+    pub fn ask_whatever(&self, arguments: &[&str]) -> Vec<Value> {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let output = self.cli(&arguments);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// What is in the queue.
     pub fn queue(&self) -> Vec<Value> {
         self.ask(&["queue", "list"])

@@ -1,9 +1,9 @@
-//! Leaves a list alone that does not answer: a circuit breaker, sans-IO.
+//! Leaves a peer alone that does not answer (a list in DNS, a directory server): a circuit
+//! breaker, sans-IO.
 //!
-//! In: outcomes and the time. Out: whether a question may be asked. After some failures in a
-//! row the breaker opens; nobody waits for the list from then on. When its pause is over, one
-//! trial is due beside the mail, never before it: a trial that fails doubles the pause, one
-//! that succeeds closes the breaker.
+//! In: outcomes and the time. Out: whether the peer may be asked. After some failures in a
+//! row the breaker opens; nobody waits for the peer from then on. When its pause is over, one
+//! trial is due: a trial that fails doubles the pause, one that succeeds closes the breaker.
 //!
 //! Invariant: at most one trial is under way; one that is never heard of again is lost after
 //! [`TRIAL_LOST_AFTER`].
@@ -38,9 +38,9 @@ pub enum Admission {
 /// What an outcome has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The list is left alone for so long.
+    /// The peer is left alone for so long.
     Opened(Duration),
-    /// The list is asked again.
+    /// The peer is asked again.
     Closed,
 }
 
@@ -51,7 +51,7 @@ enum State {
     Trying { since: Instant, pause: Duration },
 }
 
-/// Of one list.
+/// Of one peer.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     patience: Patience,
@@ -59,12 +59,12 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Closed: the list is asked.
+    /// Closed: the peer is asked.
     pub fn new(patience: Patience) -> Breaker {
         Breaker { patience, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether the list is asked for mail.
+    /// Whether the peer is asked.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
@@ -81,7 +81,7 @@ impl Breaker {
         Admission::Try
     }
 
-    /// The list answered, whatever it said.
+    /// The peer answered, whatever it said.
     pub fn success(&mut self) -> Option<Change> {
         match self.state {
             State::Closed { .. } => {
