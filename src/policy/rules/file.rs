@@ -138,22 +138,6 @@ pub(super) fn parse(text: &str, file: &str, groups: &Groups) -> Read<Parsed> {
     Ok(parsed)
 }
 
-/// Reads a condition alone, for claims.
-pub(crate) fn parse_condition(
-    text: &str,
-    file: &str,
-    groups: &Groups,
-    atoms: &mut Atoms,
-    key: &str,
-) -> Read<Node> {
-    let source = Source::new(text, file);
-    let document = source.parse()?;
-    match document.get_ref().get(key) {
-        Some(value) => when::Conditions { source: &source, groups, atoms }.read(value),
-        None => Ok(Node::always()),
-    }
-}
-
 fn read_rule<'t>(
     source: &Source<'t>,
     value: &Value<'t>,

@@ -20,9 +20,9 @@ pub(crate) mod pattern;
 mod scope;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod then;
-mod when;
+pub(crate) mod when;
 
 pub use atom::{FileTest, severity_word};
 pub use book::{EffectiveRule, OutOfForce, RuleBook};
@@ -38,4 +38,3 @@ pub use scope::Scope;
 
 pub(crate) use error::nearest;
 pub(crate) use evaluate::Facts;
-pub(crate) use file::parse_condition;

@@ -9,12 +9,12 @@ use toml::de::{DeTable, DeValue};
 use super::error::{PolicyError, nearest};
 use crate::config::Place;
 
-pub(super) type Value<'t> = Spanned<DeValue<'t>>;
-pub(super) type Read<T> = Result<T, PolicyError>;
+pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
+pub(crate) type Read<T> = Result<T, PolicyError>;
 
 /// A text and its name.
 #[derive(Debug)]
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     text: &'t str,
     file: &'t str,
     /// Where each line begins.
@@ -22,36 +22,36 @@ pub(super) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub(super) fn new(text: &'t str, file: &'t str) -> Source<'t> {
+    pub(crate) fn new(text: &'t str, file: &'t str) -> Source<'t> {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Source { text, file, lines: std::iter::once(0).chain(ends).collect() }
     }
 
-    pub(super) fn parse(&self) -> Read<Spanned<DeTable<'t>>> {
+    pub(crate) fn parse(&self) -> Read<Spanned<DeTable<'t>>> {
         DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             self.wrong(at, error.message().trim())
         })
     }
 
-    pub(super) fn place(&self, at: usize) -> Place {
+    pub(crate) fn place(&self, at: usize) -> Place {
         let line = self.lines.partition_point(|start| *start <= at).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(start..at).unwrap_or_default();
         Place { line, column: before.chars().count() + 1 }
     }
 
-    pub(super) fn wrong(&self, at: usize, what: impl Into<String>) -> PolicyError {
+    pub(crate) fn wrong(&self, at: usize, what: impl Into<String>) -> PolicyError {
         let (file, place) = (self.file.to_owned(), self.place(at));
         PolicyError::Wrong { file, place, what: what.into() }
     }
 
-    pub(super) fn too_much(&self, what: impl Into<String>) -> PolicyError {
+    pub(crate) fn too_much(&self, what: impl Into<String>) -> PolicyError {
         PolicyError::TooMuch { file: self.file.to_owned(), what: what.into() }
     }
 
     /// That a name is none of the known ones.
-    pub(super) fn unknown(&self, at: usize, what: &str, name: &str, known: &[&str]) -> PolicyError {
+    pub(crate) fn unknown(&self, at: usize, what: &str, name: &str, known: &[&str]) -> PolicyError {
         let shown: String = name.chars().take(80).collect();
         let meant = match nearest(name, known.iter().copied()) {
             Some(nearest) => format!("; did you mean `{nearest}`?"),
@@ -65,7 +65,7 @@ impl<'t> Source<'t> {
     }
 
     /// A table that has no other keys than these.
-    pub(super) fn table<'v>(
+    pub(crate) fn table<'v>(
         &self,
         value: &'v Value<'t>,
         what: &str,
@@ -79,7 +79,7 @@ impl<'t> Source<'t> {
         Ok(Table { table, at })
     }
 
-    pub(super) fn known_keys(&self, table: &DeTable<'t>, what: &str, known: &[&str]) -> Read<()> {
+    pub(crate) fn known_keys(&self, table: &DeTable<'t>, what: &str, known: &[&str]) -> Read<()> {
         let mut strangers: Vec<_> =
             table.keys().filter(|key| !known.contains(&&**key.get_ref())).collect();
         strangers.sort_by_key(|key| key.span().start);
@@ -92,13 +92,13 @@ impl<'t> Source<'t> {
         }
     }
 
-    pub(super) fn text<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<&'v str> {
+    pub(crate) fn text<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<&'v str> {
         let text = value.get_ref().as_str();
         text.ok_or_else(|| self.wrong(value.span().start, format!("{what} must be a text")))
     }
 
     /// A text of one line that says something.
-    pub(super) fn line<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<&'v str> {
+    pub(crate) fn line<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<&'v str> {
         let text = self.text(value, what)?;
         let wrong = |why: &str| self.wrong(value.span().start, format!("{what} {why}"));
         match text {
@@ -109,12 +109,12 @@ impl<'t> Source<'t> {
         }
     }
 
-    pub(super) fn boolean(&self, value: &Value<'t>, what: &str) -> Read<bool> {
+    pub(crate) fn boolean(&self, value: &Value<'t>, what: &str) -> Read<bool> {
         let held = value.get_ref().as_bool();
         held.ok_or_else(|| self.wrong(value.span().start, format!("{what} is true or false")))
     }
 
-    pub(super) fn integer(&self, value: &Value<'t>, what: &str, most: u64) -> Read<u64> {
+    pub(crate) fn integer(&self, value: &Value<'t>, what: &str, most: u64) -> Read<u64> {
         let integer = value.get_ref().as_integer();
         let number = integer.and_then(|one| u64::from_str_radix(one.as_str(), one.radix()).ok());
         number.filter(|number| *number <= most).ok_or_else(|| {
@@ -122,7 +122,7 @@ impl<'t> Source<'t> {
         })
     }
 
-    pub(super) fn number(&self, value: &Value<'t>, what: &str) -> Read<f32> {
+    pub(crate) fn number(&self, value: &Value<'t>, what: &str) -> Read<f32> {
         let held = value.get_ref();
         let whole = held.as_integer().and_then(|one| one.as_str().parse::<f32>().ok());
         let number = whole.or_else(|| held.as_float()?.as_str().parse().ok());
@@ -132,7 +132,7 @@ impl<'t> Source<'t> {
     }
 
     /// Octets: a number, or a text with a unit (`"10 MB"`).
-    pub(super) fn octets(&self, value: &Value<'t>, what: &str) -> Read<u64> {
+    pub(crate) fn octets(&self, value: &Value<'t>, what: &str) -> Read<u64> {
         let Some(text) = value.get_ref().as_str() else {
             return self.integer(value, what, MOST_OCTETS);
         };
@@ -158,7 +158,7 @@ impl<'t> Source<'t> {
     }
 
     /// The elements of a list, or the value alone.
-    pub(super) fn list<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<Vec<&'v Value<'t>>> {
+    pub(crate) fn list<'v>(&self, value: &'v Value<'t>, what: &str) -> Read<Vec<&'v Value<'t>>> {
         let Some(list) = value.get_ref().as_array() else { return Ok(vec![value]) };
         let at = value.span().start;
         match list.len() {
@@ -169,7 +169,7 @@ impl<'t> Source<'t> {
     }
 
     /// The one of these that the text names.
-    pub(super) fn word<T: Copy>(
+    pub(crate) fn word<T: Copy>(
         &self,
         value: &Value<'t>,
         what: &str,
@@ -192,17 +192,17 @@ const MOST_OCTETS: u64 = 1 << 50;
 
 /// A table whose keys are known.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table<'v, 't> {
-    pub(super) table: &'v DeTable<'t>,
-    pub(super) at: usize,
+pub(crate) struct Table<'v, 't> {
+    pub(crate) table: &'v DeTable<'t>,
+    pub(crate) at: usize,
 }
 
 impl<'v, 't> Table<'v, 't> {
-    pub(super) fn value(&self, key: &str) -> Option<&'v Value<'t>> {
+    pub(crate) fn value(&self, key: &str) -> Option<&'v Value<'t>> {
         self.table.get(key)
     }
 
-    pub(super) fn keys(&self) -> Vec<(&'v str, &'v Value<'t>)> {
+    pub(crate) fn keys(&self) -> Vec<(&'v str, &'v Value<'t>)> {
         let mut keys: Vec<(&'v str, &'v Value<'t>)> =
             self.table.iter().map(|(key, value)| (&**key.get_ref(), value)).collect();
         // In the order in which they are written, which is that of conditions in a trace.

@@ -19,7 +19,7 @@ use crate::mail::{Class, Role, Severity};
 const DEPTH: usize = 16;
 
 /// The keys of a condition.
-pub(super) const KEYS: [&str; 26] = [
+pub(crate) const KEYS: [&str; 26] = [
     "direction",
     "role",
     "reverse_path",
@@ -49,15 +49,15 @@ pub(super) const KEYS: [&str; 26] = [
 ];
 
 /// Reads conditions of one text.
-pub(super) struct Conditions<'s, 't> {
-    pub(super) source: &'s Source<'t>,
-    pub(super) groups: &'s Groups,
-    pub(super) atoms: &'s mut Atoms,
+pub(crate) struct Conditions<'s, 't> {
+    pub(crate) source: &'s Source<'t>,
+    pub(crate) groups: &'s Groups,
+    pub(crate) atoms: &'s mut Atoms,
 }
 
 impl<'t> Conditions<'_, 't> {
     /// Reads a table of conditions.
-    pub(super) fn read(&mut self, value: &Value<'t>) -> Read<Node> {
+    pub(crate) fn read(&mut self, value: &Value<'t>) -> Read<Node> {
         self.at_depth(value, 0)
     }
 
@@ -358,7 +358,7 @@ const SEVERITIES: [(&str, Severity); 4] = [
 ];
 
 /// The class that a text names.
-pub(super) fn class<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<Class> {
+pub(crate) fn class<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<Class> {
     let names = Class::ALL.map(|class| class.to_string());
     let text = source.text(value, "class")?;
     let found = Class::ALL.into_iter().zip(&names).find(|(_, name)| *name == text);
@@ -417,7 +417,7 @@ fn positive<'t>(source: &Source<'t>, value: &Value<'t>, what: &str) -> Read<u32>
 }
 
 /// RFC 5322 section 3.6.8.
-pub(super) fn field_name<'v>(source: &Source<'_>, value: &'v Value<'_>) -> Read<&'v str> {
+pub(crate) fn field_name<'v>(source: &Source<'_>, value: &'v Value<'_>) -> Read<&'v str> {
     let text = value.get_ref().as_str().unwrap_or_default();
     let fits = |octet: u8| (b'!'..=b'~').contains(&octet) && octet != b':';
     match !text.is_empty() && text.len() <= 70 && text.bytes().all(fits) {
@@ -427,7 +427,7 @@ pub(super) fn field_name<'v>(source: &Source<'_>, value: &'v Value<'_>) -> Read<
 }
 
 /// What is asked of files.
-pub(super) fn file_test<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<FileTest> {
+pub(crate) fn file_test<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<FileTest> {
     let known = [
         "type", "family", "extension", "name", "encrypted", "macro", "state", "larger", "count",
     ];
