@@ -8,20 +8,20 @@
 
 mod address;
 mod content;
+mod content_hit;
 mod envelope;
 mod facts;
 mod id;
-mod inspection;
 mod reply;
 mod stage;
 mod verdict;
 
 pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
 pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
+pub use content_hit::{ContentHit, Severity};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
-pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
+pub use facts::{Facts, HeaderField, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;
-pub use inspection::{ContentHit, Severity};
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};
 pub use verdict::{

@@ -5,6 +5,7 @@
 //! place. Pure. A file that cannot be taken out, because its part does not lie in the message
 //! as it is written, is not let through: the mail is quarantined in its place.
 
+mod by_rule;
 mod notice;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::config::{
 use crate::mail::{Address, Class, Finding, MailId, Order, Role};
 use crate::message::Family;
 use crate::message::contents::{Closed, Item};
+pub(super) use by_rule::Files;
 use notice::Notice;
 
 /// Rules about files, ready to be asked.

@@ -38,7 +38,17 @@ pub struct Claim {
 
 /// Words of a claim in words.
 const WORDS: [&str; 12] = [
-    "marked", "from", "to", "with", "of", "leaves", "enters", "stays", "is", "except", "and",
+    "marked",
+    "from",
+    "to",
+    "with",
+    "of",
+    "leaves",
+    "enters",
+    "stays",
+    "is",
+    "except",
+    "and",
     "delivered",
 ];
 
@@ -131,7 +141,9 @@ fn in_words(sentence: &str, groups: &Groups) -> Result<Claim, String> {
                     count: 1,
                 }),
                 other => {
-                    return Err(format!("`with {other}`: expected `with finding` or `with content`"));
+                    return Err(format!(
+                        "`with {other}`: expected `with finding` or `with content`"
+                    ));
                 }
             },
             "except" => {

@@ -26,6 +26,9 @@ pub(super) fn files(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
             .collect()
     };
     let (wanted, unwanted) = (of(true), of(false));
+    if wanted.iter().any(|one| unwanted.iter().any(|other| implies(one, other))) {
+        return Settled::Impossible;
+    }
     let mut made: Vec<MadeFile> = Vec::new();
     let mut is_exact = wanted.iter().chain(&unwanted).all(|test| test.count == 1);
     for test in &wanted {
@@ -62,6 +65,20 @@ pub(super) fn files(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
         (false, true) => Settled::Impossible,
         (false, false) => Settled::Unknown,
     }
+}
+
+/// Whether files that pass one test pass the other, as is plain to see.
+fn implies(one: &FileTest, other: &FileTest) -> bool {
+    fn narrower<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+        other.is_empty() || (!one.is_empty() && one.iter().all(|it| other.contains(it)))
+    }
+    narrower(&one.types, &other.types)
+        && narrower(&one.families, &other.families)
+        && narrower(&one.extensions, &other.extensions)
+        && narrower(&one.names, &other.names)
+        && other.states.iter().all(|state| one.states.contains(state))
+        && other.larger.is_none_or(|limit| one.larger.is_some_and(|own| own >= limit))
+        && one.count >= other.count
 }
 
 fn passes(test: &FileTest, file: &MadeFile) -> bool {

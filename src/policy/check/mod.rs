@@ -214,9 +214,8 @@ impl<'b> Checker<'b> {
             let found = self.find(&start, Some(&when), |situation| {
                 situation.with(|circumstances| {
                     let outcome = book.evaluate(circumstances);
-                    let kind = outcome
-                        .final_order
-                        .map_or(FinalKind::Deliver, |(_, order)| order.kind());
+                    let kind =
+                        outcome.final_order.map_or(FinalKind::Deliver, |(_, order)| order.kind());
                     let given = claim.given_by(&outcome).and_then(place_of);
                     match (bad(kind), given) {
                         (true, _) => Shown::It,
@@ -258,8 +257,10 @@ impl<'b> Checker<'b> {
     ) -> Found {
         let Some(plain) = &self.plain else { return Found::Undecided };
         let given = rules.iter().filter_map(|(at, holds)| Some((self.full.get(*at)?, *holds)));
-        let wanted: Vec<(&Node, bool)> = when.map(|node| (node, true)).into_iter().chain(given).collect();
-        let mut asking = Asking { atoms: &self.atoms, plain, wanted, steps: STEPS.min(self.steps_left) };
+        let wanted: Vec<(&Node, bool)> =
+            when.map(|node| (node, true)).into_iter().chain(given).collect();
+        let mut asking =
+            Asking { atoms: &self.atoms, plain, wanted, steps: STEPS.min(self.steps_left) };
         let found = asking.find(&self.full, show);
         self.steps_left = self.steps_left.saturating_sub(STEPS.min(self.steps_left) - asking.steps);
         found
@@ -392,8 +393,10 @@ impl fmt::Display for Problem<'_> {
                 write!(out, "{}: the rule {:?} applies to no mail", rule.place, rule.name)
             }
             Problem::NeverDecides { rule, earlier } => {
-                let names: Vec<String> =
-                    earlier.iter().map(|rule| format!("{:?} ({})", rule.name, rule.place)).collect();
+                let names: Vec<String> = earlier
+                    .iter()
+                    .map(|rule| format!("{:?} ({})", rule.name, rule.place))
+                    .collect();
                 write!(
                     out,
                     "{}: the rule {:?} is never reached: where it applies, {} decided before",

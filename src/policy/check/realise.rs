@@ -20,9 +20,7 @@ use super::situation::Situation;
 use super::texts;
 use crate::mail::{Class, ContentHit, Role};
 use crate::policy::rules::atom::{Atom, Atoms, ContentTest, TimeWindow, TlsTest};
-use crate::policy::rules::{
-    AuthenticationResult, Direction, Mechanism, TlsState, TlsVersion,
-};
+use crate::policy::rules::{AuthenticationResult, Direction, Mechanism, TlsState, TlsVersion};
 
 /// Literals that do not go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,14 +228,8 @@ fn client(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
     first(candidates, asked, holds, |one| situation.client = one)
 }
 
-fn authentication(
-    mechanism: Mechanism,
-    asked: &[Asked<'_>],
-    situation: &mut Situation,
-) -> Settled {
-    let holds = |one: &AuthenticationResult, atom: &Atom| {
-        matches!(atom, Atom::Authentication(_, result) if result == one)
-    };
+fn authentication(mechanism: Mechanism, asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
+    let holds = |one: &AuthenticationResult, atom: &Atom| matches!(atom, Atom::Authentication(_, result) if result == one);
     let put = |one| situation.authentication.set(mechanism, one);
     first(AuthenticationResult::ALL, asked, holds, put)
 }
@@ -261,7 +253,8 @@ fn size(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
         Atom::SizeAtLeast(octets) => Some(*octets),
         _ => None,
     });
-    let candidates: Vec<u64> = [situation.octets].into_iter().chain(thresholds).chain([0]).collect();
+    let candidates: Vec<u64> =
+        [situation.octets].into_iter().chain(thresholds).chain([0]).collect();
     let holds = |one: &u64, atom: &Atom| matches!(atom, Atom::SizeAtLeast(least) if one >= least);
     first(candidates, asked, holds, |one| situation.octets = one)
 }
@@ -346,7 +339,8 @@ fn content(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
             severity: test.severity,
             count: test.count.max(1),
         });
-        let mut fitting = hit.filter(|hit| !tests.iter().any(|(it, wanted)| !wanted && it.holds(hit)));
+        let mut fitting =
+            hit.filter(|hit| !tests.iter().any(|(it, wanted)| !wanted && it.holds(hit)));
         match fitting.next() {
             Some(hit) => situation.content.push(hit),
             None => return Settled::Impossible,

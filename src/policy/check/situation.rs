@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Zoned;
 
 use crate::config::{FileFamily, FileState};
-use crate::mail::{Address, ContentHit, Domain, Finding, Host, LocalPart, Role};
+use crate::mail::{Address, ContentHit, Domain, Finding, HeaderField, Host, LocalPart, Role};
 use crate::policy::rules::{
-    AuthenticationResults, Circumstances, Direction, Field, FileFact, Mechanism, Parties,
-    TlsState, TlsVersion, severity_word,
+    AuthenticationResults, Circumstances, Direction, FileFact, Mechanism, Parties, TlsState,
+    TlsVersion,
 };
 
 /// The facts of one (mail, recipient), owned.
@@ -22,7 +22,7 @@ pub struct Situation {
     pub forward_path: Address,
     pub sender_groups: Vec<String>,
     pub recipient_groups: Vec<String>,
-    pub header: Vec<Field>,
+    pub header: Vec<HeaderField>,
     pub subject: String,
     pub authors: Vec<String>,
     pub client: Option<IpAddr>,
@@ -174,8 +174,7 @@ impl fmt::Display for Situation {
         }
         writeln!(out, "score: {}", self.score)?;
         for hit in &self.content {
-            let severity = severity_word(hit.severity);
-            let (rule, class, count) = (&hit.rule, hit.class, hit.count);
+            let (rule, class, severity, count) = (&hit.rule, hit.class, hit.severity, hit.count);
             writeln!(out, "content: {rule} (class {class}, {severity}, {count} times)")?;
         }
         for file in &self.files {

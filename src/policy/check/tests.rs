@@ -20,7 +20,9 @@ fn short(rules: &str) -> RuleBook {
         let (name, rest) = line.split_once(": ").unwrap();
         let (when, orders) = rest.split_once("=> ").unwrap();
         let (name, scope) = name.trim().split_once(' ').unwrap_or((name.trim(), "site"));
-        format!("[[rule]]\nname = '{name}'\nscope = '{scope}'\nwhen = {{ {when} }}\norders = [{orders}]\n")
+        format!(
+            "[[rule]]\nname = '{name}'\nscope = '{scope}'\nwhen = {{ {when} }}\norders = [{orders}]\n"
+        )
     };
     book(&rules.lines().filter(|line| !line.trim().is_empty()).map(line).collect::<String>())
 }
@@ -127,14 +129,23 @@ fn unreachable_and_contradictory_rules_are_found() {
             "a @x.test: direction = 'inbound', recipient_domain = 'y.test' => 'discard'",
             &["a never applies"],
         ),
-        ("a: marking = 'SECRET' => 'secure'\nb: marking = 'secret' => 'reject'", &["b contradicts a"]),
+        (
+            "a: marking = 'SECRET' => 'secure'\nb: marking = 'secret' => 'reject'",
+            &["b contradicts a"],
+        ),
         (
             "a: header = { name = 'X', contains = 'ab' } => 'discard'\n\
              b: header = { name = 'X' } => 'reject'\nc: header = { name = 'X', is = 'cab' } => 'reject'",
             &["c behind a"],
         ),
-        ("a: class = ['spam', 'malware'] => 'discard'\nb: class = 'spam' => 'reject'", &["b behind a"]),
-        ("a: account = 'a*' => 'discard'\nb: account = '*b' => 'reject'\nc: account = 'a*b' => 'secure'", &["c behind a"]),
+        (
+            "a: class = ['spam', 'malware'] => 'discard'\nb: class = 'spam' => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: account = 'a*' => 'discard'\nb: account = '*b' => 'reject'\nc: account = 'a*b' => 'secure'",
+            &["c behind a"],
+        ),
         ("a: author = '@x.test' => 'discard'\nb: author = 'a@x.test' => 'reject'", &["b behind a"]),
     ];
     for (rules, expected) in table {
@@ -182,16 +193,36 @@ fn claims_are_answered() {
     let claim = "no mail marked RESTRICTED leaves except by secure delivery";
     let table = [
         (rules, claim, "yes"),
-        (&rules.replace("a: direction = 'internal'", "a: forward_path = '@friend.test'"), claim, "deliver by a"),
+        (
+            &rules.replace("a: direction = 'internal'", "a: forward_path = '@friend.test'"),
+            claim,
+            "deliver by a",
+        ),
         (&rules.replace("'outbound'", "'outbound', tls = 'any'"), claim, "deliver by none"),
         (rules, "claim = { when = { marking = 'RESTRICTED' }, only = ['secure'] }", "deliver by a"),
-        (rules, "claim = { when = { marking = 'RESTRICTED', direction = 'outbound' }, only = 'secure', with = 'archive' }", "yes"),
-        (rules, "claim = { when = { direction = 'outbound' }, with = 'archive' }", "deliver by none"),
+        (
+            rules,
+            "claim = { when = { marking = 'RESTRICTED', direction = 'outbound' }, only = 'secure', with = 'archive' }",
+            "yes",
+        ),
+        (
+            rules,
+            "claim = { when = { direction = 'outbound' }, with = 'archive' }",
+            "deliver by none",
+        ),
         (rules, "claim = { with = 'tag_subject' }", "yes"),
         (rules, "claim = { never = ['discard', 'hold'] }", "yes"),
-        (rules, "no mail marked \"restricted\" from own.test to x@y.test leaves except by secure or hold", "yes"),
+        (
+            rules,
+            "no mail marked \"restricted\" from own.test to x@y.test leaves except by secure or hold",
+            "yes",
+        ),
         (rules, "no mail of class malware enters", "deliver by none"),
-        (rules, "no mail with finding X to group:finance is delivered except by redirect", "deliver by a"),
+        (
+            rules,
+            "no mail with finding X to group:finance is delivered except by redirect",
+            "deliver by a",
+        ),
     ];
     for (rules, claim, expected) in table {
         assert_eq!(answer(rules, claim), expected, "{claim}\n{rules}");

@@ -6,8 +6,7 @@
 use super::realise::{Asked, Settled};
 use super::situation::Situation;
 use super::witness::{self, Pattern, Shape, Witness, containing, glob, literal};
-use crate::mail::{Address, Class, Finding};
-use crate::policy::rules::Field;
+use crate::mail::{Address, Class, Finding, HeaderField};
 use crate::policy::rules::atom::Atom;
 use crate::policy::rules::pattern::{AddressPattern, TextTest};
 
@@ -83,7 +82,10 @@ fn mailbox(asked: &[Asked<'_>]) -> Result<Address, Settled> {
 }
 
 fn is_null(atom: &Atom) -> bool {
-    matches!(atom, Atom::ReversePath(AddressPattern::Null) | Atom::ForwardPath(AddressPattern::Null))
+    matches!(
+        atom,
+        Atom::ReversePath(AddressPattern::Null) | Atom::ForwardPath(AddressPattern::Null)
+    )
 }
 
 pub(super) fn sender(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
@@ -136,7 +138,7 @@ pub(super) fn field(name: &str, asked: &[Asked<'_>], situation: &mut Situation) 
     put(many(asked, Shape::Text), |texts| {
         situation.header.retain(|field| field.name != name);
         for value in texts {
-            situation.header.push(Field { name: name.to_owned(), value });
+            situation.header.push(HeaderField { name: name.to_owned(), value });
         }
     })
 }

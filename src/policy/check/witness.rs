@@ -53,7 +53,8 @@ pub(super) fn containing(text: &str) -> Pattern {
 
 /// A text that matches all of `wanted` and none of `unwanted`.
 pub(super) fn find(wanted: &[Pattern], unwanted: &[Pattern], shape: Shape) -> Witness {
-    let named: BTreeSet<char> = wanted.iter().chain(unwanted).flatten().flatten().copied().collect();
+    let named: BTreeSet<char> =
+        wanted.iter().chain(unwanted).flatten().flatten().copied().collect();
     let stranger = "xyzwvutsrqponmlkjihgfedcbaXYZWVUTSRQPONMLKJIHGFEDCBA0123456789"
         .chars()
         .find(|letter| !named.contains(letter));
@@ -68,7 +69,8 @@ pub(super) fn find(wanted: &[Pattern], unwanted: &[Pattern], shape: Shape) -> Wi
     }
     let mut alphabet: Vec<char> = stranger.into_iter().chain(named).collect();
     if shape == Shape::Mailbox {
-        alphabet.extend(['@', '.'].into_iter().filter(|it| !alphabet.contains(it)).collect::<Vec<_>>());
+        alphabet
+            .extend(['@', '.'].into_iter().filter(|it| !alphabet.contains(it)).collect::<Vec<_>>());
     }
     let found = walk(wanted, unwanted, &alphabet, shape);
     match found {

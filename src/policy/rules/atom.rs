@@ -185,9 +185,10 @@ impl FileTest {
             && (self.families.is_empty()
                 || self.families.iter().any(|one| one.family() == file.family))
             && (self.extensions.is_empty()
-                || file.extension.as_ref().is_some_and(|own| {
-                    self.extensions.iter().any(|one| **one == **own)
-                }))
+                || file
+                    .extension
+                    .as_ref()
+                    .is_some_and(|own| self.extensions.iter().any(|one| **one == **own)))
             && (self.names.is_empty() || self.names.iter().any(|one| one.matches(&file.name)))
             && self.states.iter().all(|(state, is)| file.states.contains(&state.state()) == *is)
             && self.larger.is_none_or(|limit| file.octets > limit)
@@ -218,8 +219,8 @@ impl TimeWindow {
         let here = self.zone.as_ref().map(|(_, zone)| time.with_time_zone(zone.clone()));
         let here = here.as_ref().unwrap_or(time);
         let day = u32::from(here.weekday().to_monday_zero_offset().unsigned_abs());
-        let minute = u16::from(here.hour().unsigned_abs()) * 60
-            + u16::from(here.minute().unsigned_abs());
+        let minute =
+            u16::from(here.hour().unsigned_abs()) * 60 + u16::from(here.minute().unsigned_abs());
         let is_on = |day: u32| self.days & (1u8 << (day % 7)) != 0;
         match self.start_min < self.end_min {
             true => is_on(day) && (self.start_min..self.end_min).contains(&minute),
@@ -427,22 +428,12 @@ impl fmt::Display for ContentTest {
             write!(out, ", class {class}")?;
         }
         if self.severity > Severity::Low {
-            write!(out, ", at least {}", severity_word(self.severity))?;
+            write!(out, ", at least {}", self.severity)?;
         }
         match self.count {
             0 | 1 => Ok(()),
             count => write!(out, ", at least {count} times"),
         }
-    }
-}
-
-/// The word of a severity.
-pub fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
     }
 }
 

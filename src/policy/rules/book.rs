@@ -115,7 +115,7 @@ impl RuleBook {
             }
             full.push(rule.condition.clone());
             standing.push(Standing {
-                rule: rule.clone(),
+                rule: Rule { number: standing.len(), ..rule.clone() },
                 concerns: own.clone(),
                 overridden_by: by.iter().filter_map(|by| moved_to.get(*by).copied()).collect(),
                 full: Node::all(full),
@@ -253,8 +253,10 @@ fn check_switches(
     for switch in switches {
         let name = &*switch.name;
         let Some(rule) = numbers.get(name).and_then(|number| rules.get(*number)) else {
-            let what = format!("a rule without `orders` switches one of the same name; {}",
-                unknown_rule(name, numbers));
+            let what = format!(
+                "a rule without `orders` switches one of the same name; {}",
+                unknown_rule(name, numbers)
+            );
             return Err((switch.place, what));
         };
         if switch.scope.narrowness() <= rule.scope.narrowness() {

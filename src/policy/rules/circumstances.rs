@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use jiff::Zoned;
 
 use crate::config::{FileFamily, FileState};
-use crate::mail::{Address, ContentHit, Finding, Role};
+use crate::mail::{Address, ContentHit, Finding, HeaderField, Role};
 
 /// Where a mail goes, as the house sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -251,15 +251,6 @@ pub struct FileFact<'a> {
     pub octets: u64,
 }
 
-/// A header field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// Its decoded and unfolded body.
-    pub value: String,
-}
-
 /// Everything that a rule may ask about one (mail, recipient).
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
@@ -268,7 +259,7 @@ pub struct Circumstances<'a> {
     /// The kind of listener that took the mail.
     pub role: Role,
     /// In the message's order.
-    pub header: &'a [Field],
+    pub header: &'a [HeaderField],
     /// Decoded.
     pub subject: &'a str,
     /// Whom the reader may see as authors: keys of the mailboxes of From.

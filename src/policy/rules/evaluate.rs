@@ -188,13 +188,10 @@ impl<'c> Facts<'c> {
             Atom::RecipientGroup(name) => {
                 self.parties.recipient_groups.iter().any(|group| **group == **name)
             }
-            Atom::Author(pattern) => {
-                facts.authors.iter().any(|author| is_author(pattern, author))
+            Atom::Author(pattern) => facts.authors.iter().any(|author| is_author(pattern, author)),
+            Atom::Header(name, test) => {
+                self.header().iter().any(|(own, value)| **own == **name && test.holds(value))
             }
-            Atom::Header(name, test) => self
-                .header()
-                .iter()
-                .any(|(own, value)| **own == **name && test.holds(value)),
             Atom::Subject(test) => {
                 let subject = self.subject.get_or_insert_with(|| facts.subject.to_lowercase());
                 test.holds(subject)
@@ -206,9 +203,7 @@ impl<'c> Facts<'c> {
             Atom::Authentication(mechanism, result) => {
                 facts.authentication.of(*mechanism) == *result
             }
-            Atom::Finding(glob) => {
-                facts.findings.iter().any(|finding| glob.matches(&finding.name))
-            }
+            Atom::Finding(glob) => facts.findings.iter().any(|finding| glob.matches(&finding.name)),
             Atom::Class(class) => facts.findings.iter().any(|finding| finding.class == *class),
             Atom::ScoreAtLeast(points) => facts.score >= points.0,
             Atom::Content(test) => facts.content.iter().any(|hit| test.holds(hit)),

@@ -79,6 +79,8 @@ pub struct Rule {
     pub is_enabled: bool,
     /// The rules in whose place it stands.
     pub overrides: Vec<String>,
+    /// Its place among the rules in the order in which they are asked.
+    pub number: usize,
     /// Why there is such a rule.
     pub description: String,
     /// Where it stands.
@@ -110,8 +112,7 @@ pub(super) struct Parsed {
     pub(super) atoms: Atoms,
 }
 
-const KEYS: [&str; 7] =
-    ["name", "scope", "when", "orders", "enabled", "overrides", "description"];
+const KEYS: [&str; 7] = ["name", "scope", "when", "orders", "enabled", "overrides", "description"];
 
 /// Reads a text.
 pub(super) fn parse(text: &str, file: &str, groups: &Groups) -> Read<Parsed> {
@@ -165,9 +166,7 @@ fn read_rule<'t>(
         return Ok(());
     };
     let condition = match table.value("when") {
-        Some(value) => {
-            when::Conditions { source, groups, atoms: &mut parsed.atoms }.read(value)?
-        }
+        Some(value) => when::Conditions { source, groups, atoms: &mut parsed.atoms }.read(value)?,
         None => Node::always(),
     };
     let (final_order, orders) = then::orders(source, orders, &name)?;
@@ -177,6 +176,7 @@ fn read_rule<'t>(
         overrides: overrides(source, table)?,
         description: description.transpose()?.unwrap_or_default().to_owned(),
         is_enabled: enabled.unwrap_or(true),
+        number: parsed.rules.len(),
         place_of_condition: at_of("when"),
         place_of_overrides: at_of("overrides"),
         name,
@@ -192,7 +192,8 @@ fn read_rule<'t>(
 fn read_scope<'t>(source: &Source<'t>, table: Table<'_, 't>, groups: &Groups) -> Read<Scope> {
     let Some(value) = table.value("scope") else { return Ok(Scope::Site) };
     let at = value.span().start;
-    let scope = Scope::parse(source.line(value, "`scope`")?).map_err(|why| source.wrong(at, why))?;
+    let scope =
+        Scope::parse(source.line(value, "`scope`")?).map_err(|why| source.wrong(at, why))?;
     match &scope {
         Scope::Group(name) if !groups.has(name) => {
             let known: Vec<&str> = groups.names().collect();

@@ -24,11 +24,11 @@ pub(crate) mod text;
 mod then;
 pub(crate) mod when;
 
-pub use atom::{FileTest, severity_word};
+pub use atom::{FAMILIES, FileTest, STATES};
 pub use book::{EffectiveRule, OutOfForce, RuleBook};
 pub use circumstances::{
-    AuthenticationResult, AuthenticationResults, Circumstances, Direction, Field, FileFact,
-    Mechanism, Parties, TlsState, TlsVersion,
+    AuthenticationResult, AuthenticationResults, Circumstances, Direction, FileFact, Mechanism,
+    Parties, TlsState, TlsVersion,
 };
 pub use error::{PolicyError, Warning};
 pub use evaluate::{Outcome, Said, TRACED, TraceLine};

@@ -8,8 +8,8 @@
 
 use std::fmt;
 
-use super::pattern::Person;
 use super::circumstances::Direction;
+use super::pattern::Person;
 use crate::config::Party;
 
 /// Whose mail.

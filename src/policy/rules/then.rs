@@ -322,9 +322,9 @@ impl<'v, 't> Reading<'_, 'v, 't> {
         let subject = table.value("subject").map(|value| self.source.line(value, "`subject`"));
         let text = table.value("text").map(|value| self.text(value, "`text`"));
         let subject = subject.transpose()?.unwrap_or("A rule applied to a message: {subject}");
-        let text = text.transpose()?.unwrap_or_else(|| {
-            format!("The rule {:?} applied to a message.\n", self.rule)
-        });
+        let text = text
+            .transpose()?
+            .unwrap_or_else(|| format!("The rule {:?} applied to a message.\n", self.rule));
         Ok(Order::Notify { to, subject: subject.to_owned(), text })
     }
 

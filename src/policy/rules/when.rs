@@ -139,9 +139,8 @@ impl<'t> Conditions<'_, 't> {
             "score" => self.score(value),
             "size" => self.size(value),
             "content" => self.content(value),
-            "attachment" => self.each(key, value, |source, value| {
-                file_test(source, value).map(Atom::Attachment)
-            }),
+            "attachment" => self
+                .each(key, value, |source, value| file_test(source, value).map(Atom::Attachment)),
             "time" => self.each(key, value, |source, value| window(source, value).map(Atom::Time)),
             _ => self.each(key, value, |source, value| word(source, key, value)),
         }
@@ -428,9 +427,8 @@ pub(crate) fn field_name<'v>(source: &Source<'_>, value: &'v Value<'_>) -> Read<
 
 /// What is asked of files.
 pub(crate) fn file_test<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<FileTest> {
-    let known = [
-        "type", "family", "extension", "name", "encrypted", "macro", "state", "larger", "count",
-    ];
+    let known =
+        ["type", "family", "extension", "name", "encrypted", "macro", "state", "larger", "count"];
     let table = source.table(value, "`attachment`", &known)?;
     let mut test = FileTest::any();
     for (key, value) in table.keys() {
@@ -521,7 +519,8 @@ fn window<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<TimeWindow> {
 }
 
 fn days<'t>(source: &Source<'t>, value: &Value<'t>) -> Read<u8> {
-    let mut words: Vec<(&str, u8)> = DAYS.iter().zip(0..).map(|(day, at)| (*day, 1 << at)).collect();
+    let mut words: Vec<(&str, u8)> =
+        DAYS.iter().zip(0..).map(|(day, at)| (*day, 1 << at)).collect();
     words.extend([("weekdays", 0b001_1111u8), ("weekend", 0b110_0000)]);
     words.extend([
         ("monday", 1u8),

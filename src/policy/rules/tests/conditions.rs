@@ -142,7 +142,8 @@ fn a_null_reverse_path_is_nobodys() {
 #[test]
 fn what_is_not_known_does_not_hold() {
     let situation = Situation { client: None, account: None, time: None, ..rich() };
-    for when in ["{ network = '0.0.0.0/0' }", "{ account = '*' }", "{ time = { from = '00:01' } }"] {
+    for when in ["{ network = '0.0.0.0/0' }", "{ account = '*' }", "{ time = { from = '00:01' } }"]
+    {
         assert!(!holds(when, &situation), "{when}");
     }
 }

@@ -88,8 +88,11 @@ fn hostile_files_are_refused_in_good_time() {
     assert!(!error(&deeper).is_empty());
     let tables = format!("[{}a]", "a.".repeat(10_000));
     assert!(!error(&tables).is_empty());
-    let shallow = format!("[[rule]]\nname='a'\norders=['discard']\nwhen = {}{}",
-        "{ not = ".repeat(10), format!("{{}}{}", "}".repeat(10)));
+    let shallow = format!(
+        "[[rule]]\nname='a'\norders=['discard']\nwhen = {}{}",
+        "{ not = ".repeat(10),
+        format!("{{}}{}", "}".repeat(10))
+    );
     assert!(RuleBook::parse(&shallow, "f", &groups()).is_ok());
     let list = vec!["'a@b.test'"; 10_001].join(",");
     let long = format!("[[rule]]\nname='a'\norders=['discard']\nwhen = {{ author = [{list}] }}");
@@ -111,5 +114,8 @@ fn unknown_findings_are_warned_of() {
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said.iter().all(|line| line.starts_with("4:8: rule \"a\": ")), "{said:?}");
     assert!(said.iter().any(|line| line.contains("did you mean `SPF_FAIL`")), "{said:?}");
-    assert!(said.iter().any(|line| line.contains("no content rule has the name `NHS`")), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.contains("no content rule has the name `NHS`")),
+        "{said:?}"
+    );
 }

@@ -27,7 +27,9 @@ fn rule(number: usize) -> String {
         13 => "{ authentication = { dmarc = 'fail' }, content = { severity = 'critical' } }".into(),
         14 => format!("{{ recipient_group = 'board', forward_path = 'r{n}@own.test' }}"),
         15 => format!("{{ finding = 'G{n}_*' }}"),
-        16 => format!("{{ not = {{ any = [{{ role = 'inbound' }}, {{ size = {{ below = {n}00 }} }}] }} }}"),
+        16 => format!(
+            "{{ not = {{ any = [{{ role = 'inbound' }}, {{ size = {{ below = {n}00 }} }}] }} }}"
+        ),
         17 => format!("{{ all = [{{ class = 'phish' }}, {{ subject = 'no{n}' }}] }}"),
         18 => format!("{{ tls = 'none', sender_domain = 'x{n}.test' }}"),
         _ => format!("{{ header = {{ name = 'X-Label', is = 'l{n}' }} }}"),
@@ -126,7 +128,7 @@ proptest! {
                 detail: String::new(),
             });
             situation.markings.push(format!("m{n}"));
-            situation.header.push(Field { name: format!("x-{n}"), value: "V".into() });
+            situation.header.push(HeaderField { name: format!("x-{n}"), value: "V".into() });
             situation.content.push(ContentHit {
                 rule: format!("C_{n}"),
                 class: Class::Policy,

@@ -8,10 +8,10 @@ mod scopes;
 
 use super::{Groups, RuleBook};
 use crate::config::{FileFamily, FileState};
-use crate::mail::{Class, ContentHit, Finding, Role, Severity};
+use crate::mail::{Class, ContentHit, Finding, HeaderField, Role, Severity};
 use crate::policy::check::{MadeFile, Situation};
 use crate::policy::rules::{
-    AuthenticationResult, AuthenticationResults, Direction, Field, TlsState, TlsVersion,
+    AuthenticationResult, AuthenticationResults, Direction, TlsState, TlsVersion,
 };
 
 fn groups() -> Groups {
@@ -32,8 +32,8 @@ fn rich() -> Situation {
         sender_groups: vec!["finance".into()],
         recipient_groups: vec!["board".into()],
         header: vec![
-            Field { name: "X-Label".into(), value: "Top Secret".into() },
-            Field { name: "X-Label".into(), value: "second".into() },
+            HeaderField { name: "X-Label".into(), value: "Top Secret".into() },
+            HeaderField { name: "X-Label".into(), value: "second".into() },
         ],
         subject: "Re: The Budget [secure]".into(),
         authors: vec!["ann@own.test".into(), "chair@board.own.test".into()],

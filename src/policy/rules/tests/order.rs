@@ -17,7 +17,10 @@ fn the_first_final_order_counts_and_others_add_up() {
     rich().with(|circumstances| {
         let outcome = book.explain(circumstances);
         let quarantine = FinalOrder::Quarantine { area: "later".into() };
-        assert_eq!(outcome.final_order.map(|(rule, order)| (&*rule.name, order)), Some(("c", &quarantine)));
+        assert_eq!(
+            outcome.final_order.map(|(rule, order)| (&*rule.name, order)),
+            Some(("c", &quarantine))
+        );
         let orders: Vec<(&str, &str)> =
             outcome.orders.iter().map(|(rule, order)| (&*rule.name, order.word())).collect();
         let expected =
@@ -49,22 +52,17 @@ fn every_order_is_read() {
         ("{ defer = 'later' }", FinalOrder::Defer { text: "later".into() }),
         (
             "{ hold = 'boss@own.test' }",
-            FinalOrder::Hold {
-                approver: approver(),
-                expires_hours: 72,
-                on_expiry: Expiry::Refuse,
-            },
+            FinalOrder::Hold { approver: approver(), expires_hours: 72, on_expiry: Expiry::Refuse },
         ),
         (
             "{ hold = { approver = 'boss@own.test', expires_hours = 1, on_expiry = 'release' } }",
-            FinalOrder::Hold {
-                approver: approver(),
-                expires_hours: 1,
-                on_expiry: Expiry::Release,
-            },
+            FinalOrder::Hold { approver: approver(), expires_hours: 1, on_expiry: Expiry::Release },
         ),
         ("{ redirect = 'boss@own.test' }", FinalOrder::Redirect { to: vec![approver()] }),
-        ("{ redirect = { to = ['boss@own.test'] } }", FinalOrder::Redirect { to: vec![approver()] }),
+        (
+            "{ redirect = { to = ['boss@own.test'] } }",
+            FinalOrder::Redirect { to: vec![approver()] },
+        ),
         ("'secure'", FinalOrder::Secure),
     ];
     for (text, expected) in table {
@@ -110,7 +108,8 @@ fn every_order_is_read() {
     for (text, expected) in table {
         assert_eq!(beside(text), [expected], "{text}");
     }
-    let [Order::StripAttachments(test)] = &beside("{ strip_attachments = { extension = 'exe' } }")[..]
+    let [Order::StripAttachments(test)] =
+        &beside("{ strip_attachments = { extension = 'exe' } }")[..]
     else {
         panic!("no strip_attachments");
     };

@@ -42,7 +42,12 @@ scope = 'group:it'
 enabled = true
 ";
 
-fn situation(direction: Direction, sender: &str, recipient: &str, groups: [&[&str]; 2]) -> Situation {
+fn situation(
+    direction: Direction,
+    sender: &str,
+    recipient: &str,
+    groups: [&[&str]; 2],
+) -> Situation {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Situation {
         direction,
@@ -134,6 +139,10 @@ fn the_effective_policy_is_shown() {
     );
     assert_eq!(
         shown(&carl, &[]),
-        said(&[("site", "in force"), ("domain", "switched off by carl@own.test"), ("off", "disabled")])
+        said(&[
+            ("site", "in force"),
+            ("domain", "switched off by carl@own.test"),
+            ("off", "disabled")
+        ])
     );
 }
