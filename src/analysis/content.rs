@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
 use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
-use crate::mail::Finding;
+use crate::mail::{Finding, HeaderField};
 use crate::message::contents::Contents;
 use crate::message::{Anatomy, Limits, Zone};
 
@@ -156,10 +156,26 @@ fn look_inside(
         enclosures.gather_texts(&anatomy, desk.unpacking);
     }
     let enclosures = Arc::new(enclosures);
+    let header = header_of(&anatomy);
     // Whoever waits for answers from elsewhere holds no unpacked files meanwhile.
     anatomy.forget_files();
-    let look = Look { findings, content, summary, author, contents, enclosures, ..Look::default() };
+    let look = Look { findings, content, summary, author, contents, enclosures, header, ..Look::default() };
     Inside { anatomy, links, look, carried }
+}
+
+/// Header fields that are kept for rules of the site.
+const FIELDS: usize = 500;
+/// Octets of one of them.
+const FIELD_OCTETS: usize = 4_096;
+
+fn header_of(anatomy: &Anatomy) -> Vec<HeaderField> {
+    let Some(head) = anatomy.head() else { return Vec::new() };
+    let kept = head.fields().iter().take(FIELDS).map(|field| {
+        let mut value = head.decoded(field).trim().to_owned();
+        value.truncate(value.floor_char_boundary(FIELD_OCTETS));
+        HeaderField { name: String::from_utf8_lossy(head.name(field)).into_owned(), value }
+    });
+    kept.collect()
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {

@@ -59,7 +59,7 @@ pub use stage::Scanned;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{
-    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary,
+    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, HeaderField, Mail, Order, Summary,
 };
 use crate::message::Authorship;
 use crate::message::contents::Contents;
@@ -156,6 +156,12 @@ pub struct Look {
     pub carried: Arc<Carried>,
     /// SHA-256 of the whole, where that is asked for.
     pub whole: Option<Digest>,
+    /// Its header fields as far as they are kept, for rules that ask for them.
+    pub header: Vec<HeaderField>,
+    /// Content rules that hit.
+    pub content: Vec<ContentHit>,
+    /// Names of its protective markings.
+    pub markings: Vec<String>,
     /// Until when it waits for newer signatures, in milliseconds since 1970.
     pub held_until_ms: Option<u64>,
 }

@@ -106,11 +106,12 @@ fn known_bad(judgement: &Judgement) -> Option<Label> {
 
 /// Policy as it is in force, for other findings of the same mail.
 fn judge(judging: &Arc<Judging>, mail: &Mail<Judged>) -> Judge {
-    let (judging, envelope) = (Arc::clone(judging), mail.envelope.clone());
-    let (role, id) = (mail.facts.role, mail.id);
+    let (judging, mail) = (Arc::clone(judging), mail.clone());
     Box::new(move |findings| {
         let look = Look { findings: findings.to_vec(), ..Look::default() };
-        let judgement = policy::judgement_of(&envelope, role, id, &look, &judging.policy);
+        let groups = policy::PartyGroups::default();
+        let case = policy::Case::of(&mail, &groups);
+        let judgement = policy::judgement_of(&case, &look, &judging.policy);
         opinion(&judgement)
     })
 }

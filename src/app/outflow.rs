@@ -103,8 +103,9 @@ impl SecondLook {
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
-        let mut judgement =
-            policy::judgement_of(&mail.envelope, mail.facts.role, mail.id, &look, &judging.policy);
+        let groups = PartyGroups::default();
+        let case = policy::Case::of(mail, &groups);
+        let mut judgement = policy::judgement_of(&case, &look, &judging.policy);
         policy::hold_outbreak(&look, &mut judgement);
         let filed = self.0.dmarc.file(&look, &judgement, &mail.envelope).await;
         filed.map_err(|error| error.to_string())?;

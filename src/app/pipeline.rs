@@ -12,7 +12,7 @@ use crate::analysis::{Analysis, Failure, Passage};
 use crate::directory::Directories;
 use crate::journal::{Event, Journal};
 use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply};
-use crate::policy::{self, Judged, PolicySet, Refusal};
+use crate::policy::{self, Judged, PartyGroups, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
 
@@ -54,7 +54,7 @@ impl Pipeline for Line {
             Ok(scanned) => scanned,
             Err(Failure::Defer(why)) => return Decision::Refused(not_now(id, &why)),
         };
-        let judged = policy::judge(scanned, &judging.policy);
+        let judged = policy::judge(scanned, &PartyGroups::default(), &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
         let look = judged.stage().scanned().look();

@@ -197,6 +197,7 @@ impl Config {
         self.tls.certificate.iter_mut().for_each(resolve);
         self.tls.key.iter_mut().for_each(resolve);
         self.content.dirs.iter_mut().for_each(resolve);
+        self.policy.file.iter_mut().for_each(resolve);
         if let Some(shadow) = &mut self.learning.shadow {
             let files = shadow.model.iter_mut().chain(&mut shadow.weights);
             files.chain(&mut shadow.rules).for_each(resolve);

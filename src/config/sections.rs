@@ -263,6 +263,8 @@ pub struct Policy {
     pub domain: Vec<DomainPolicy>,
     /// Put `X-Postern-*` header fields on what is delivered.
     pub headers: bool,
+    /// The site's own rules, a text of its own; absent: none.
+    pub file: Option<PathBuf>,
 }
 
 /// `[[policy.domain]]`.

@@ -82,3 +82,12 @@ pub struct Summary {
     /// The From header, decoded, at most 200 characters.
     pub author: String,
 }
+
+/// A header field as its reader sees it: the sender's word, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeaderField {
+    /// Its name as it is written.
+    pub name: String,
+    /// Its body, unfolded and decoded.
+    pub value: String,
+}

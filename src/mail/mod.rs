@@ -21,7 +21,7 @@ pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, R
 pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
 pub use content_hit::{ContentHit, Severity};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
-pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
+pub use facts::{Facts, HeaderField, Manners, Role, Summary, TlsFacts};
 pub use family::Family;
 pub use id::MailId;
 pub use reply::{EnhancedCode, Reply};

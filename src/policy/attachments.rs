@@ -5,6 +5,7 @@
 //! place. Pure. A file that cannot be taken out, because its part does not lie in the message
 //! as it is written, is not let through: the mail is quarantined in its place.
 
+mod by_rule;
 mod notice;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::config::{AttachmentOrder, AttachmentRule, Attachments, Config, FileSt
 use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role};
 use crate::message::contents::{Closed, Item};
 use crate::message::removal;
+pub(super) use by_rule::Files;
 use notice::Notice;
 
 /// Rules about files, ready to be asked.

@@ -1,24 +1,47 @@
 //! Findings and terms → judgement.
 
-use super::attachments::Fate;
-use super::{Judged, PolicySet, Terms};
+use super::attachments::{Fate, Files as FileFacts};
+use super::groups::PartyGroups;
+use super::rules::Despite;
+use super::ruling::{self, Ruling, for_whom, strictness, tighten};
+use super::{Judged, MALWARE_AREA, PolicySet, Terms};
 use crate::analysis::{Listed, Look, Scanned};
 use crate::config::{AttachmentOrder, Consequence, KeepReportMail};
 use crate::mail::{
-    Class, Disposition, EnhancedCode, Envelope, Finding, Judgement, Mail, MailId, Order, Reply,
-    Role, Verdict,
+    Class, Disposition, EnhancedCode, Envelope, Facts, Finding, Judgement, Mail, MailId, Order,
+    Reply, Role, Verdict,
 };
 
 /// The quarantine area of mail that terms keep back.
 const AREA: &str = "policy";
-/// The quarantine area of mail that may carry malware.
-const MALWARE_AREA: &str = "malware";
 
-/// Judges a scanned mail.
-pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
-    let scanned = mail.stage();
-    let look = scanned.look();
-    let mut judgement = judgement_of(&mail.envelope, mail.facts.role, mail.id, look, policy);
+/// The mail that is judged, beside what was found in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Who writes to whom.
+    pub envelope: &'a Envelope,
+    /// What was observed at reception.
+    pub facts: &'a Facts,
+    /// Which mail.
+    pub id: MailId,
+    /// Size of the message.
+    pub octets: u64,
+    /// What directories know of the parties' groups.
+    pub groups: &'a PartyGroups,
+}
+
+impl<'a> Case<'a> {
+    /// Of a mail in any stage.
+    pub fn of<S>(mail: &'a Mail<S>, groups: &'a PartyGroups) -> Case<'a> {
+        let (envelope, facts) = (&*mail.envelope, &*mail.facts);
+        Case { envelope, facts, id: mail.id, octets: mail.content.len(), groups }
+    }
+}
+
+/// Judges a scanned mail; `groups` is what directories know of its parties.
+pub fn judge(mail: Mail<Scanned>, groups: &PartyGroups, policy: &PolicySet) -> Mail<Judged> {
+    let look = mail.stage().look();
+    let mut judgement = judgement_of(&Case::of(&mail, groups), look, policy);
     if look.unscanned {
         hold_unscanned(&mut judgement);
     }
@@ -27,50 +50,108 @@ pub fn judge(mail: Mail<Scanned>, policy: &PolicySet) -> Mail<Judged> {
 }
 
 /// Judges findings, wherever they come from: a mail in reception, the spool, or a draft.
-pub fn judgement_of(
-    envelope: &Envelope,
-    role: Role,
-    id: MailId,
-    look: &Look,
-    policy: &PolicySet,
-) -> Judgement {
-    let findings = look.findings.as_slice();
-    let score = score_of(findings);
-    let binding = binding(findings);
-    let sender = envelope.reverse_path.address().and_then(|address| address.domain());
-    let terms_of_recipient = |recipient: &crate::mail::Recipient| match role {
-        Role::Inbound => policy.terms(role, recipient.forward_path.domain()),
-        Role::Outbound | Role::Submission => policy.terms(role, sender),
+pub fn judgement_of(case: &Case<'_>, look: &Look, policy: &PolicySet) -> Judgement {
+    let (envelope, role, id) = (case.envelope, case.facts.role, case.id);
+    let file_facts = match policy.rules.is_empty() {
+        true => FileFacts::default(),
+        false => FileFacts::of(&look.enclosures),
     };
+    let ruling = Ruling::of(case, look, &file_facts, policy);
+    let judging = Judging { case, look, policy, binding: binding(&look.findings), ruling: &ruling };
     let mut dispositions = Vec::with_capacity(envelope.recipients.len());
     let mut verdict = Verdict::Clean;
-    let mut tag = None;
-    for (at, recipient) in envelope.recipients.iter().enumerate() {
-        let terms = terms_of_recipient(recipient);
-        let (findings, score) = match look.listed.get(at) {
+    let (mut tag, mut tagged) = (None, Vec::new());
+    for (at, number) in (0..envelope.recipients.len()).zip(0u16..) {
+        let own = judging.recipient(at);
+        verdict = worse(verdict, own.verdict);
+        if let Some(text) = own.tag {
+            tag = tag.or(Some(text));
+        }
+        // What a rule delivers it does not deliver as spam; else all copies look the same.
+        if ruling.despite(at).is_none() {
+            tagged.push(number);
+        }
+        dispositions.push(own.disposition);
+    }
+    consume_report(look, envelope, &mut dispositions);
+    let mut orders = look.orders.clone();
+    orders.extend(
+        tag.map(|tag| {
+            for_whom(Order::TagSubject(tag.to_owned()), tagged, envelope.recipients.len())
+        }),
+    );
+    let mut findings = look.findings.clone();
+    orders.extend(ruling.accompany(case, look, &file_facts, policy, &mut dispositions));
+    findings.extend(ruling.findings());
+    let files = Files { envelope, role, id, look, policy };
+    verdict = worse(verdict, files.judge(&mut dispositions, &mut orders, &mut findings));
+    let score = score_of(&look.findings);
+    if policy.headers {
+        orders.extend(report_fields(verdict, score, &findings));
+    }
+    let summary = look.summary.clone();
+    Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// What each recipient's copy is judged with.
+struct Judging<'j> {
+    case: &'j Case<'j>,
+    look: &'j Look,
+    policy: &'j PolicySet,
+    /// The findings that count from a trusted sender, too.
+    binding: Vec<Finding>,
+    ruling: &'j Ruling<'j>,
+}
+
+/// What lists, terms and rules make of one copy.
+struct Own<'j> {
+    verdict: Verdict,
+    disposition: Disposition,
+    tag: Option<&'j str>,
+}
+
+impl Judging<'_> {
+    fn terms(&self, at: usize) -> &Terms {
+        let envelope = self.case.envelope;
+        let role = self.case.facts.role;
+        let party = match role {
+            Role::Inbound => envelope.recipients.get(at).map(|recipient| &recipient.forward_path),
+            Role::Outbound | Role::Submission => envelope.reverse_path.address(),
+        };
+        self.policy.terms(role, party.and_then(|address| address.domain()))
+    }
+
+    fn recipient(&self, at: usize) -> Own<'_> {
+        let (terms, id) = (self.terms(at), self.case.id);
+        let all = self.look.findings.as_slice();
+        let listed = self.look.listed.get(at);
+        let (findings, score) = match listed {
             Some(Listed::Blocked) => {
-                let own = verdict_of(findings, score, terms);
-                verdict = worse(verdict, worse(own, Verdict::Policy));
-                dispositions.push(Disposition::Reject { reply: blocked(id) });
-                continue;
+                let own = verdict_of(all, score_of(all), terms);
+                let disposition = Disposition::Reject { reply: blocked(id) };
+                return Own { verdict: worse(own, Verdict::Policy), disposition, tag: None };
             }
-            Some(Listed::Trusted) => (binding.as_slice(), score_of(&binding)),
-            Some(Listed::No) | None => (findings, score),
+            Some(Listed::Trusted) => (self.binding.as_slice(), score_of(&self.binding)),
+            Some(Listed::No) | None => (all, score_of(all)),
         };
         let own = verdict_of(findings, score, terms);
-        verdict = worse(verdict, own);
-        let demand = look.demand.as_ref().filter(|demand| {
-            demand.consequence > Consequence::Deliver
-                && look.listed.get(at) != Some(&Listed::Trusted)
+        let mut verdict = own;
+        let despite = self.ruling.despite(at);
+        let demand = self.look.demand.as_ref().filter(|demand| {
+            demand.consequence > Consequence::Deliver && listed != Some(&Listed::Trusted)
         });
         if demand.is_some() {
             verdict = worse(verdict, Verdict::Spam);
         }
-        let consequence = consequence_of(findings, score, terms)
-            .max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
-        if consequence == Consequence::Tag {
-            tag = tag.or(Some(terms.tag_subject.clone()));
-        }
+        let demand =
+            demand.filter(|_| !despite.is_some_and(|despite| despite.contains(&Despite::Dmarc)));
+        let consequence = match despite {
+            Some(despite) => consequence_despite(findings, terms, despite),
+            None => consequence_of(findings, score, terms),
+        };
+        let consequence =
+            consequence.max(demand.map_or(Consequence::Deliver, |demand| demand.consequence));
+        let tag = (consequence == Consequence::Tag).then_some(&*terms.tag_subject);
         let why = reason_of(findings, own, terms);
         let mut disposition = disposition_of(consequence, own, why, id);
         if let (Disposition::Reject { reply }, Some(demand)) = (&mut disposition, demand)
@@ -79,19 +160,29 @@ pub fn judgement_of(
         {
             *reply = Reply::new(550, demand.code, format!("{}; reference {id}", demand.why));
         }
-        dispositions.push(disposition);
+        let ruled = self.ruling.final_order(at);
+        if let Some(ruled) = ruled.and_then(|(rule, order)| ruling::disposition_of(rule, order, id))
+        {
+            verdict = worse(verdict, Verdict::Policy);
+            tighten(&mut disposition, ruled);
+        }
+        Own { verdict, disposition, tag }
     }
-    consume_report(look, envelope, &mut dispositions);
-    let mut orders = look.orders.clone();
-    orders.extend(tag.map(Order::TagSubject));
-    let mut findings = findings.to_vec();
-    let files = Files { envelope, role, id, look, policy };
-    verdict = worse(verdict, files.judge(&mut dispositions, &mut orders, &mut findings));
-    if policy.headers {
-        orders.extend(report_fields(verdict, score, &findings));
-    }
-    let summary = look.summary.clone();
-    Judgement { verdict, score, findings, summary, dispositions, orders }
+}
+
+/// What is left when a rule delivers: neither the score nor a class of unwanted mail counts,
+/// and of the others not those that the rule names.
+fn consequence_despite(findings: &[Finding], terms: &Terms, despite: &[Despite]) -> Consequence {
+    let is_outweighed = |class: Class| match class {
+        Class::Spam | Class::Phish | Class::Scam | Class::Profanity => true,
+        Class::Notice | Class::Policy => true,
+        Class::Malware | Class::Ambiguous | Class::Unscannable | Class::Equivocal => {
+            despite.contains(&Despite::Class(class))
+        }
+    };
+    let classes = findings.iter().map(|finding| finding.class);
+    let left = classes.filter(|class| !is_outweighed(*class)).map(|class| terms.of_class(class));
+    left.max().unwrap_or(Consequence::Deliver)
 }
 
 /// What the rules about files are asked with.
@@ -330,9 +421,11 @@ fn blocked(id: MailId) -> Reply {
 
 /// A mail that no scanner has looked into is never delivered, whatever else was found; what
 /// is refused already stays refused.
-fn hold_unscanned(judgement: &mut Judgement) {
+pub(super) fn hold_unscanned(judgement: &mut Judgement) {
     for disposition in &mut judgement.dispositions {
-        if !matches!(disposition, Disposition::Reject { .. } | Disposition::Discard) {
+        // What is stricter lets nothing out either.
+        let is_mild = strictness(disposition) < strictness(&Disposition::HoldUnscanned);
+        if is_mild && !matches!(disposition, Disposition::Defer { .. }) {
             *disposition = Disposition::HoldUnscanned;
         }
     }

@@ -1,11 +1,16 @@
 //! The terms in force: what the box ships, overlaid by the role's terms, overlaid by the
 //! domain's. Worked out once at load, looked up at evaluation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use super::attachments::FileRules;
+use super::groups::Memberships;
+use super::rules::RuleBook;
 use crate::config::{Config, Consequence, Policy, PolicyTerms};
-use crate::mail::{Class, Domain, Role};
+use crate::mail::{Address, Class, Domain, Role};
 
 /// Thresholds and consequences with nothing left open.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +37,14 @@ pub struct PolicySet {
     /// Put `X-Postern-*` fields on what is delivered.
     pub headers: bool,
     pub(super) files: FileRules,
+    /// The site's own rules.
+    pub(super) rules: Arc<RuleBook>,
+    /// Where rules about time are meant that do not say so.
+    pub(super) zone: TimeZone,
+    pub(super) memberships: Memberships,
+    pub(super) own_domains: HashSet<Domain>,
+    /// Who is told as the administrator.
+    pub(super) postmaster: Option<Address>,
 }
 
 impl Terms {
@@ -84,9 +97,26 @@ impl Terms {
 }
 
 impl PolicySet {
-    /// All that a configuration says of what becomes of mail.
+    /// All that a configuration says of what becomes of mail. Rules lie in a text of their own:
+    /// whoever has read it gives them to [`PolicySet::with_rules`].
     pub fn of(config: &Config) -> PolicySet {
-        PolicySet { files: FileRules::new(config), ..PolicySet::new(&config.policy) }
+        PolicySet {
+            files: FileRules::new(config),
+            memberships: Memberships::new(&config.group),
+            own_domains: config.domain.iter().map(|domain| domain.name.clone()).collect(),
+            postmaster: Some(config.system.postmaster.clone()),
+            ..PolicySet::new(&config.policy)
+        }
+    }
+
+    /// The same with these rules; `zone` is the one of the box.
+    pub fn with_rules(self, rules: Arc<RuleBook>, zone: TimeZone) -> PolicySet {
+        PolicySet { rules, zone, ..self }
+    }
+
+    /// The site's own rules.
+    pub fn rules(&self) -> &Arc<RuleBook> {
+        &self.rules
     }
 
     /// Works out the terms of every role and domain; of files, the shipped rules.
@@ -96,7 +126,19 @@ impl PolicySet {
         let submission = Terms::shipped(Role::Submission).overlaid(&policy.submission);
         let headers = policy.headers;
         let (domains, files) = (HashMap::new(), FileRules::shipped_alone());
-        let mut set = PolicySet { inbound, outbound, submission, domains, headers, files };
+        let mut set = PolicySet {
+            inbound,
+            outbound,
+            submission,
+            domains,
+            headers,
+            files,
+            rules: Arc::new(RuleBook::empty()),
+            zone: TimeZone::UTC,
+            memberships: Memberships::default(),
+            own_domains: HashSet::new(),
+            postmaster: None,
+        };
         for domain in &policy.domain {
             for role in [Role::Inbound, Role::Outbound, Role::Submission] {
                 if domain.role.is_none_or(|only| only == role) {

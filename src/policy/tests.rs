@@ -2,8 +2,29 @@ use super::*;
 use crate::analysis::{Listed, Look};
 use crate::config::Policy;
 use crate::mail::{
-    Class, Disposition, Envelope, Finding, MailId, Order, Recipient, ReversePath, Role, Verdict,
+    Class, Disposition, Envelope, Facts, Finding, Judgement, MailId, Manners, Order, Recipient,
+    ReversePath, Role, Verdict,
 };
+
+fn judgement(envelope: &Envelope, role: Role, look: &Look, policy: &PolicySet) -> Judgement {
+    let facts = Facts {
+        role,
+        client: "192.0.2.7".parse().unwrap(),
+        helo: "client.test".into(),
+        extended: true,
+        tls: None,
+        account: None,
+        received_ms: 1_700_000_000_000,
+        manners: Manners::default(),
+    };
+    let groups = PartyGroups::default();
+    let id = MailId::from_octets([7; 12]);
+    judgement_of(
+        &Case { envelope, facts: &facts, id, octets: 1_000, groups: &groups },
+        look,
+        policy,
+    )
+}
 
 fn policy(text: &str) -> PolicySet {
     PolicySet::new(&toml::from_str::<Policy>(text).unwrap())
@@ -29,9 +50,8 @@ fn judged(
     let findings: Vec<Finding> =
         findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, "")).collect();
     let envelope = envelope("a@own.example", recipients);
-    let id = MailId::from_octets([7; 12]);
     let look = Look { findings, ..Look::default() };
-    judgement_of(&envelope, role, id, &look, &policy(terms))
+    judgement(&envelope, role, &look, &policy(terms))
 }
 
 fn short(disposition: &Disposition) -> &'static str {
@@ -189,8 +209,7 @@ fn lists_decide_for_each_recipient() {
         let seen = findings.iter().map(|(class, score)| Finding::new("SEEN", *class, *score, ""));
         let look = Look { findings: seen.collect(), listed: vec![listed], ..Look::default() };
         let envelope = envelope("a@own.example", &["r@x.example"]);
-        let id = MailId::from_octets([7; 12]);
-        let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+        let judgement = judgement(&envelope, Role::Inbound, &look, &policy(""));
         let got = (judgement.verdict, short(&judgement.dispositions[0]));
         assert_eq!(got, (verdict, disposition), "{findings:?} {listed:?}");
     }
@@ -202,8 +221,7 @@ fn one_recipients_block_refuses_no_other_recipients_mail() {
     let findings = vec![Finding::new("SEEN", Class::Spam, 9.0, "")];
     let look = Look { findings, listed, ..Look::default() };
     let envelope = envelope("a@own.example", &["a@x.example", "b@x.example", "c@x.example"]);
-    let id = MailId::from_octets([7; 12]);
-    let judgement = judgement_of(&envelope, Role::Inbound, id, &look, &policy(""));
+    let judgement = judgement(&envelope, Role::Inbound, &look, &policy(""));
     let all: Vec<&str> = judgement.dispositions.iter().map(short).collect();
     assert_eq!(all, ["reject", "quarantine", "deliver"]);
     assert_eq!(refusal(&judgement), None);

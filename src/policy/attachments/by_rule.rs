@@ -1,0 +1,76 @@
+//! Files as the site's rules of policy see them, and how these take files out.
+//!
+//! In: the files of a message. Out: [`FileFact`]s to ask, and a [`Fate`] for those that a rule
+//! takes out, by the same means as rules about attachments.
+
+use std::collections::BTreeMap;
+
+use super::{Fate, FileRules, Hit, extension, family_of, is_file, is_in, shipped};
+use crate::analysis::attachments::Enclosures;
+use crate::config::{AttachmentOrder, AttachmentRule, FileFamily, FileState};
+use crate::mail::MailId;
+use crate::policy::rules::{FAMILIES, FileFact, STATES};
+
+/// The files of a message, those within files included.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Files<'a> {
+    /// What rules ask.
+    pub(in crate::policy) facts: Vec<FileFact<'a>>,
+    /// Their numbers among the items of the message.
+    pub(in crate::policy) items: Vec<usize>,
+}
+
+impl<'a> Files<'a> {
+    /// Of a message.
+    pub(in crate::policy) fn of(enclosures: &'a Enclosures) -> Files<'a> {
+        let mut files = Files::default();
+        for (number, item) in enclosures.contents.items.iter().enumerate() {
+            if !is_file(item) {
+                continue;
+            }
+            let own = item.nature.family();
+            let family = FAMILIES.iter().map(|(_, family)| *family);
+            let states = STATES.iter().map(|(_, state)| *state);
+            files.items.push(number);
+            files.facts.push(FileFact {
+                types: item.nature.extensions(),
+                family: family
+                    .into_iter()
+                    .find(|one| family_of(*one) == own)
+                    .unwrap_or(FileFamily::Unknown),
+                extension: extension(&item.name),
+                name: item.name.to_lowercase(),
+                states: states
+                    .filter(|state: &FileState| is_in(*state, number, item, enclosures))
+                    .collect(),
+                octets: item.octets,
+            });
+        }
+        files
+    }
+}
+
+impl FileRules {
+    /// Takes out files, by their numbers among the items, in the name of a rule.
+    pub(in crate::policy) fn strip(
+        &self,
+        rule: &str,
+        items: &[usize],
+        enclosures: &Enclosures,
+        id: MailId,
+    ) -> Fate {
+        let rule =
+            AttachmentRule { name: rule.to_owned(), order: AttachmentOrder::Strip, ..shipped() };
+        let mut fate = Fate::default();
+        let mut by_part: BTreeMap<usize, Vec<Hit<'_>>> = BTreeMap::new();
+        for number in items {
+            if let Some(item) = enclosures.contents.items.get(*number) {
+                by_part.entry(item.part).or_default().push(Hit { item: *number, rule: &rule });
+            }
+        }
+        for (part, hits) in by_part {
+            self.take_out(part, &hits, enclosures, id, &mut fate);
+        }
+        fate
+    }
+}

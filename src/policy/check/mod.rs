@@ -1,0 +1,437 @@
+//! What rules mean, worked out without mail: rules that never count, and answers to claims.
+//!
+//! In: a [`RuleBook`], and claims such as "no mail marked RESTRICTED leaves except by secure
+//! delivery". Out: [`Problem`]s; to a claim yes, a counter-example, or that it is not decided.
+//!
+//! How: each question of the rules is an atom that holds or not. A complete search finds
+//! atoms for which the conditions in question hold; a mail is made up for them; what cannot be
+//! made up (two recipients at once, a score above 9 and below 5) is told to the search, which
+//! goes on. So a counter-example is always a mail, asked of the rules themselves, and yes is
+//! only said when the search has come to its end and every refusal was proven. The work is
+//! limited, and meeting the limit is an answer of its own.
+
+mod claim;
+mod files;
+mod realise;
+mod search;
+mod situation;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod witness;
+
+use std::collections::HashMap;
+use std::fmt;
+
+pub use claim::{Claim, parse_claims};
+pub use situation::{MadeFile, Situation};
+
+use super::rules::atom::{Atom, Atoms, Node};
+use super::rules::pattern::AddressPattern;
+use super::rules::{Direction, FinalKind, Rule, RuleBook, Scope};
+use realise::realise;
+use search::{Search, Solved};
+
+/// Steps of one question; about a hundredth of a second.
+const STEPS: u64 = 2_000_000;
+/// Steps of a check of all rules.
+const STEPS_IN_ALL: u64 = 400_000_000;
+/// Mails that are made up for one question.
+const MADE_UP: u64 = 3_000;
+/// What making up a mail counts for.
+const STEPS_A_MAIL: u64 = 500;
+/// Steps to find whether the condition of one rule can hold, when it is read.
+const STEPS_AT_LOAD: u64 = 20_000;
+
+/// Something about the rules that cannot be meant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Problem<'b> {
+    /// For no mail does it apply.
+    NeverApplies {
+        /// Which.
+        rule: &'b Rule,
+    },
+    /// Earlier rules have always decided when it applies.
+    NeverDecides {
+        /// Which.
+        rule: &'b Rule,
+        /// Those that decide, at most a few; none where they are too many to tell.
+        earlier: Vec<&'b Rule>,
+    },
+    /// It applies exactly when an earlier rule does, and orders something else.
+    Contradicts {
+        /// Which.
+        rule: &'b Rule,
+        /// The one that counts.
+        earlier: &'b Rule,
+    },
+}
+
+/// What a check of all rules found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report<'b> {
+    /// In the order of the rules.
+    pub problems: Vec<Problem<'b>>,
+    /// Rules of which nothing was found out within the limit.
+    pub undecided: Vec<&'b Rule>,
+}
+
+/// Whether a claim is true.
+#[derive(Debug, Clone)]
+pub enum Answer<'b> {
+    /// For every mail.
+    Holds,
+    /// Not for this one.
+    CounterExample {
+        /// The mail.
+        situation: Box<Situation>,
+        /// The rule whose final order counts for it; none: no rule has one.
+        rule: Option<&'b Rule>,
+        /// What it orders.
+        order: FinalKind,
+    },
+    /// The limit was met first.
+    NotDecided,
+}
+
+/// Asks questions about rules.
+#[derive(Debug)]
+pub struct Checker<'b> {
+    book: &'b RuleBook,
+    atoms: Atoms,
+    /// When each rule applies, scopes written out.
+    full: Vec<Node>,
+    plain: Option<Situation>,
+    places: HashMap<&'b str, usize>,
+    steps_left: u64,
+}
+
+enum Found {
+    Yes(Box<Situation>),
+    No,
+    Undecided,
+}
+
+/// What a mail that was made up shows.
+enum Shown {
+    /// It is what was looked for.
+    It,
+    /// It is not, because this rule applies.
+    Unless(usize),
+}
+
+impl<'b> Checker<'b> {
+    /// Of these rules.
+    pub fn new(book: &'b RuleBook) -> Checker<'b> {
+        let mut atoms = book.atoms.clone();
+        let full = book.standing.iter().map(|one| without_scopes(&one.full, &mut atoms)).collect();
+        let places = book.rules().zip(0..).map(|(rule, at)| (&*rule.name, at)).collect();
+        let (plain, steps_left) = (Situation::plain(), STEPS_IN_ALL);
+        Checker { book, atoms, full, plain, places, steps_left }
+    }
+
+    /// Finds what cannot be meant.
+    pub fn check(&mut self) -> Report<'b> {
+        let mut report = Report::default();
+        for (number, standing) in self.book.standing.iter().enumerate() {
+            let rule = &standing.rule;
+            // What is switched off everywhere is meant to be.
+            if !rule.is_enabled && standing.full == Node::never() {
+                continue;
+            }
+            let mut earlier = Vec::new();
+            match self.decides(number, standing.final_kind().is_some(), &mut earlier) {
+                Found::Yes(_) => {}
+                Found::Undecided => report.undecided.push(rule),
+                Found::No if earlier.is_empty() => {
+                    report.problems.push(Problem::NeverApplies { rule });
+                }
+                Found::No => report.problems.push(self.shadow(number, rule, &earlier)),
+            }
+        }
+        report
+    }
+
+    /// Whether the final order of a rule ever counts; `earlier`: those that decided instead.
+    fn decides(&mut self, number: usize, is_final: bool, earlier: &mut Vec<usize>) -> Found {
+        let book = self.book;
+        let places = std::mem::take(&mut self.places);
+        let found = self.find(&[(number, true)], None, |situation| {
+            let first = situation.with(|it| book.evaluate(it).final_order.map(|(rule, _)| rule));
+            match first.and_then(|rule| places.get(&*rule.name)) {
+                Some(place) if is_final && *place < number => {
+                    earlier.push(*place);
+                    Shown::Unless(*place)
+                }
+                _ => Shown::It,
+            }
+        });
+        self.places = places;
+        found
+    }
+
+    /// Says of a rule that never decides by whom that is.
+    fn shadow(&mut self, number: usize, rule: &'b Rule, earlier: &[usize]) -> Problem<'b> {
+        let rules: Vec<&'b Rule> = self.book.rules().collect();
+        let rule_at = |number: usize| rules.get(number).copied();
+        for place in earlier {
+            let implied = |checker: &mut Checker<'b>, wanted: usize, unwanted: usize| {
+                let ask = [(wanted, true), (unwanted, false)];
+                matches!(checker.find(&ask, None, |_| Shown::It), Found::No)
+            };
+            let Some(other) = rule_at(*place).filter(|_| implied(self, number, *place)) else {
+                continue;
+            };
+            let kinds = (rule.final_order.as_ref(), other.final_order.as_ref());
+            return match kinds.0 != kinds.1 && implied(self, *place, number) {
+                true => Problem::Contradicts { rule, earlier: other },
+                false => Problem::NeverDecides { rule, earlier: vec![other] },
+            };
+        }
+        let few = earlier.iter().take(5).filter_map(|place| rule_at(*place)).collect();
+        Problem::NeverDecides { rule, earlier: few }
+    }
+
+    /// Whether a claim is true.
+    pub fn answer(&mut self, claim: &Claim) -> Answer<'b> {
+        let when = claim.renumbered(&mut self.atoms);
+        let when = without_scopes(&when, &mut self.atoms);
+        let mut is_undecided = false;
+        let book = self.book;
+        let places = std::mem::take(&mut self.places);
+        let place_of = |rule: &Rule| places.get(&*rule.name).copied();
+        let mut answer = None;
+        // Each rule that may order what must not be, and behind them that none decides.
+        let bad = |kind: FinalKind| claim.forbids(kind);
+        let deciding = book.standing.iter().enumerate();
+        let deciding = deciding.filter(|(_, one)| one.final_kind().is_some_and(bad));
+        let mut starts: Vec<Vec<(usize, bool)>> =
+            deciding.map(|(number, _)| vec![(number, true)]).collect();
+        if bad(FinalKind::Deliver) || claim.needs_order() {
+            starts.push(Vec::new());
+        }
+        for start in starts {
+            let found = self.find(&start, Some(&when), |situation| {
+                situation.with(|circumstances| {
+                    let outcome = book.evaluate(circumstances);
+                    let kind =
+                        outcome.final_order.map_or(FinalKind::Deliver, |(_, order)| order.kind());
+                    let given = claim.given_by(&outcome).and_then(place_of);
+                    match (bad(kind), given) {
+                        (true, _) => Shown::It,
+                        // Nothing is ordered beside, and that is claimed.
+                        (false, None) if claim.needs_order() && start.is_empty() => Shown::It,
+                        (false, Some(place)) if claim.needs_order() && start.is_empty() => {
+                            Shown::Unless(place)
+                        }
+                        (false, _) => {
+                            let decided = outcome.final_order.and_then(|(rule, _)| place_of(rule));
+                            decided.map_or(Shown::It, Shown::Unless)
+                        }
+                    }
+                })
+            });
+            match found {
+                Found::Yes(situation) => {
+                    let decided = situation.with(|it| book.evaluate(it).final_order);
+                    let order = decided.map_or(FinalKind::Deliver, |(_, order)| order.kind());
+                    let rule = decided.map(|(rule, _)| rule);
+                    answer = Some(Answer::CounterExample { situation, rule, order });
+                    break;
+                }
+                Found::No => {}
+                Found::Undecided => is_undecided = true,
+            }
+        }
+        self.places = places;
+        answer.unwrap_or(if is_undecided { Answer::NotDecided } else { Answer::Holds })
+    }
+
+    /// A mail for which rules apply or do not, and a condition holds, that is what is looked
+    /// for.
+    fn find(
+        &mut self,
+        rules: &[(usize, bool)],
+        when: Option<&Node>,
+        show: impl FnMut(&Situation) -> Shown,
+    ) -> Found {
+        let Some(plain) = &self.plain else { return Found::Undecided };
+        let given = rules.iter().filter_map(|(at, holds)| Some((self.full.get(*at)?, *holds)));
+        let wanted: Vec<(&Node, bool)> =
+            when.map(|node| (node, true)).into_iter().chain(given).collect();
+        let mut asking =
+            Asking { atoms: &self.atoms, plain, wanted, steps: STEPS.min(self.steps_left) };
+        let found = asking.find(&self.full, show);
+        self.steps_left = self.steps_left.saturating_sub(STEPS.min(self.steps_left) - asking.steps);
+        found
+    }
+}
+
+/// One question.
+struct Asking<'a> {
+    atoms: &'a Atoms,
+    plain: &'a Situation,
+    wanted: Vec<(&'a Node, bool)>,
+    steps: u64,
+}
+
+impl<'a> Asking<'a> {
+    fn find(&mut self, full: &'a [Node], mut show: impl FnMut(&Situation) -> Shown) -> Found {
+        let mut search = Search::new(self.wanted.clone(), self.steps);
+        let mut is_proven = true;
+        for _ in 0..MADE_UP {
+            search.spend(STEPS_A_MAIL);
+            let model = match search.solve() {
+                Solved::Model(model) => model,
+                Solved::Impossible => return self.end(&search, is_proven),
+                Solved::TooLong => break,
+            };
+            match realise(&model, self.atoms, self.plain) {
+                Err(conflict) => {
+                    is_proven &= conflict.is_proven;
+                    search.learn(conflict.literals);
+                }
+                Ok(situation) if !self.is_as_wanted(&situation) => {
+                    // Made up wrongly; nothing follows.
+                    is_proven = false;
+                    search.learn(model);
+                }
+                Ok(situation) => match show(&situation) {
+                    Shown::It => {
+                        self.steps = search.steps_left();
+                        return Found::Yes(Box::new(situation));
+                    }
+                    Shown::Unless(number) => match full.get(number) {
+                        Some(node) => search.want(node, false),
+                        None => break,
+                    },
+                },
+            }
+        }
+        self.steps = search.steps_left();
+        Found::Undecided
+    }
+
+    fn end(&mut self, search: &Search<'_>, is_proven: bool) -> Found {
+        self.steps = search.steps_left();
+        if is_proven { Found::No } else { Found::Undecided }
+    }
+
+    /// Asks the conditions themselves.
+    fn is_as_wanted(&self, situation: &Situation) -> bool {
+        situation.with(|circumstances| {
+            let mut facts = super::rules::Facts::of(circumstances);
+            self.wanted.iter().all(|(node, wanted)| holds(node, self.atoms, &mut facts) == *wanted)
+        })
+    }
+}
+
+fn holds(node: &Node, atoms: &Atoms, facts: &mut super::rules::Facts<'_>) -> bool {
+    match node {
+        Node::Atom(number) => atoms.atom(*number).is_some_and(|atom| facts.ask(atom)),
+        Node::Not(inner) => !holds(inner, atoms, facts),
+        Node::All(nodes) => nodes.iter().all(|node| holds(node, atoms, facts)),
+        Node::Any(nodes) => nodes.iter().any(|node| holds(node, atoms, facts)),
+    }
+}
+
+/// Whether a condition holds for no mail, as far as that is found out quickly.
+pub(crate) fn is_contradictory(condition: &Node, atoms: &Atoms) -> bool {
+    let Some(plain) = Situation::plain() else { return false };
+    let wanted = vec![(condition, true)];
+    let mut asking = Asking { atoms, plain: &plain, wanted, steps: STEPS_AT_LOAD };
+    matches!(asking.find(&[], |_| Shown::It), Found::No)
+}
+
+/// The same condition with scopes said in terms of direction, mailboxes and groups.
+fn without_scopes(node: &Node, atoms: &mut Atoms) -> Node {
+    match node {
+        Node::Atom(number) => match atoms.atom(*number) {
+            Some(Atom::Scope(scope)) => {
+                let scope = scope.clone();
+                scope_in_full(&scope, atoms)
+            }
+            _ => node.clone(),
+        },
+        Node::Not(inner) => without_scopes(inner, atoms).negated(),
+        Node::All(nodes) => {
+            Node::All(nodes.iter().map(|node| without_scopes(node, atoms)).collect())
+        }
+        Node::Any(nodes) => {
+            Node::Any(nodes.iter().map(|node| without_scopes(node, atoms)).collect())
+        }
+    }
+}
+
+fn scope_in_full(scope: &Scope, atoms: &mut Atoms) -> Node {
+    let (sender, recipient) = match scope {
+        Scope::Site => return Node::always(),
+        Scope::Domain(name) => (
+            Atom::ReversePath(AddressPattern::Domain(name.clone())),
+            Atom::ForwardPath(AddressPattern::Domain(name.clone())),
+        ),
+        Scope::Group(name) => (Atom::SenderGroup(name.clone()), Atom::RecipientGroup(name.clone())),
+        Scope::User(key) => (
+            Atom::ReversePath(AddressPattern::Exact(key.clone())),
+            Atom::ForwardPath(AddressPattern::Exact(key.clone())),
+        ),
+    };
+    let mut node = |atom: Atom| Node::Atom(atoms.number(atom));
+    let is_inbound = node(Atom::Direction(Direction::Inbound));
+    let is_outbound = node(Atom::Direction(Direction::Outbound));
+    let (sender, recipient) = (node(sender), node(recipient));
+    Node::any(vec![
+        Node::all(vec![is_inbound.negated(), sender]),
+        Node::all(vec![is_outbound.negated(), recipient]),
+    ])
+}
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::NeverApplies { rule } => {
+                write!(out, "{}: the rule {:?} applies to no mail", rule.place, rule.name)
+            }
+            Problem::NeverDecides { rule, earlier } => {
+                let names: Vec<String> = earlier
+                    .iter()
+                    .map(|rule| format!("{:?} ({})", rule.name, rule.place))
+                    .collect();
+                write!(
+                    out,
+                    "{}: the rule {:?} is never reached: where it applies, {} decided before",
+                    rule.place,
+                    rule.name,
+                    names.join(", ")
+                )
+            }
+            Problem::Contradicts { rule, earlier } => write!(
+                out,
+                "{}: the rule {:?} contradicts {:?} ({}): both have the same condition, and other \
+                 final orders",
+                rule.place, rule.name, earlier.name, earlier.place
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Answer<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Holds => out.write_str("yes"),
+            Answer::NotDecided => out.write_str("not decided within the limit of work"),
+            Answer::CounterExample { situation, rule, order } => {
+                match rule {
+                    Some(rule) => {
+                        writeln!(out, "no: {order} by the rule {:?} ({})", rule.name, rule.place)?;
+                    }
+                    None => writeln!(out, "no: no rule has a final order")?,
+                }
+                for line in situation.to_string().lines() {
+                    writeln!(out, "  {line}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

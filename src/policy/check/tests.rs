@@ -1,0 +1,383 @@
+//! The checker against tables, and against trying every mail of a small world.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::mail::{Class, Finding};
+use crate::policy::rules::Groups;
+
+fn groups() -> Groups {
+    Groups::new(["finance", "it"])
+}
+
+fn book(text: &str) -> RuleBook {
+    RuleBook::parse(text, "policy.toml", &groups()).unwrap_or_else(|why| panic!("{why}\n{text}"))
+}
+
+/// `name: when => orders`, one a line.
+fn short(rules: &str) -> RuleBook {
+    let line = |line: &str| {
+        let (name, rest) = line.split_once(": ").unwrap();
+        let (when, orders) = rest.split_once("=> ").unwrap();
+        let (name, scope) = name.trim().split_once(' ').unwrap_or((name.trim(), "site"));
+        format!(
+            "[[rule]]\nname = '{name}'\nscope = '{scope}'\nwhen = {{ {when} }}\norders = [{orders}]\n"
+        )
+    };
+    book(&rules.lines().filter(|line| !line.trim().is_empty()).map(line).collect::<String>())
+}
+
+fn problems(rules: &str) -> Vec<String> {
+    let book = short(rules);
+    let report = Checker::new(&book).check();
+    assert!(report.undecided.is_empty(), "{:?}", report.undecided);
+    let word = |problem: &Problem<'_>| match problem {
+        Problem::NeverApplies { rule } => format!("{} never applies", rule.name),
+        Problem::Contradicts { rule, earlier } => {
+            format!("{} contradicts {}", rule.name, earlier.name)
+        }
+        Problem::NeverDecides { rule, earlier } => {
+            let mut names: Vec<&str> = earlier.iter().map(|rule| &*rule.name).collect();
+            names.sort_unstable();
+            format!("{} behind {}", rule.name, names.join("+"))
+        }
+    };
+    report.problems.iter().map(word).collect()
+}
+
+#[test]
+fn unreachable_and_contradictory_rules_are_found() {
+    let table: &[(&str, &[&str])] = &[
+        ("a: direction = 'inbound' => 'discard'\nb: tls = 'any' => 'quarantine'", &[]),
+        ("a: => 'discard'\nb: tls = 'any' => 'quarantine'", &["b behind a"]),
+        ("a: tls = 'any' => 'discard'\nb: tls = '1.3' => 'quarantine'", &["b behind a"]),
+        ("a: tls = '1.3' => 'discard'\nb: tls = 'any' => 'quarantine'", &[]),
+        ("a: tls = 'any' => 'discard'\nb: tls = 'any' => 'quarantine'", &["b contradicts a"]),
+        ("a: tls = 'any' => 'discard'\nb: tls = 'any' => 'discard'", &["b behind a"]),
+        ("a: tls = 'any' => 'archive'\nb: tls = '1.2' => 'discard'", &[]),
+        (
+            "a: score = { at_least = 5 } => 'discard'\nb: score = { at_least = 7, below = 9 } => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: score = { at_least = 5 } => 'discard'\nb: score = { below = 5 } => 'reject'\n\
+             c: direction = 'inbound' => 'secure'",
+            &["c behind a+b"],
+        ),
+        (
+            "a: recipient_domain = '*.x.test' => 'discard'\nb: forward_path = 'a@b.x.test' => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: recipient_domain = '*.x.test' => 'discard'\nb: forward_path = 'a@x.test' => 'reject'",
+            &[],
+        ),
+        (
+            "a: direction = 'inbound' => 'discard'\nb: direction = 'outbound' => 'reject'\n\
+             c: role = 'submission', not = { direction = 'internal' } => 'quarantine'",
+            &["c behind b"],
+        ),
+        (
+            "a: finding = 'MACRO_*' => 'discard'\nb: finding = 'MACRO_AUTO' => 'reject'\n\
+             c: finding = 'MACRO' => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: subject = 'secret' => 'discard'\nb: subject = 'top secret' => 'reject'\n\
+             c: subject = 'secre' => 'secure'",
+            &["b behind a"],
+        ),
+        (
+            "a: content = { class = 'policy' } => 'discard'\n\
+             b: content = { class = 'policy', severity = 'high', count = 3 } => 'reject'\n\
+             c: content = { rule = 'X', severity = 'high' } => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: attachment = { family = ['archive', 'script'] } => 'discard'\n\
+             b: attachment = { family = 'script', extension = 'js' } => 'reject'\n\
+             c: attachment = { extension = 'zip' } => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: attachment = { count = 2 } => 'discard'\nb: attachment = { count = 3 } => 'reject'\n\
+             c: attachment = {} => 'secure'",
+            &["b behind a"],
+        ),
+        (
+            "a: network = '10.0.0.0/8' => 'discard'\nb: network = '10.1.0.0/16' => 'reject'\n\
+             c: network = '0.0.0.0/0' => 'secure'",
+            &["b behind a"],
+        ),
+        (
+            "a: network = ['0.0.0.0/1', '128.0.0.0/1'] => 'discard'\nb: network = '9.0.0.0/8' => 'secure'",
+            &["b behind a"],
+        ),
+        (
+            "a: time = { days = 'weekend' } => 'discard'\n\
+             b: time = { days = 'sat', from = '08:00', until = '09:00' } => 'reject'\n\
+             c: time = { from = '08:00', until = '09:00' } => 'secure'",
+            &["b behind a"],
+        ),
+        (
+            "a: authentication = { dmarc = ['pass', 'none'] } => 'deliver'\n\
+             b: authentication = { dmarc = 'pass', spf = 'pass' } => 'reject'",
+            &["b behind a"],
+        ),
+        ("a @x.test: => 'discard'\nb ann@x.test: => 'reject'", &["b behind a"]),
+        (
+            "a @x.test: direction = 'inbound', recipient_domain = 'y.test' => 'discard'",
+            &["a never applies"],
+        ),
+        (
+            "a: marking = 'SECRET' => 'secure'\nb: marking = 'secret' => 'reject'",
+            &["b contradicts a"],
+        ),
+        (
+            "a: header = { name = 'X', contains = 'ab' } => 'discard'\n\
+             b: header = { name = 'X' } => 'reject'\nc: header = { name = 'X', is = 'cab' } => 'reject'",
+            &["c behind a"],
+        ),
+        (
+            "a: class = ['spam', 'malware'] => 'discard'\nb: class = 'spam' => 'reject'",
+            &["b behind a"],
+        ),
+        (
+            "a: account = 'a*' => 'discard'\nb: account = '*b' => 'reject'\nc: account = 'a*b' => 'secure'",
+            &["c behind a"],
+        ),
+        ("a: author = '@x.test' => 'discard'\nb: author = 'a@x.test' => 'reject'", &["b behind a"]),
+    ];
+    for (rules, expected) in table {
+        assert_eq!(problems(rules), *expected, "{rules}");
+    }
+}
+
+#[test]
+fn conditions_that_never_hold_are_refused_when_read() {
+    let table = [
+        "{ all = [{ direction = 'inbound' }, { role = 'submission' }] }",
+        "{ direction = 'inbound', not = { role = 'inbound' } }",
+        "{ tls = 'any', not = { tls = ['1.2', '1.3'], any = [{ tls = 'any' }] }, all = [{ tls = '1.2' }] }",
+        "{ score = { at_least = 9 }, not = { score = { at_least = 5 } } }",
+        "{ sender_domain = 'x.test', not = { reverse_path = '*@x.*' } }",
+        "{ all = [{ forward_path = 'a@x.test' }, { forward_path = 'b@x.test' }] }",
+        "{ header = { name = 'X', is = 'a' }, not = { header = { name = 'X' } } }",
+    ];
+    for when in table {
+        let text = format!("[[rule]]\nname = 'a'\norders = ['discard']\nwhen = {when}\n");
+        let error = RuleBook::parse(&text, "p", &groups()).unwrap_err().to_string();
+        assert!(error.starts_with("p:4:8: the condition of the rule \"a\" never holds"), "{error}");
+    }
+}
+
+fn answer(rules: &str, claim: &str) -> String {
+    let book = short(rules);
+    let claims = parse_claims(claim, "claims", &groups()).unwrap_or_else(|why| panic!("{why}"));
+    let mut checker = Checker::new(&book);
+    match checker.answer(&claims[0]) {
+        Answer::Holds => "yes".into(),
+        Answer::NotDecided => "not decided".into(),
+        Answer::CounterExample { rule, order, situation } => {
+            assert!(!situation.to_string().is_empty());
+            format!("{order} by {}", rule.map_or("none", |rule| &*rule.name))
+        }
+    }
+}
+
+#[test]
+fn claims_are_answered() {
+    let rules = "a: direction = 'internal' => 'deliver'\n\
+                 b: marking = 'RESTRICTED', direction = 'outbound' => 'archive', 'secure'\n\
+                 c: => { tag_subject = 'x' }";
+    let claim = "no mail marked RESTRICTED leaves except by secure delivery";
+    let table = [
+        (rules, claim, "yes"),
+        (
+            &rules.replace("a: direction = 'internal'", "a: forward_path = '@friend.test'"),
+            claim,
+            "deliver by a",
+        ),
+        (&rules.replace("'outbound'", "'outbound', tls = 'any'"), claim, "deliver by none"),
+        (rules, "claim = { when = { marking = 'RESTRICTED' }, only = ['secure'] }", "deliver by a"),
+        (
+            rules,
+            "claim = { when = { marking = 'RESTRICTED', direction = 'outbound' }, only = 'secure', with = 'archive' }",
+            "yes",
+        ),
+        (
+            rules,
+            "claim = { when = { direction = 'outbound' }, with = 'archive' }",
+            "deliver by none",
+        ),
+        (rules, "claim = { with = 'tag_subject' }", "yes"),
+        (rules, "claim = { never = ['discard', 'hold'] }", "yes"),
+        (
+            rules,
+            "no mail marked \"restricted\" from own.test to x@y.test leaves except by secure or hold",
+            "yes",
+        ),
+        (rules, "no mail of class malware enters", "deliver by none"),
+        (
+            rules,
+            "no mail with finding X to group:finance is delivered except by redirect",
+            "deliver by a",
+        ),
+    ];
+    for (rules, claim, expected) in table {
+        assert_eq!(answer(rules, claim), expected, "{claim}\n{rules}");
+    }
+}
+
+#[test]
+fn claims_that_cannot_be_read_say_why() {
+    let table = [
+        ("all mail leaves", "no mail"),
+        ("no mail markd X leaves", "did you mean `marked`"),
+        ("no mail marked X", "what mail does"),
+        ("no mail leaves except by secur", "did you mean `secure`"),
+        ("no mail to group:finanse leaves", "did you mean `finance`"),
+        ("claim = { when = {} }", "needs `only`"),
+        ("claim = { only = ['secur'] }", "did you mean `secure`"),
+        ("claims = 1", "did you mean `claim`"),
+    ];
+    for (text, what) in table {
+        let error = parse_claims(text, "claims", &groups()).unwrap_err().to_string();
+        assert!(error.contains(what), "{what}: {error}");
+    }
+}
+
+/// Conditions over a world small enough to try every mail of it.
+const SMALL: [&str; 12] = [
+    "direction = 'inbound'",
+    "direction = ['outbound', 'internal']",
+    "recipient_domain = 'a.test'",
+    "forward_path = 'x@a.test'",
+    "not = { recipient_domain = '*.test' }",
+    "finding = 'F'",
+    "not = { finding = 'F' }",
+    "score = { at_least = 5 }",
+    "score = { below = 3 }",
+    "class = 'spam'",
+    "marking = 'M'",
+    "any = [{ marking = 'M' }, { score = { at_least = 3, below = 5 } }]",
+];
+
+fn every_mail() -> Vec<Situation> {
+    let plain = Situation::plain().unwrap();
+    let mut all = Vec::new();
+    for direction in Direction::ALL {
+        for recipient in ["x@a.test", "y@a.test", "x@b.test", "x@c.a.test", "x@a.other"] {
+            for findings in 0..6u8 {
+                for score in [0.0, 3.0, 5.0] {
+                    for marked in [false, true] {
+                        let mut mail = plain.clone();
+                        mail.direction = direction;
+                        mail.role = match direction {
+                            Direction::Inbound => crate::mail::Role::Inbound,
+                            _ => crate::mail::Role::Submission,
+                        };
+                        mail.forward_path = recipient.parse().unwrap();
+                        mail.score = score;
+                        let class = if findings >= 3 { Class::Spam } else { Class::Notice };
+                        if findings % 3 > 0 {
+                            mail.findings.push(Finding::new("F", class, 0.0, ""));
+                        }
+                        if findings >= 3 {
+                            mail.findings.push(Finding::new("G", class, 0.0, ""));
+                        }
+                        mail.markings = if marked { vec!["M".into()] } else { Vec::new() };
+                        all.push(mail);
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn the_checker_says_what_trying_every_mail_says(
+        picks in proptest::collection::vec((0usize..12, 0usize..12, 0usize..4), 1..7),
+        claimed in (0usize..12, 0usize..4),
+    ) {
+        const ORDERS: [&str; 4] = ["'deliver'", "'discard'", "'quarantine'", "'archive'"];
+        let mut rules = String::new();
+        for (number, (one, other, order)) in picks.iter().enumerate() {
+            let when = format!("all = [{{ {} }}, {{ {} }}]", SMALL[*one], SMALL[*other]);
+            let line = format!("r{number}: {when} => {}\n", ORDERS[*order]);
+            let alone = RuleBook::parse(
+                &format!("[[rule]]\nname = 'a'\nwhen = {{ {when} }}\norders = ['discard']"),
+                "p",
+                &groups(),
+            );
+            let mails = every_mail();
+            let text = format!("[[rule]]\nname = 'a'\nwhen = {{ any = [{{ {when} }}, {{ subject = 'x' }}] }}\norders = ['discard']");
+            let loose = book(&text);
+            let holds = mails.iter().any(|mail| mail.with(|it| loose.evaluate(it).final_order.is_some()));
+            prop_assert_eq!(alone.is_ok(), holds, "{}", when);
+            if holds {
+                rules.push_str(&line);
+            }
+        }
+        let book = short(&rules);
+        let mails = every_mail();
+        let report = Checker::new(&book).check();
+        prop_assert!(report.undecided.is_empty());
+        let accused: Vec<&str> = report
+            .problems
+            .iter()
+            .map(|problem| match problem {
+                Problem::NeverApplies { rule }
+                | Problem::NeverDecides { rule, .. }
+                | Problem::Contradicts { rule, .. } => &*rule.name,
+            })
+            .collect();
+        let decided: Vec<Option<&Rule>> = mails
+            .iter()
+            .map(|mail| mail.with(|it| book.evaluate(it).final_order.map(|(rule, _)| rule)))
+            .collect();
+        for rule in book.rules().filter(|rule| rule.final_order.is_some()) {
+            let decides = decided.iter().any(|other| *other == Some(rule));
+            prop_assert_eq!(!decides, accused.contains(&&*rule.name), "{} of\n{}", rule.name, rules);
+        }
+        let (when, kind) = (SMALL[claimed.0], ORDERS[claimed.1 % 3]);
+        let claim = format!("claim = {{ when = {{ {when} }}, only = [{kind}] }}");
+        let claims = parse_claims(&claim, "claims", &groups()).unwrap();
+        let text = format!("[[rule]]\nname = 'a'\nwhen = {{ {when} }}\norders = ['discard']");
+        let loose = super::tests::book(&text);
+        let is_kept = mails.iter().zip(&decided).all(|(mail, rule)| {
+            let concerns = mail.with(|it| loose.evaluate(it).final_order.is_some());
+            let order = rule.and_then(|rule| rule.final_order.as_ref());
+            let word = order.map_or("deliver", |order| order.kind().word());
+            !concerns || kind.contains(word)
+        });
+        match Checker::new(&book).answer(&claims[0]) {
+            Answer::Holds => prop_assert!(is_kept, "{}\n{}", claim, rules),
+            Answer::CounterExample { .. } => prop_assert!(!is_kept, "{}\n{}", claim, rules),
+            Answer::NotDecided => prop_assert!(false, "not decided: {}\n{}", claim, rules),
+        }
+    }
+}
+
+#[test]
+fn a_thousand_rules_are_checked() {
+    let mut text = String::new();
+    for n in 0..1_000 {
+        let when = match n % 5 {
+            0 => format!("recipient_domain = 'd{n}.test'"),
+            1 => format!("subject = 'word{n}x'"),
+            2 => format!("finding = 'F_{n}', score = {{ at_least = {} }}", n % 20),
+            3 => format!("recipient_domain = 'd{}.test', tls = 'any'", n - 3),
+            _ => format!("sender_domain = '*.s{n}.test', size = {{ at_least = {n} }}"),
+        };
+        text.push_str(&format!("r{n}: {when} => 'quarantine'\n"));
+    }
+    let book = short(&text);
+    let began = std::time::Instant::now();
+    let report = Checker::new(&book).check();
+    println!("1,000 rules checked in {:?}", began.elapsed());
+    assert_eq!((report.problems.len(), report.undecided.len()), (200, 0));
+}

@@ -1,0 +1,55 @@
+//! What is wrong with a text of rules, where, and what was probably meant.
+
+use crate::config::Place;
+
+/// The author of the rules is to blame; the rules in force stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The text is not TOML, not of the expected shape, or contradicts itself.
+    #[error("{file}:{place}: {what}")]
+    Wrong {
+        /// Which file.
+        file: String,
+        /// Where.
+        place: Place,
+        /// What, with the nearest known name where a name is unknown.
+        what: String,
+    },
+    /// More than is read.
+    #[error("{file}: {what}")]
+    TooMuch {
+        /// Which file.
+        file: String,
+        /// How much is the most.
+        what: String,
+    },
+}
+
+/// Something that may be meant but probably is not; the rules are taken all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where.
+    pub place: Place,
+    /// The rule that it is about.
+    pub rule: String,
+    /// What.
+    pub what: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}: rule {:?}: {}", self.place, self.rule, self.what)
+    }
+}
+
+/// The known name that an unknown one was probably meant to be.
+pub(crate) fn nearest<'n>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'n str>,
+) -> Option<&'n str> {
+    // The measure is quadratic, and names that are far longer than all known ones are far away.
+    let unknown = unknown.get(..64).unwrap_or(unknown);
+    let distance = |known: &&str| strsim::damerau_levenshtein(unknown, known);
+    let best = known.into_iter().filter(|known| known.len() <= 128).min_by_key(distance)?;
+    (distance(&best) <= 1 + unknown.len() / 3).then_some(best)
+}

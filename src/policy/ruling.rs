@@ -1,0 +1,368 @@
+//! The site's rules over one mail: what they order for each recipient, in the terms in which
+//! judgements are written.
+//!
+//! In: a [`Case`], what analysis found, and the [`PolicySet`]. Out: [`Ruling`]: an outcome a
+//! recipient; from it dispositions, orders and findings. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attachments::{Fate, Files};
+use super::rules::{
+    AuthenticationResult, AuthenticationResults, Circumstances, Despite, Direction, FinalOrder,
+    Notified, Order as Ordered, Outcome, Parties, Rule, TlsState, TlsVersion,
+};
+use super::{Case, PolicySet};
+use crate::analysis::Look;
+use crate::config::AttachmentOrder;
+use crate::mail::{Address, Class, Disposition, EnhancedCode, Finding, MailId, Order, Reply, Role};
+use crate::message::Authorship;
+
+/// Rules that are told of, a message.
+const TOLD: usize = 20;
+/// Words of a From field that are read as mailboxes where it is unclear whose it is.
+const UNCLEAR_AUTHORS: usize = 50;
+
+/// What rules order for each recipient.
+#[derive(Debug, Default)]
+pub(super) struct Ruling<'p> {
+    outcomes: Vec<Outcome<'p>>,
+    /// May the reverse-path be told of anything?
+    sender_is_known: bool,
+}
+
+impl<'p> Ruling<'p> {
+    /// Asks the rules for every recipient.
+    pub(super) fn of(
+        case: &Case<'_>,
+        look: &Look,
+        files: &Files<'_>,
+        policy: &'p PolicySet,
+    ) -> Ruling<'p> {
+        if policy.rules.is_empty() {
+            return Ruling::default();
+        }
+        let facts = look.relayed.as_ref().unwrap_or(case.facts);
+        let reverse_path = case.envelope.reverse_path.address();
+        let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
+        let authors = authors(look);
+        let authentication = AuthenticationResults::from_findings(&look.findings);
+        let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_millisecond(received_ms).ok();
+        let time = time.map(|time| time.to_zoned(policy.zone.clone()));
+        let subject = look.header.iter().find(|field| field.name.eq_ignore_ascii_case("subject"));
+        let tls = TlsState {
+            version: facts
+                .tls
+                .as_ref()
+                .map_or(TlsVersion::None, |it| TlsVersion::named(&it.version)),
+            verified: false,
+        };
+        let mut outcomes = Vec::with_capacity(case.envelope.recipients.len());
+        for (at, recipient) in case.envelope.recipients.iter().enumerate() {
+            let forward_path = &recipient.forward_path;
+            let recipient_groups =
+                policy.memberships.of(Some(forward_path), case.groups.recipients.get(at));
+            let is_own = || forward_path.domain().is_some_and(|it| policy.own_domains.contains(it));
+            outcomes.push(policy.rules.evaluate(&Circumstances {
+                parties: Parties {
+                    direction: Direction::of(case.facts.role, is_own),
+                    reverse_path,
+                    forward_path,
+                    sender_groups: &sender_groups,
+                    recipient_groups: &recipient_groups,
+                },
+                role: case.facts.role,
+                header: &look.header,
+                subject: subject.map_or(&*look.summary.subject, |field| &*field.value),
+                authors: &authors,
+                client: Some(facts.client),
+                account: facts.account.as_deref(),
+                authentication,
+                findings: &look.findings,
+                score: look.findings.iter().map(|finding| finding.score).sum(),
+                content: &look.content,
+                files: &files.facts,
+                octets: case.octets,
+                time: time.as_ref(),
+                tls,
+                markings: &look.markings,
+            }));
+        }
+        let is_own = case.facts.role != Role::Inbound;
+        let passes = |result| result == AuthenticationResult::Pass;
+        let sender_is_known = is_own || passes(authentication.spf) || passes(authentication.dmarc);
+        Ruling { outcomes, sender_is_known }
+    }
+
+    /// The final order for a recipient, and the rule that it is from.
+    pub(super) fn final_order(&self, at: usize) -> Option<(&'p Rule, &'p FinalOrder)> {
+        self.outcomes.get(at)?.final_order
+    }
+
+    /// What a rule lets go out in spite of, if one delivers this recipient's copy.
+    pub(super) fn despite(&self, at: usize) -> Option<&'p [Despite]> {
+        match self.final_order(at) {
+            Some((_, FinalOrder::Deliver { despite })) => Some(despite),
+            _ => None,
+        }
+    }
+
+    /// All that is ordered beside, for whom, and what becomes of copies from which files could
+    /// not be taken out.
+    pub(super) fn accompany(
+        &self,
+        case: &Case<'_>,
+        look: &Look,
+        files: &Files<'_>,
+        policy: &PolicySet,
+        dispositions: &mut [Disposition],
+    ) -> Vec<Order> {
+        // Rules in their order, and within one its orders in theirs.
+        let mut gathered: BTreeMap<(usize, usize), Vec<(Order, Vec<u16>)>> = BTreeMap::new();
+        let mut stripped: BTreeMap<(usize, usize), Fate> = BTreeMap::new();
+        let parties = case.envelope.recipients.iter().zip(&self.outcomes).zip(dispositions);
+        for (at, ((recipient, outcome), disposition)) in (0u16..).zip(parties) {
+            let resolving = Resolving {
+                sender: case.envelope.reverse_path.address().filter(|_| self.sender_is_known),
+                recipient: &recipient.forward_path,
+                postmaster: policy.postmaster.as_ref(),
+            };
+            let mut last = (usize::MAX, 0);
+            for (rule, order) in &outcome.orders {
+                let within = if last.0 == rule.number { last.1 + 1 } else { 0 };
+                last = (rule.number, within);
+                let mut add = |order: Order| {
+                    let same = gathered.entry(last).or_default();
+                    match same.iter_mut().find(|(other, _)| *other == order) {
+                        Some((_, recipients)) => recipients.push(at),
+                        None => same.push((order, vec![at])),
+                    }
+                };
+                let Ordered::StripAttachments(test) = order else {
+                    resolving.order(order).into_iter().for_each(&mut add);
+                    continue;
+                };
+                let fate = stripped.entry(last).or_insert_with(|| {
+                    let passing = files.facts.iter().zip(&files.items);
+                    let passing = passing.filter(|(file, _)| test.holds(file));
+                    let items: Vec<usize> = passing.map(|(_, item)| *item).collect();
+                    match items.len() >= test.count as usize {
+                        true => policy.files.strip(&rule.name, &items, &look.enclosures, case.id),
+                        false => Fate::default(),
+                    }
+                });
+                fate.orders.iter().cloned().for_each(&mut add);
+                if fate.order >= Some(AttachmentOrder::Quarantine) {
+                    // It cannot be taken out, so it does not go out.
+                    let area = policy.files.area().to_owned();
+                    tighten(disposition, Disposition::Quarantine { area });
+                }
+            }
+            if let Some((rule, FinalOrder::Redirect { to })) = outcome.final_order {
+                let same = gathered.entry((rule.number, usize::MAX)).or_default();
+                let order = Order::Redirect { to: to.clone() };
+                match same.first_mut() {
+                    Some((_, recipients)) => recipients.push(at),
+                    None => same.push((order, vec![at])),
+                }
+            }
+        }
+        together(gathered.into_values().flatten(), case.envelope.recipients.len())
+    }
+
+    /// Which rules acted, for the administrator.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let all = self.outcomes.len();
+        let mut acted: BTreeMap<usize, (&Rule, BTreeSet<&str>, BTreeSet<usize>)> = BTreeMap::new();
+        for (at, outcome) in self.outcomes.iter().enumerate() {
+            let last = outcome.final_order.map(|(rule, order)| (rule, order.kind().word()));
+            let beside = outcome.orders.iter().map(|(rule, order)| (*rule, order.word()));
+            for (rule, word) in last.into_iter().chain(beside) {
+                let of_rule = acted.entry(rule.number);
+                let (_, words, whose) =
+                    of_rule.or_insert_with(|| (rule, BTreeSet::new(), BTreeSet::new()));
+                words.insert(word);
+                whose.insert(at);
+            }
+        }
+        let more = acted.len().saturating_sub(TOLD);
+        let told = acted.into_values().take(TOLD).map(|(rule, words, whose)| {
+            let words: Vec<&str> = words.into_iter().collect();
+            let share = match whose.len() < all {
+                true => format!(" (for {} of {all} recipients)", whose.len()),
+                false => String::new(),
+            };
+            let detail = format!("the rule {:?}: {}{share}", rule.name, words.join(", "));
+            Finding::new("POLICY_RULE", Class::Notice, 0.0, detail)
+        });
+        let mut findings: Vec<Finding> = told.collect();
+        if let Some(last) = findings.last_mut().filter(|_| more > 0) {
+            last.detail.push_str(&format!(" (and {more} rules more)"));
+        }
+        findings
+    }
+}
+
+/// What becomes of a copy by a rule; none where the copy goes out.
+pub(super) fn disposition_of(rule: &Rule, order: &FinalOrder, id: MailId) -> Option<Disposition> {
+    Some(match order {
+        FinalOrder::Deliver { .. } | FinalOrder::Redirect { .. } => return None,
+        FinalOrder::Reject { text } => {
+            let reply = Reply::new(550, EnhancedCode(5, 7, 1), refusal(text, id));
+            Disposition::Reject { reply }
+        }
+        FinalOrder::Discard => Disposition::Discard,
+        FinalOrder::Quarantine { area } => Disposition::Quarantine { area: area.clone() },
+        FinalOrder::Defer { text } => {
+            let reply = Reply::new(451, EnhancedCode(4, 7, 1), refusal(text, id));
+            Disposition::Defer { reply }
+        }
+        FinalOrder::Hold { approver, expires_hours, on_expiry } => Disposition::Approval {
+            approver: approver.clone(),
+            expires_hours: *expires_hours,
+            on_expiry: *on_expiry,
+            rule: rule.name.clone(),
+        },
+        FinalOrder::Secure => {
+            // RFC 5248's registry: encryption needed.
+            let text = "this message may only leave by secure delivery, which this site does not \
+                        have yet";
+            Disposition::Reject {
+                reply: Reply::new(550, EnhancedCode(5, 7, 10), refusal(text, id)),
+            }
+        }
+    })
+}
+
+/// Puts a stricter disposition in the place of a milder one; of equals the later.
+pub(super) fn tighten(disposition: &mut Disposition, other: Disposition) {
+    let is_malware =
+        matches!(disposition, Disposition::Quarantine { area } if area == super::MALWARE_AREA);
+    let (own, new) = (strictness(disposition), strictness(&other));
+    if new > own || (new == own && !is_malware) {
+        *disposition = other;
+    }
+}
+
+/// How far a disposition is from letting the mail out.
+pub(super) fn strictness(disposition: &Disposition) -> u8 {
+    match disposition {
+        Disposition::Deliver => 0,
+        Disposition::Approval { .. } => 1,
+        Disposition::Quarantine { .. } => 2,
+        Disposition::Defer { .. } => 3,
+        Disposition::HoldUnscanned => 4,
+        Disposition::Discard => 5,
+        Disposition::Reject { .. } => 6,
+    }
+}
+
+/// What the peer reads; ASCII, since replies are.
+fn refusal(text: &str, id: MailId) -> String {
+    let plain = |letter: char| match letter.is_ascii_graphic() || letter == ' ' {
+        true => letter,
+        false => '?',
+    };
+    let text: String = text.chars().take(400).map(plain).collect();
+    format!("{text}; reference {id}")
+}
+
+/// One order for all whom it is for, each once.
+fn together(orders: impl Iterator<Item = (Order, Vec<u16>)>, recipients: usize) -> Vec<Order> {
+    let mut merged: Vec<(Order, BTreeSet<u16>)> = Vec::new();
+    for (order, whose) in orders {
+        match merged.iter_mut().find(|(other, _)| *other == order) {
+            Some((_, all)) => all.extend(whose),
+            None => merged.push((order, whose.into_iter().collect())),
+        }
+    }
+    let each = merged.into_iter().map(|(order, whose)| for_whom(order, whose, recipients));
+    each.collect()
+}
+
+/// An order for some of so many recipients.
+pub(super) fn for_whom(
+    order: Order,
+    whose: impl IntoIterator<Item = u16>,
+    recipients: usize,
+) -> Order {
+    let whose: Vec<u16> = whose.into_iter().collect();
+    match whose.len() == recipients {
+        true => order,
+        false => Order::For { recipients: whose, order: Box::new(order) },
+    }
+}
+
+/// Whom the words of an order stand for.
+struct Resolving<'a> {
+    sender: Option<&'a Address>,
+    recipient: &'a Address,
+    postmaster: Option<&'a Address>,
+}
+
+impl Resolving<'_> {
+    /// An order as it is carried out; none where nobody is left to be told.
+    fn order(&self, order: &Ordered) -> Option<Order> {
+        Some(match order {
+            Ordered::TagSubject(text) => Order::TagSubject(text.clone()),
+            Ordered::AddHeader { name, value } => {
+                Order::AddHeader { name: name.clone(), value: value.clone() }
+            }
+            Ordered::RemoveHeader(name) => Order::RemoveHeader(name.clone()),
+            Ordered::Annotate { text, html, place, key } => Order::Annotate {
+                text: text.clone(),
+                html: html.clone(),
+                place: *place,
+                key: key.clone(),
+            },
+            Ordered::Copy { to } => Order::Copy { to: to.clone() },
+            Ordered::Notify { to, subject, text } => {
+                let mut addressees: Vec<Address> = Vec::new();
+                for who in to.iter().filter_map(|who| self.addressee(who)) {
+                    if !addressees.contains(who) {
+                        addressees.push(who.clone());
+                    }
+                }
+                if addressees.is_empty() {
+                    return None;
+                }
+                Order::Notify { to: addressees, subject: subject.clone(), text: text.clone() }
+            }
+            Ordered::Archive { class } => Order::Archive { class: class.clone() },
+            Ordered::RouteVia(hop) => Order::RouteVia(hop.clone()),
+            Ordered::RateLimit { name, count, per_s, by } => {
+                Order::RateLimit { name: name.clone(), count: *count, per_s: *per_s, by: *by }
+            }
+            Ordered::StripAttachments(_) => return None,
+        })
+    }
+
+    /// A forged reverse-path is told nothing, and neither is a null one.
+    fn addressee<'a>(&'a self, who: &'a Notified) -> Option<&'a Address> {
+        match who {
+            Notified::Sender => self.sender,
+            Notified::Recipient => Some(self.recipient),
+            Notified::Administrator => self.postmaster,
+            Notified::Address(address) => Some(address),
+        }
+    }
+}
+
+/// The mailboxes that any reader may see as authors.
+fn authors(look: &Look) -> Vec<String> {
+    let keys = |mailboxes: &[crate::message::Mailbox]| {
+        mailboxes.iter().map(|mailbox| mailbox.address.key()).collect()
+    };
+    match &look.author {
+        Authorship::Absent => Vec::new(),
+        Authorship::One(mailbox) => vec![mailbox.address.key()],
+        Authorship::Several(mailboxes) => keys(mailboxes),
+        Authorship::Unclear(_) => {
+            let fields = look.header.iter().filter(|it| it.name.eq_ignore_ascii_case("from"));
+            let ends = |letter: char| letter.is_whitespace() || "<>,;()\"".contains(letter);
+            let words = fields.flat_map(|field| field.value.split(ends));
+            let read = words.filter(|word| word.contains('@')).take(UNCLEAR_AUTHORS);
+            read.filter_map(|word| word.parse::<Address>().ok()).map(|it| it.key()).collect()
+        }
+    }
+}
