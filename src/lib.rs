@@ -33,6 +33,8 @@ pub mod spool;
 
 pub mod quarantine;
 
+pub mod archive;
+
 pub mod delivery;
 
 pub mod action;

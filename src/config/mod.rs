@@ -19,6 +19,7 @@ mod learning;
 mod limits;
 mod lists;
 mod next_hop;
+mod orders;
 mod reputation;
 mod sections;
 
@@ -45,6 +46,7 @@ pub use learning::{Learning, Shadow};
 pub use limits::Limits;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
+pub use orders::{Archive, Orders, RateLimited};
 pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy, Delivery, DeliveryTls, Dns,
@@ -123,6 +125,12 @@ pub struct Config {
     /// What is kept from its recipients.
     #[serde(default)]
     pub quarantine: Quarantine,
+    /// How orders of the policy are carried out.
+    #[serde(default)]
+    pub orders: Orders,
+    /// How long the archive keeps what.
+    #[serde(default)]
+    pub archive: Archive,
     /// Where events go.
     #[serde(default)]
     pub telemetry: Telemetry,
