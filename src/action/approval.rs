@@ -21,9 +21,7 @@ use super::secret::Secret;
 use crate::delivery::outcome::ms_since_1970;
 use crate::delivery::report::{self, Action, Author, Entry, Kind, Subject, Times};
 use crate::journal::{Event, Journal};
-use crate::mail::{
-    Address, EnhancedCode, Expiry, MailId, Role, Summary, Content,
-};
+use crate::mail::{Address, Content, EnhancedCode, Expiry, MailId, Role, Summary};
 use crate::quarantine::{Quarantine, QuarantineError, Refusing, Waiting};
 use crate::spool::{CommitError, OwnMail, Spool};
 
@@ -323,3 +321,6 @@ fn is_own_sender(waiting: &Waiting) -> bool {
     let held = &waiting.held;
     held.facts.role != Role::Inbound && held.envelope.reverse_path.address().is_some()
 }
+
+#[cfg(test)]
+mod tests;

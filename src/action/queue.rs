@@ -129,8 +129,11 @@ pub trait Outbox: Send + Sync + 'static {
 /// Takes mails for the archive.
 pub trait Shelf: Send + Sync + 'static {
     /// Durable when it returns; the same mail twice in one class is one.
-    fn shelve<'a>(&'a self, subject: Subject<'a>, class: &'a str)
-    -> Soon<'a, Result<Filed, String>>;
+    fn shelve<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        class: &'a str,
+    ) -> Soon<'a, Result<Filed, String>>;
 }
 
 /// What came of scanning a mail that was accepted unscanned.
@@ -281,8 +284,6 @@ impl Shelf for Archive {
         subject: Subject<'a>,
         class: &'a str,
     ) -> Soon<'a, Result<Filed, String>> {
-        Box::pin(async move {
-            self.store(subject, class).await.map_err(|error| error.to_string())
-        })
+        Box::pin(async move { self.store(subject, class).await.map_err(|error| error.to_string()) })
     }
 }

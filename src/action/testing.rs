@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::approval::Approvals;
 use super::errands::Errands;
 use super::secret::Secret;
@@ -187,21 +185,16 @@ impl Rooms {
 
     /// Runs until the spool is empty.
     pub(super) async fn run(&self) {
-        let (stop, stopped) = watch::channel(false);
-        let executor = Arc::clone(&self.executor);
-        let running = tokio::spawn(executor.run(stopped, Duration::from_secs(5)));
-        let emptied = tokio::time::timeout(Duration::from_secs(30), async {
-            while self.spool.counts().total() > 0 {
-                let ids = self.spool.list(&Default::default(), 99);
-                for entry in ids {
-                    let _ = self.spool.retry_now(entry.mail_id).await;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        for _ in 0..100 {
+            for entry in self.spool.list(&Default::default(), 99) {
+                let _ = self.spool.retry_now(entry.mail_id).await;
             }
-        });
-        emptied.await.expect("all mail comes to its end");
-        stop.send(true).unwrap();
-        running.await.unwrap();
+            self.run_once().await;
+            if self.spool.counts().total() == 0 {
+                return;
+            }
+        }
+        panic!("mail is left: {:?}", self.spool.list(&Default::default(), 9));
     }
 
     /// Names of what happened to a mail, in order.

@@ -36,7 +36,7 @@ use crate::log::{
 use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
 use record::{EntryFacts, Stored};
 
-pub use view::{Archived, ArchivedEntry, ArchiveFilter};
+pub use view::{ArchiveFilter, Archived, ArchivedEntry};
 
 /// A segment of the archive's log is closed when it has grown to this.
 const SEGMENT_OCTETS: u64 = 128 << 20;

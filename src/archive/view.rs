@@ -76,9 +76,10 @@ impl Archive {
     pub fn list(&self, filter: &ArchiveFilter, limit: usize) -> Vec<ArchivedEntry> {
         let mut found: Vec<(u32, MailId, Position)> = {
             let state = self.state();
-            let items = state.items.iter().filter(|(id, _)| {
-                filter.mail_id.is_none_or(|wanted| wanted == **id)
-            });
+            let items = state
+                .items
+                .iter()
+                .filter(|(id, _)| filter.mail_id.is_none_or(|wanted| wanted == **id));
             let all = items.flat_map(|(id, items)| items.iter().map(|item| (*id, item)));
             let fits = |class: &str| filter.class.as_deref().is_none_or(|wanted| wanted == class);
             let since = |stored_s: u32| {

@@ -21,11 +21,7 @@ pub struct Orders {
 
 impl Default for Orders {
     fn default() -> Orders {
-        Orders {
-            rate_limited: RateLimited::default(),
-            notices_per_hour: 1_000,
-            approval_url: None,
-        }
+        Orders { rate_limited: RateLimited::default(), notices_per_hour: 1_000, approval_url: None }
     }
 }
 

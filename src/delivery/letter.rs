@@ -64,7 +64,9 @@ impl Letter {
         attempts: u32,
     ) -> io::Result<Letter> {
         let trace = match origin {
-            Origin::Session | Origin::Copy => trace::received(hostname, mail.id, &mail.facts, &mail.envelope),
+            Origin::Session | Origin::Copy => {
+                trace::received(hostname, mail.id, &mail.facts, &mail.envelope)
+            }
             Origin::Box => trace::written_here(hostname, mail.id, mail.facts.received_ms),
         };
         let mut lead = Vec::with_capacity(trace.len() + outgoing.head.len() + 2);

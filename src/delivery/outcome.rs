@@ -161,7 +161,8 @@ fn double_bounce(situation: &Situation<'_>, outcome: &Conclusion) -> Option<Due>
         let recipient = situation.envelope.recipients.get(usize::from(handed.recipient));
         recipient.is_some_and(|named| named.forward_path.key() == situation.postmaster.key())
     };
-    if situation.origin == Origin::Session || outcome.failed.iter().any(|handed| to_postmaster(&handed))
+    if situation.origin == Origin::Session
+        || outcome.failed.iter().any(|handed| to_postmaster(&handed))
     {
         return None;
     }

@@ -372,7 +372,9 @@ impl Event {
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
             Event::Refused { reply, .. } | Event::VisitRefused { reply, .. } => reply.len(),
             Event::FoundLater { path, what, version } => path.len() + what.len() + version.len(),
-            Event::Archived { class: text } | Event::Notified { forward_path: text, .. } => text.len(),
+            Event::Archived { class: text } | Event::Notified { forward_path: text, .. } => {
+                text.len()
+            }
             Event::Redirected { recipients, forward_paths, .. } => {
                 texts(recipients) + texts(forward_paths)
             }

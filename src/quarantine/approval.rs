@@ -106,9 +106,10 @@ impl Quarantine {
     /// Refusals that a crash interrupted.
     pub fn refusing(&self) -> Vec<MailId> {
         let state = self.state();
-        let begun = state.items.iter().filter(|(_, item)| {
-            item.releasing.is_some_and(|one| one.kind == record::REFUSING)
-        });
+        let begun = state
+            .items
+            .iter()
+            .filter(|(_, item)| item.releasing.is_some_and(|one| one.kind == record::REFUSING));
         begun.map(|(id, _)| *id).collect()
     }
 

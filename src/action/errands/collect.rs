@@ -32,10 +32,7 @@ pub(super) fn errands<'a>(about: About<'a>) -> Vec<(&'a Order, Vec<u16>)> {
     }
     let is_judged = |at: &u16| {
         let disposition = about.judgement.dispositions.get(usize::from(*at));
-        !matches!(
-            disposition,
-            None | Some(Disposition::Defer { .. } | Disposition::HoldUnscanned)
-        )
+        !matches!(disposition, None | Some(Disposition::Defer { .. } | Disposition::HoldUnscanned))
     };
     let mut errands: Vec<(&Order, Vec<u16>)> = Vec::new();
     for (order, mut recipients) in about.orders() {

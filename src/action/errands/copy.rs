@@ -10,8 +10,8 @@ use super::heading::{Heading, TRAIL};
 use super::{About, Errands, derived_id};
 use crate::journal::Event;
 use crate::mail::{
-    Address, Disposition, Envelope, Judgement, MailId, Notify, Order, OriginalRecipient,
-    Recipient, ReversePath, Verdict,
+    Address, Disposition, Envelope, Judgement, MailId, Notify, Order, OriginalRecipient, Recipient,
+    ReversePath, Verdict,
 };
 use crate::spool::{Origin, OwnMail};
 
@@ -55,10 +55,8 @@ impl Errands {
         let orders = carried(&about.judgement.orders_of(*first));
         // NOTIFY=NEVER (RFC 3461 section 4.1): no server is to tell the sender.
         let never = Some(Notify { success: false, failure: false, delay: false });
-        let recipient = |address: &Address| Recipient {
-            notify: never,
-            ..Recipient::plain(address.clone())
-        };
+        let recipient =
+            |address: &Address| Recipient { notify: never, ..Recipient::plain(address.clone()) };
         let envelope = Envelope {
             reverse_path: ReversePath::Null,
             recipients: fresh.iter().map(recipient).collect(),
@@ -82,7 +80,8 @@ impl Errands {
             if way.to.is_empty() {
                 if !way.gone.is_empty() {
                     // Those who are to have it are recipients themselves.
-                    let (recipients, forward_paths) = (about.names(&way.gone), about.names(&way.stay));
+                    let (recipients, forward_paths) =
+                        (about.names(&way.gone), about.names(&way.stay));
                     let event = Event::Redirected { recipients, forward_paths, becomes: about.id };
                     self.chronicle.note(about.id, event);
                 }
@@ -171,7 +170,8 @@ impl Errands {
         envelope: Envelope,
         mut orders: Vec<Order>,
     ) -> Result<MailId, String> {
-        let to: Vec<Address> = envelope.recipients.iter().map(|it| it.forward_path.clone()).collect();
+        let to: Vec<Address> =
+            envelope.recipients.iter().map(|it| it.forward_path.clone()).collect();
         let id = name(about, purpose, &to, &orders);
         orders.extend(to.iter().map(|address| trail(&self.secret, heading, purpose, address)));
         let own = OwnMail {

@@ -64,10 +64,7 @@ impl Heading {
                 || ["all", "oof", "autoreply"].iter().any(|one| suppress.contains(one)),
             is_bulk: is_list || in_bulk,
             identity: identity(&head),
-            marks: head
-                .all(TRAIL)
-                .map(|field| head.value(field).trim_ascii().to_vec())
-                .collect(),
+            marks: head.all(TRAIL).map(|field| head.value(field).trim_ascii().to_vec()).collect(),
         })
     }
 

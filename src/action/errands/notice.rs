@@ -4,7 +4,7 @@
 //! `Auto-Submitted: auto-generated` (RFC 3834), so that nothing answers it. Loop-safe in three
 //! ways: the sender of a mail is told only where RFC 3834 allows an answer and where somebody
 //! vouches for the reverse-path; a notice that comes back is not told about again; and of one
-//! rule and sender there is one in any hour.
+//! rule and sender a reader has one in any hour.
 //!
 //! What strangers wrote (subjects, addresses) goes into a template's places as it is, without
 //! controls and without marks that turn the direction of writing; a place within it is no
@@ -39,6 +39,8 @@ const TEXT_OCTETS: usize = 64 << 10;
 const LINE_CHARS: usize = 76;
 /// Findings that vouch for a sender.
 const VOUCHING: [&str; 3] = ["SPF_PASS", "DKIM_VALID", "DMARC_PASS"];
+/// The finding that tells which rule of the policy did what: `the rule "name": notify, …`.
+const ACTED: &str = "POLICY_RULE";
 /// RFC 3834 section 2: local parts behind which nobody reads.
 const NOBODY: [&str; 4] = ["mailer-daemon", "postmaster", "noreply", "no-reply"];
 
@@ -73,12 +75,12 @@ impl Errands {
             return Ok(());
         }
         let rule = rule_of(about, notice);
-        if !self.is_in_time(about, &rule, terms.notices_per_hour) {
-            for reader in readers {
-                let why = "one of this rule and sender was sent within the hour";
-                self.withheld(about.id, NOTICE, reader.to_string(), why);
-            }
-            return Ok(());
+        let (readers, late): (Vec<&Address>, Vec<&Address>) = readers
+            .into_iter()
+            .partition(|reader| self.is_in_time(about, &rule, reader, terms.notices_per_hour));
+        for reader in late {
+            let why = "one of this rule and sender was sent within the hour, or too many of all";
+            self.withheld(about.id, NOTICE, reader.to_string(), why);
         }
         let values = Values::of(about, recipients);
         let (subject, text) = (values.fill(notice.subject), values.fill(notice.text));
@@ -110,14 +112,15 @@ impl Errands {
         }
     }
 
-    /// One of a rule and sender in an hour, and of a rule no more than is configured.
-    fn is_in_time(&self, about: About<'_>, rule: &str, per_hour: u32) -> bool {
+    /// For a reader one of a rule and sender in an hour, and of a rule no more than configured.
+    fn is_in_time(&self, about: About<'_>, rule: &str, reader: &Address, per_hour: u32) -> bool {
         let sender = about.envelope.reverse_path.address().map(Address::key).unwrap_or_default();
         let wanted = |counted: String, count| {
             let key = Key { limit: format!("notice {rule}"), counted };
             Wanted { key, count, per_s: HOUR_S }
         };
-        let both = [wanted(format!("sender {sender}"), 1), wanted("all".into(), per_hour)];
+        let both =
+            [wanted(format!("{sender} {}", reader.key()), 1), wanted("all".into(), per_hour)];
         self.windows.take(&both, Together::AllOrNone, now_ms()) == [true, true]
     }
 }
@@ -148,7 +151,8 @@ fn may_be_answered(
 
 /// What tells one rule's notices from another's: their own words.
 fn rule_of(about: About<'_>, notice: Notice<'_>) -> String {
-    let readers: Vec<String> = notice.to.iter().filter(|it| !is_party(about, it)).map(Address::key).collect();
+    let readers: Vec<String> =
+        notice.to.iter().filter(|it| !is_party(about, it)).map(Address::key).collect();
     let parts = [readers.join("\n"), notice.subject.to_owned(), notice.text.to_owned()];
     let octets: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
     let joined = super::joined(NOTICE, &octets);
@@ -212,31 +216,31 @@ impl Values {
 
 /// On one line, without what a reader would not see or would see turned round.
 pub(in crate::action) fn harmless(text: &str) -> String {
-    let turns = |letter: char| {
-        matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
+    let turns = |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
     let shown = text.chars().filter(|letter| !turns(*letter));
     shown.map(|letter| if letter.is_control() { ' ' } else { letter }).take(VALUE_CHARS).collect()
 }
 
 /// The rule that holds the mail, or the first finding of a rule of the house.
 fn rule_name(about: About<'_>, recipients: &[u16]) -> String {
-    let held = recipients.iter().find_map(|at| {
-        match about.judgement.dispositions.get(usize::from(*at)) {
+    let held =
+        recipients.iter().find_map(|at| match about.judgement.dispositions.get(usize::from(*at)) {
             Some(Disposition::Approval { rule, .. }) => Some(rule.clone()),
             _ => None,
-        }
-    });
+        });
     let found = || {
         let mut findings = about.judgement.findings.iter();
-        findings.find(|finding| finding.class == Class::Policy).map(|finding| finding.name.to_string())
+        findings
+            .find(|finding| finding.class == Class::Policy)
+            .map(|finding| finding.name.to_string())
     };
     held.or_else(found).unwrap_or_default()
 }
 
 /// What becomes of the mail, in words.
 fn reason(about: About<'_>, recipients: &[u16]) -> String {
-    let first = recipients.first().and_then(|at| about.judgement.dispositions.get(usize::from(*at)));
+    let first =
+        recipients.first().and_then(|at| about.judgement.dispositions.get(usize::from(*at)));
     let fate = match first {
         Some(Disposition::Deliver) => "delivered".to_owned(),
         Some(Disposition::Quarantine { area }) => format!("kept in quarantine ({area})"),
@@ -246,9 +250,11 @@ fn reason(about: About<'_>, recipients: &[u16]) -> String {
         Some(Disposition::Discard) => "discarded".to_owned(),
         Some(Disposition::HoldUnscanned) | None => "held".to_owned(),
     };
-    let accuses = about.judgement.findings.iter().filter(|finding| {
-        finding.class == Class::Policy || finding.score > 0.0
-    });
+    let accuses = about
+        .judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.class == Class::Policy || finding.score > 0.0);
     let names: Vec<&str> = accuses.map(|finding| finding.name.as_ref()).take(5).collect();
     match names.is_empty() {
         true => fate,

@@ -5,7 +5,9 @@ use super::super::testing::{Arrived, Rooms, address, config};
 use super::super::windows::Windows;
 use super::*;
 use crate::delivery::testing::{Kept, Server};
-use crate::mail::{AnnotationPlace, Class, Disposition, Expiry, Finding, Order, ReversePath, Role, Verdict};
+use crate::mail::{
+    AnnotationPlace, Class, Disposition, Expiry, Finding, Order, ReversePath, Role, Verdict,
+};
 
 fn to(addresses: &[&str]) -> Vec<crate::mail::Address> {
     addresses.iter().map(|text| address(text)).collect()
@@ -249,7 +251,8 @@ async fn no_text_of_a_stranger_forges_a_field_or_a_place() {
     let (server, dir) = (server().await, tempfile::tempdir().unwrap());
     let rooms = Rooms::open(dir.path(), config(&server, ""), usize::MAX);
     let mut mail = Arrived::new(&["a@x.test"], vec![notify(&["pm@own.test"])]);
-    mail.subject = format!("x\r\nBcc: v@own.test\r\n\r\n{{mail_id}} \u{202e}txt {}", "y".repeat(3_000));
+    mail.subject =
+        format!("x\r\nBcc: v@own.test\r\n\r\n{{mail_id}} \u{202e}txt {}", "y".repeat(3_000));
     rooms.put(mail).await;
     rooms.run().await;
     let notice = got(&server, "pm@own.test")[0].clone();
@@ -269,7 +272,10 @@ async fn a_route_that_is_ordered_is_taken_and_no_other() {
     let via = Order::RouteVia(format!("smtp://{}", other.address));
     rooms.put(Arrived::new(&["a@x.test", "b@x.test"], vec![for_only(&[0], via)])).await;
     rooms.run().await;
-    assert_eq!((copies(&server), copies(&other)), (vec!["b@x.test".into()], vec!["a@x.test".into()]));
+    assert_eq!(
+        (copies(&server), copies(&other)),
+        (vec!["b@x.test".into()], vec!["a@x.test".into()])
+    );
     let wrong = Order::RouteVia("nonsense".into());
     let id = rooms.put(Arrived::new(&["a@x.test"], vec![wrong])).await;
     rooms.run_once().await;
@@ -300,10 +306,8 @@ async fn a_cut_after_any_step_loses_nothing_and_repeats_at_most_once() {
             key: "k".into(),
         },
     ];
-    let mut arrived = Arrived::new(
-        &["a@x.test", "b@x.test", "c@x.test", "d@x.test", "e@x.test"],
-        orders,
-    );
+    let mut arrived =
+        Arrived::new(&["a@x.test", "b@x.test", "c@x.test", "d@x.test", "e@x.test"], orders);
     arrived.dispositions[2] = approval;
     arrived.dispositions[3] = Disposition::Quarantine { area: "spam".into() };
     arrived.dispositions[4] = Disposition::Discard;
@@ -327,7 +331,9 @@ async fn a_cut_after_any_step_loses_nothing_and_repeats_at_most_once() {
         assert_eq!((rooms.archive.count(), rooms.quarantine.count()), (2, 2), "{steps}");
         assert_eq!(rooms.quarantine.waiting_count(), 1, "{steps}");
         let story = rooms.story(id).await;
-        for name in ["copied", "notified", "redirected", "quarantined", "approval_asked", "discarded"] {
+        for name in
+            ["copied", "notified", "redirected", "quarantined", "approval_asked", "discarded"]
+        {
             assert!(story.contains(&name), "{steps}: no {name} in {story:?}");
         }
         rooms.close();
