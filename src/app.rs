@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::analysis::Surroundings;
+use crate::archive::Archive;
 use crate::cli::Trouble;
 use crate::config::Config;
 use crate::delivery::aggregate::Reporter;
@@ -64,6 +65,7 @@ struct App {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    archive: Arc<Archive>,
     /// Ends the executor, the control socket and the daily chores.
     stop: watch::Sender<bool>,
     executor: Arc<OurExecutor>,
@@ -121,6 +123,7 @@ impl App {
         tracing::info!(patience_s = patience.as_secs(), "draining: no new sessions");
         let App { listeners, stop, executing, background, surroundings, learning, .. } = self;
         let (spool, quarantine, journal) = (self.spool, self.quarantine, self.journal);
+        let archive = self.archive;
         let orderly = async {
             listeners.drain().await;
             stop.send_replace(true);
@@ -143,6 +146,7 @@ impl App {
         learning.close();
         spool.close();
         quarantine.close();
+        archive.close();
         journal.close();
         if let Some(Err(error)) = surroundings.store.map(|store| store.flush()) {
             tracing::warn!(%error, "the last that was learned of senders is lost");

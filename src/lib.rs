@@ -35,6 +35,8 @@ pub mod spool;
 
 pub mod quarantine;
 
+pub mod archive;
+
 pub mod delivery;
 
 pub mod action;

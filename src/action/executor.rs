@@ -3,7 +3,8 @@
 //! In: a [`Queue`], a quarantine, a rescanner, delivery, the journal. Bounds: mails in flight.
 //! A mail in flight waits for its slowest destination; other mails do not wait for it.
 //!
-//! Order of acts, so that a crash between two of them loses nothing: a copy is kept before it
+//! Order of acts, so that a crash between two of them loses nothing: what is ordered beside
+//! delivery (archive, copies, notices) is done before anything else; a copy is kept before it
 //! is recorded as quarantined; a report is durable before those that it speaks of are
 //! recorded as failed; a delivery is recorded as soon as it is known. When a task dies
 //! the queue takes its mail back.
@@ -17,16 +18,18 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::errands::{About, Errands, Question};
 use super::plan::Plan;
-use super::queue::{Chronicle, Keep, Postponement, Queue, Rescan, Rescanned};
+use super::queue::{Chronicle, Done, Keep, Postponement, Queue, Rescan, Rescanned};
 use super::stage::Disposed;
-use crate::config::Config;
+use crate::config::{Config, NextHop};
 use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_1970};
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
-use crate::mail::{Address, Domain, Envelope, Judgement, Mail, MailId, Order};
+use crate::mail::{Address, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order};
 use crate::message::edit;
+use crate::quarantine::APPROVAL_AREA;
 use crate::smtp::client::Speaker;
 use crate::spool::{Attempt, Outcome};
 
@@ -69,6 +72,7 @@ pub struct Executor<Q, K, R, C> {
     keep: Arc<K>,
     rescan: Arc<R>,
     chronicle: Arc<C>,
+    errands: Arc<Errands>,
     delivery: Delivery,
     settings: ArcSwap<Settings>,
 }
@@ -110,16 +114,18 @@ where
         keep: Arc<K>,
         rescan: Arc<R>,
         chronicle: Arc<C>,
+        errands: Arc<Errands>,
         delivery: Delivery,
         settings: Settings,
     ) -> Arc<Executor<Q, K, R, C>> {
         let settings = ArcSwap::from_pointee(settings);
-        Arc::new(Executor { queue, keep, rescan, chronicle, delivery, settings })
+        Arc::new(Executor { queue, keep, rescan, chronicle, errands, delivery, settings })
     }
 
     /// Takes over a new configuration, delivery's included.
     pub fn reload(&self, config: &Config) {
         self.settings.store(Arc::new(Settings::new(config)));
+        self.errands.reload(config);
         self.delivery.reload(config);
     }
 
@@ -165,7 +171,14 @@ where
         if !plan.unscanned.is_empty() {
             later.at(SystemTime::now() + OWN_TROUBLE, || "it is not scanned yet".into());
         }
-        self.carry_out(&mail, &judgement, plan, &mut later).await;
+        match self.run_errands(&mail, &judgement, &plan).await {
+            Ok(()) => self.carry_out(&mail, &judgement, plan, &mut later).await,
+            // Nothing goes out before it is archived and told as ordered.
+            Err(why) => {
+                tracing::error!(mail_id = %mail.id, why, "what was ordered cannot be done");
+                later.at(SystemTime::now() + OWN_TROUBLE, || why);
+            }
+        }
         if self.queue.pending(mail.id).is_empty() {
             return Some(mail.advance(Disposed::mint));
         }
@@ -174,6 +187,25 @@ where
         let why = later.why;
         self.queue.postpone(mail.id, Postponement { next_attempt, attempt, why });
         None
+    }
+
+    /// Does once what is ordered beside delivery; not before the whole mail is scanned.
+    async fn run_errands(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        plan: &Plan,
+    ) -> Result<(), String> {
+        let about = About::of(mail, judgement);
+        if !plan.unscanned.is_empty()
+            || self.queue.history(mail).errands == Done::Yes
+            || !Errands::has_any(about)
+        {
+            return Ok(());
+        }
+        self.errands.run(about).await?;
+        self.queue.mark_errands_done(mail.id);
+        Ok(())
     }
 
     /// Has unscanned mail scanned, again and again, until `stop` is true. A mail that cannot
@@ -227,30 +259,89 @@ where
         }
         for (area, recipients) in plan.quarantine {
             match self.keep.keep(mail, &recipients, &area).await {
-                Ok(()) => {
-                    let names = recipients.iter().map(|at| name(&mail.envelope, *at)).collect();
-                    let event = Event::Quarantined { area: area.clone(), recipients: names };
-                    self.chronicle.note(mail.id, event);
-                    for recipient in recipients {
-                        let end = Outcome::Quarantined { area: area.clone() };
-                        self.queue.record(mail.id, recipient, end);
-                    }
-                }
+                Ok(_) => self.kept(mail, &area, &recipients),
                 Err(why) => {
                     tracing::error!(mail_id = %mail.id, why, "a copy cannot be quarantined");
                     later.at(SystemTime::now() + OWN_TROUBLE, || why);
                 }
             }
         }
+        for recipients in plan.approval {
+            if let Err(why) = self.ask(mail, judgement, &recipients).await {
+                tracing::error!(mail_id = %mail.id, why, "nobody can be asked for approval");
+                later.at(SystemTime::now() + OWN_TROUBLE, || why);
+            }
+        }
         for copies in copies_of(judgement, plan.deliver) {
-            match self.keep_original(mail, &copies).await {
-                Ok(()) => self.deliver(mail, judgement, &copies, later).await,
+            let copies = match self.keep_original(mail, &copies).await {
+                Ok(()) => self.end_redirected(mail, judgement, copies).await,
+                Err(why) => Err(why),
+            };
+            match copies {
+                Ok(copies) if copies.recipients.is_empty() => {}
+                Ok(copies) => self.deliver(mail, judgement, &copies, later).await,
                 Err(why) => {
-                    tracing::error!(mail_id = %mail.id, why, "an original cannot be kept");
+                    tracing::error!(mail_id = %mail.id, why, "copies cannot go out yet");
                     later.at(SystemTime::now() + OWN_TROUBLE, || why);
                 }
             }
         }
+    }
+
+    fn kept(&self, mail: &Mail<Q::Stage>, area: &str, recipients: &[u16]) {
+        let names = recipients.iter().map(|at| name(&mail.envelope, *at)).collect();
+        let event = Event::Quarantined { area: area.to_owned(), recipients: names };
+        self.chronicle.note(mail.id, event);
+        for recipient in recipients {
+            let end = Outcome::Quarantined { area: area.to_owned() };
+            self.queue.record(mail.id, *recipient, end);
+        }
+    }
+
+    /// Keeps copies until somebody decides, and asks; recorded when the question is durable.
+    async fn ask(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        recipients: &[u16],
+    ) -> Result<(), String> {
+        let first = recipients.first().and_then(|at| judgement.dispositions.get(usize::from(*at)));
+        let Some(Disposition::Approval { approver, on_expiry, rule, .. }) = first else {
+            return Ok(());
+        };
+        let kept = self.keep.keep(mail, recipients, APPROVAL_AREA).await?;
+        let question = Question {
+            entry: kept.entry,
+            approver,
+            rule,
+            until_s: kept.asks_until_s.unwrap_or(u32::MAX),
+            on_expiry: *on_expiry,
+            recipients,
+        };
+        self.errands.ask(About::of(mail, judgement), question).await?;
+        self.kept(mail, APPROVAL_AREA, recipients);
+        Ok(())
+    }
+
+    /// Ends those whose copies went elsewhere when the errands were run; the others are left.
+    async fn end_redirected(
+        &self,
+        mail: &Mail<Q::Stage>,
+        judgement: &Judgement,
+        mut copies: Copies,
+    ) -> Result<Copies, String> {
+        if !copies.orders.iter().any(|order| matches!(order, Order::Redirect { .. })) {
+            return Ok(copies);
+        }
+        for (becomes, gone) in self.errands.redirected(About::of(mail, judgement)).await? {
+            let (ended, left): (Vec<u16>, Vec<u16>) =
+                copies.recipients.iter().partition(|at| gone.contains(at));
+            copies.recipients = left;
+            for recipient in ended {
+                self.queue.record(mail.id, recipient, Outcome::Redirected { becomes });
+            }
+        }
+        Ok(copies)
     }
 
     /// Keeps the mail as it came where an order says so, before anything of it goes out.
@@ -277,10 +368,11 @@ where
         let recipients = copies.recipients.as_slice();
         let settings = self.settings.load_full();
         let history = self.queue.history(mail);
-        let letter = match self.letter(mail, &copies.orders, &settings, history.attempts).await {
+        let written = self.letter(mail, &copies.orders, &settings, history.attempts).await;
+        let letter = match written.and_then(|letter| routed(letter, &copies.orders)) {
             Ok(letter) => Arc::new(letter),
             Err(error) => {
-                tracing::error!(mail_id = %mail.id, %error, "a queued mail cannot be read");
+                tracing::error!(mail_id = %mail.id, %error, "a queued mail cannot go out");
                 return later.at(SystemTime::now() + OWN_TROUBLE, || error.to_string());
             }
         };
@@ -438,6 +530,24 @@ where
         self.chronicle.note(mail.id, Event::Reported { report });
         Ok(())
     }
+}
+
+/// The letter on the way that policy ordered. One that cannot be understood is no reason to
+/// take another: it may have been chosen for what it keeps secret.
+fn routed(mut letter: Letter, orders: &[Order]) -> std::io::Result<Letter> {
+    let via = orders.iter().find_map(|order| match order {
+        Order::RouteVia(hops) => Some(hops),
+        _ => None,
+    });
+    if let Some(hops) = via {
+        let hops: Result<Vec<NextHop>, _> = hops.split_whitespace().map(str::parse).collect();
+        let hops = hops.map_err(std::io::Error::other)?;
+        if hops.is_empty() {
+            return Err(std::io::Error::other("an order names no next hop"));
+        }
+        letter.via = Some(hops.into());
+    }
+    Ok(letter)
 }
 
 /// Recipients whose copies are alike.

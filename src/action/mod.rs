@@ -6,15 +6,25 @@
 //! and recipient: what was recorded as ended is not done again, and what was done but not
 //! recorded before a crash is done once more and nowhere lost.
 
+pub mod approval;
+pub mod errands;
 mod executor;
+pub mod limits;
 mod plan;
 mod queue;
+pub mod secret;
 mod stage;
+pub mod windows;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use executor::{Executor, Settings};
 pub use plan::{Plan, REFUSED_AREA};
-pub use queue::{Chronicle, History, Keep, Postponement, Queue, Rescan, Rescanned};
+pub use queue::{
+    Chronicle, Done, History, Keep, Kept, Outbox, Postponement, Queue, Rescan, Rescanned, Shelf,
+    Soon,
+};
 pub use stage::Disposed;

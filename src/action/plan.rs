@@ -6,8 +6,6 @@ use crate::mail::{Disposition, Judgement};
 
 /// Where copies are kept that policy refused while others were accepted.
 pub const REFUSED_AREA: &str = "refused";
-/// Where copies wait for somebody's approval.
-pub const APPROVAL_AREA: &str = "approval";
 /// Where copies are kept for which no disposition is known. Nothing unjudged goes out.
 const UNJUDGED_AREA: &str = "unjudged";
 
@@ -18,6 +16,8 @@ pub struct Plan {
     pub deliver: Vec<u16>,
     /// To be kept, by area.
     pub quarantine: BTreeMap<String, Vec<u16>>,
+    /// To be kept until somebody decides; one list for each question.
+    pub approval: Vec<Vec<u16>>,
     /// To be dropped.
     pub discard: Vec<u16>,
     /// To be scanned first.
@@ -43,7 +43,10 @@ impl Plan {
                     continue;
                 }
                 Some(Disposition::Quarantine { area }) => area.as_str(),
-                Some(Disposition::Approval { .. }) => APPROVAL_AREA,
+                Some(asked @ Disposition::Approval { .. }) => {
+                    plan.ask(judgement, asked, recipient);
+                    continue;
+                }
                 // The sender was told 250 for the sake of other recipients.
                 Some(Disposition::Reject { .. } | Disposition::Defer { .. }) => REFUSED_AREA,
                 None => UNJUDGED_AREA,
@@ -51,6 +54,18 @@ impl Plan {
             plan.quarantine.entry(area.to_owned()).or_default().push(recipient);
         }
         plan
+    }
+
+    /// One question for all recipients about whom the same is asked.
+    fn ask(&mut self, judgement: &Judgement, asked: &Disposition, recipient: u16) {
+        let same = |list: &&mut Vec<u16>| {
+            let first = list.first().and_then(|at| judgement.dispositions.get(usize::from(*at)));
+            first == Some(asked)
+        };
+        match self.approval.iter_mut().find(same) {
+            Some(list) => list.push(recipient),
+            None => self.approval.push(vec![recipient]),
+        }
     }
 }
 

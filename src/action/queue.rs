@@ -2,9 +2,11 @@
 //! executor can be tested without a disk; `Rescan` is implemented by the composition root.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::archive::{Archive, Filed, Subject};
 use crate::delivery::Origin;
 use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
@@ -22,6 +24,17 @@ pub struct History {
     pub attempts: u32,
     /// Whether the sender was told of the delay.
     pub warned: Warned,
+    /// Whether what was ordered beside delivery was done.
+    pub errands: Done,
+}
+
+/// Whether something was done before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It was.
+    Yes,
+    /// It was not, or nobody knows.
+    No,
 }
 
 /// A mail goes back into the queue.
@@ -63,6 +76,9 @@ pub trait Queue: Send + Sync + 'static {
     /// Notes that the sender was told of the delay.
     fn mark_warned(&self, id: MailId);
 
+    /// Notes that what was ordered beside delivery was done.
+    fn mark_errands_done(&self, id: MailId);
+
     /// Gives the mail back until later.
     fn postpone(&self, id: MailId, postponement: Postponement);
 
@@ -89,7 +105,35 @@ pub trait Keep<S>: Send + Sync + 'static {
         mail: &Mail<S>,
         recipients: &[u16],
         area: &str,
-    ) -> impl Future<Output = Result<(), String>> + Send;
+    ) -> impl Future<Output = Result<Kept, String>> + Send;
+}
+
+/// Copies that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The entry's name.
+    pub entry: MailId,
+    /// Until when somebody is asked about it, seconds since 1970.
+    pub asks_until_s: Option<u32>,
+}
+
+/// What will be.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Takes mails of the box's own, and copies.
+pub trait Outbox: Send + Sync + 'static {
+    /// Durable when it returns. One that is there under the same name is found.
+    fn commit(&self, own: OwnMail) -> Soon<'_, Result<MailId, String>>;
+}
+
+/// Takes mails for the archive.
+pub trait Shelf: Send + Sync + 'static {
+    /// Durable when it returns; the same mail twice in one class is one.
+    fn shelve<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        class: &'a str,
+    ) -> Soon<'a, Result<Filed, String>>;
 }
 
 /// What came of scanning a mail that was accepted unscanned.
@@ -143,7 +187,10 @@ impl Queue for Spool {
     fn origin(&self, mail: &Mail<Spooled>) -> Origin {
         match mail.stage().origin() {
             spool::Origin::Own { .. } => Origin::Box,
-            spool::Origin::Received | spool::Origin::Released { .. } => Origin::Session,
+            spool::Origin::Copied { .. } => Origin::Copy,
+            spool::Origin::Received
+            | spool::Origin::Released { .. }
+            | spool::Origin::Redirected { .. } => Origin::Session,
         }
     }
 
@@ -155,6 +202,7 @@ impl Queue for Spool {
             queued: stage.queued_since().max(minted),
             attempts: stage.attempts(),
             warned: if stage.is_warned() { Warned::Yes } else { Warned::No },
+            errands: if stage.errands_done() { Done::Yes } else { Done::No },
         }
     }
 
@@ -168,6 +216,10 @@ impl Queue for Spool {
 
     fn mark_warned(&self, id: MailId) {
         Spool::mark_warned(self, id);
+    }
+
+    fn mark_errands_done(&self, id: MailId) {
+        Spool::mark_errands_done(self, id);
     }
 
     fn postpone(&self, id: MailId, postponement: Postponement) {
@@ -211,8 +263,27 @@ impl Keep<Spooled> for Quarantine {
         mail: &Mail<Spooled>,
         recipients: &[u16],
         area: &str,
-    ) -> Result<(), String> {
-        let stored = self.store(mail, recipients, area).await;
-        stored.map(|_| ()).map_err(|error| error.to_string())
+    ) -> Result<Kept, String> {
+        let entry = self.store(mail, recipients, area).await.map_err(|error| error.to_string())?;
+        Ok(Kept { entry, asks_until_s: self.asks_until_s(entry) })
+    }
+}
+
+impl Outbox for Spool {
+    fn commit(&self, own: OwnMail) -> Soon<'_, Result<MailId, String>> {
+        Box::pin(async move {
+            let committed = self.commit_own(own).await.map_err(|error| error.to_string())?;
+            Ok(committed.id)
+        })
+    }
+}
+
+impl Shelf for Archive {
+    fn shelve<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        class: &'a str,
+    ) -> Soon<'a, Result<Filed, String>> {
+        Box::pin(async move { self.store(subject, class).await.map_err(|error| error.to_string()) })
     }
 }

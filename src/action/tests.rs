@@ -8,7 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::errands::Errands;
+use super::secret::Secret;
+use super::windows::Windows;
 use super::*;
+use crate::archive::{Filed, Subject};
 use crate::config::Config;
 use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
@@ -63,7 +67,12 @@ impl World {
             origin,
             judgement,
             pending,
-            history: History { queued: SystemTime::now(), attempts: 0, warned: Warned::No },
+            history: History {
+                queued: SystemTime::now(),
+                attempts: 0,
+                warned: Warned::No,
+                errands: Done::No,
+            },
             due: SystemTime::now(),
             why: String::new(),
         };
@@ -158,6 +167,11 @@ impl Queue for World {
         mails.get_mut(&id).unwrap().history.warned = Warned::Yes;
     }
 
+    fn mark_errands_done(&self, id: MailId) {
+        let mut mails = self.mails.lock().unwrap();
+        mails.get_mut(&id).unwrap().history.errands = Done::Yes;
+    }
+
     fn unscanned(&self, limit: usize) -> Vec<MailId> {
         let mails = self.mails.lock().unwrap();
         let unscanned =
@@ -182,12 +196,29 @@ impl Queue for World {
 }
 
 impl Keep<Decreed> for World {
-    async fn keep(&self, mail: &Mail<Decreed>, who: &[u16], area: &str) -> Result<(), String> {
+    async fn keep(&self, mail: &Mail<Decreed>, who: &[u16], area: &str) -> Result<Kept, String> {
         if self.disk_full.load(Ordering::SeqCst) {
             return Err("disk full".into());
         }
         self.kept.lock().unwrap().push((mail.id, who.to_vec(), area.to_owned()));
-        Ok(())
+        Ok(Kept { entry: mail.id, asks_until_s: None })
+    }
+}
+
+/// These mails have no errands.
+impl Outbox for World {
+    fn commit(&self, _own: OwnMail) -> Soon<'_, Result<MailId, String>> {
+        Box::pin(async { Err("nothing was to be committed".into()) })
+    }
+}
+
+impl Shelf for World {
+    fn shelve<'a>(
+        &'a self,
+        _subject: Subject<'a>,
+        _class: &'a str,
+    ) -> Soon<'a, Result<Filed, String>> {
+        Box::pin(async { Err("nothing was to be archived".into()) })
     }
 }
 
@@ -231,7 +262,18 @@ fn executor(server: &Server, settings: &str) -> (Arc<World>, Arc<Tested>) {
     let delivery = Delivery::new(&config, Arc::new(MockResolver::default()));
     let all = || Arc::clone(&world);
     let settings = Settings::new(&config);
-    (all(), Executor::new(all(), all(), all(), all(), delivery, settings))
+    let errands = errands(&config, all(), all(), all());
+    (all(), Executor::new(all(), all(), all(), all(), errands, delivery, settings))
+}
+
+fn errands(
+    config: &Config,
+    outbox: Arc<dyn Outbox>,
+    shelf: Arc<dyn Shelf>,
+    chronicle: Arc<dyn Chronicle>,
+) -> Arc<Errands> {
+    let (secret, windows) = (Arc::new(Secret::of(b"key")), Arc::new(Windows::default()));
+    Errands::new(config, outbox, shelf, chronicle, secret, windows)
 }
 
 fn refusing() -> impl Fn(usize, &str) -> Option<String> {
@@ -464,6 +506,7 @@ async fn it_runs_on_the_real_spool_quarantine_and_journal() {
         Arc::clone(&quarantine),
         Arc::new(NoScanner),
         Arc::clone(&journal),
+        errands(&config, spool.clone(), Arc::new(World::default()), journal.clone()),
         delivery,
         Settings::new(&config),
     );

@@ -63,6 +63,60 @@ pub struct QuarantineRow {
     pub size_octets: u64,
 }
 
+/// One mail in one class of the archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArchiveRow {
+    /// The mail's name.
+    pub mail_id: String,
+    /// Its class.
+    pub class: String,
+    /// Empty for the null reverse-path.
+    pub reverse_path: String,
+    /// All its recipients.
+    pub forward_paths: Vec<String>,
+    /// Decoded.
+    pub subject: String,
+    /// Without angle brackets.
+    pub message_id: String,
+    /// RFC 3339.
+    pub archived: String,
+    /// RFC 3339: not forgotten before.
+    pub keep_until: String,
+    /// `spam`, `malicious`, …
+    pub verdict: String,
+    /// Length of the content.
+    pub size_octets: u64,
+}
+
+/// One mail that waits for somebody's approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRow {
+    /// The entry of the quarantine.
+    pub mail_id: String,
+    /// The mail that it was in; usually the same.
+    pub of_mail: String,
+    /// Empty for the null reverse-path.
+    pub reverse_path: String,
+    /// Those whose copies wait.
+    pub forward_paths: Vec<String>,
+    /// Decoded.
+    pub subject: String,
+    /// Without angle brackets.
+    pub message_id: String,
+    /// Who is asked.
+    pub approver: String,
+    /// The rule that asks.
+    pub rule: String,
+    /// RFC 3339.
+    pub held_since: String,
+    /// RFC 3339.
+    pub expires: String,
+    /// `refuse` or `release`.
+    pub on_expiry: String,
+    /// Length of the content.
+    pub size_octets: u64,
+}
+
 /// One finding of a mail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FindingRow {

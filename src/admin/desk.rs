@@ -16,10 +16,12 @@ use super::api::{
 };
 use super::directory::Acquainted;
 use super::senders::{self, SenderError};
+use crate::action::approval::{ApprovalError, Approvals};
 use crate::analysis::Statement;
 use crate::analysis::bulk::{Bulk, SiteKey};
 use crate::analysis::learning::Teacher;
 use crate::analysis::shadow::Shadow;
+use crate::archive::{Archive, ArchiveError};
 use crate::delivery::aggregate::Reporter;
 use crate::journal::{Event, Found, Journal, JournalError, TrackQuery};
 use crate::mail::{Budget, Content, Facts, Judgement, MailId};
@@ -50,6 +52,10 @@ pub struct Desk {
     pub spool: Arc<Spool>,
     /// Mail that is kept back.
     pub quarantine: Arc<Quarantine>,
+    /// Mail that is kept for good reasons.
+    pub archive: Arc<Archive>,
+    /// What waits for somebody's approval.
+    pub approvals: Arc<Approvals>,
     /// What happened.
     pub journal: Arc<Journal>,
     /// Accounts.
@@ -92,6 +98,12 @@ pub enum DeskError {
     /// The quarantine fails.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
+    /// The archive fails.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A decision cannot be carried out.
+    #[error(transparent)]
+    Approval(ApprovalError),
     /// The journal fails.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -268,6 +280,16 @@ impl Desk {
     /// Every account. Blocks.
     pub(super) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
         Ok(accounts::list(self.store.accounts())?)
+    }
+}
+
+impl From<ApprovalError> for DeskError {
+    fn from(error: ApprovalError) -> DeskError {
+        match error {
+            ApprovalError::NotWaiting(_) => DeskError::Unknown(error.to_string()),
+            ApprovalError::Quarantine(QuarantineError::Busy) => DeskError::Unfit(error.to_string()),
+            error => DeskError::Approval(error),
+        }
     }
 }
 

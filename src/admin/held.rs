@@ -7,7 +7,7 @@ use super::learning::{Known, parse_label};
 use crate::analysis::Speaker;
 use crate::journal::Event;
 use crate::mail::Verdict;
-use crate::quarantine::{HeldEntry, HeldFilter, QuarantineError};
+use crate::quarantine::{APPROVAL_AREA, HeldEntry, HeldFilter, QuarantineError};
 
 impl Desk {
     /// What is kept, newest first. Blocks.
@@ -44,6 +44,10 @@ impl Desk {
             other => DeskError::Quarantine(other),
         };
         let held = tokio::task::block_in_place(|| self.quarantine.load(entry_id)).ok().flatten();
+        let is_asked = held.as_ref().is_some_and(|held| held.area == APPROVAL_AREA);
+        if act == "refuse" || (act == "release" && is_asked) {
+            return self.decide(id, act).await;
+        }
         // The entry's own name when it has gone meanwhile.
         let mail_id = held.as_ref().map_or(entry_id, |held| held.mail_id);
         let was_spam = held.as_ref().is_some_and(|held| held.judgement.verdict == Verdict::Spam);

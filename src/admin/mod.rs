@@ -7,6 +7,7 @@
 pub mod accounts;
 mod antivirus;
 pub mod api;
+mod archived;
 mod desk;
 mod directory;
 mod dmarc;

@@ -11,6 +11,7 @@ use warp::{Filter, Rejection, Reply};
 use super::api::{AccountOrder, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
 use super::serve::Answered;
+use crate::archive::ArchiveFilter;
 use crate::journal::Found;
 use crate::mail::Content;
 
@@ -73,12 +74,35 @@ struct ReportQuery {
     user: Option<String>,
 }
 
+/// `?class=…`, as `postern archive` asks.
+#[derive(Debug, Deserialize)]
+struct OfArchive {
+    class: Option<String>,
+    sender: Option<String>,
+    recipient: Option<String>,
+    #[serde(default = "whole_window")]
+    limit: usize,
+}
+
+impl OfArchive {
+    fn filter(&self) -> ArchiveFilter {
+        ArchiveFilter {
+            class: self.class.clone(),
+            sender: self.sender.clone(),
+            recipient: self.recipient.clone(),
+            ..ArchiveFilter::default()
+        }
+    }
+}
+
 /// Every route of the control socket.
 pub(super) fn all(
     desk: Arc<Desk>,
 ) -> impl Filter<Extract = (Answer,), Error = std::convert::Infallible> + Clone {
     reading(Arc::clone(&desk))
         .or(dmarc(Arc::clone(&desk)))
+        .unify()
+        .or(archive(Arc::clone(&desk)))
         .unify()
         .or(acting(desk))
         .unify()
@@ -153,6 +177,24 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
     warp::get().and(reading).boxed()
 }
 
+fn archive(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let list = warp::path!("v1" / "archive").and(warp::query()).and(with.clone()).and_then(
+        |of: OfArchive, desk: Arc<Desk>| lines(move || desk.archived(&of.filter(), of.limit)),
+    );
+    let export = warp::path!("v1" / "archive" / String)
+        .and(warp::query())
+        .and(with.clone())
+        .and_then(|id: String, of: OfArchive, desk: Arc<Desk>| {
+            message(move || desk.exported(&id, of.class.as_deref()))
+        });
+    let waiting = warp::path!("v1" / "approval")
+        .and(warp::query())
+        .and(with)
+        .and_then(|window: Window, desk: Arc<Desk>| lines(move || desk.approvals(window.limit)));
+    warp::get().and(list.or(export).unify().or(waiting).unify()).boxed()
+}
+
 fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
     let with = with(desk);
     let reports = warp::path!("v1" / "dmarc" / "reports")
@@ -209,7 +251,13 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
         .and(body())
         .and(with.clone())
         .and_then(|order: SenderOrder, desk: Arc<Desk>| one(move || desk.put_sender(&order)));
-    let mails = queue.or(quarantine).unify().or(report).unify();
+    let approval =
+        warp::path!("v1" / "approval" / String / String).and(with.clone()).and_then(
+            |id: String, act: String, desk: Arc<Desk>| async move {
+                acted(desk.decide(&id, &act).await)
+            },
+        );
+    let mails = queue.or(quarantine).unify().or(report).unify().or(approval).unify();
     let acting = mails.or(add).unify().or(remove).unify();
     let acting = acting.or(sender).unify().or(accept).unify();
     warp::post().and(acting.or(teaching(with)).unify()).boxed()
@@ -301,6 +349,20 @@ async fn stories(
             let said = header::HeaderValue::from_static("true");
             answer.headers_mut().insert(INCOMPLETE, said);
         }
+        answer
+    });
+    answered(answer).map_err(|never| match never {})
+}
+
+/// The octets of one message.
+async fn message(
+    work: impl FnOnce() -> Result<Vec<u8>, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let octets = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
+    let answer = octets.map(|octets| {
+        let mut answer = Response::new(octets.into());
+        let kind = header::HeaderValue::from_static("message/rfc822");
+        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
         answer
     });
     answered(answer).map_err(|never| match never {})

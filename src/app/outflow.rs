@@ -11,6 +11,7 @@ use super::outbreak;
 use super::pipeline::{Judging, Line};
 use crate::action::{Executor, Rescan, Rescanned, Settings};
 use crate::analysis::{Look, Passage};
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::journal::{Event, Journal};
@@ -43,6 +44,7 @@ pub(super) fn executor(
         Arc::clone(quarantine),
         Arc::new(SecondLook(Arc::clone(line))),
         Arc::clone(&line.journal),
+        Arc::clone(&line.errands),
         delivery,
         Settings::new(config),
     )
@@ -122,9 +124,10 @@ fn keep_what_cannot_be_refused(disposition: &mut Disposition) {
     }
 }
 
-/// Forgets what the quarantine has kept for long enough, until told to stop.
+/// Forgets what quarantine and archive have kept for long enough, until told to stop.
 pub(super) async fn expire(
     quarantine: Arc<Quarantine>,
+    archive: Arc<Archive>,
     journal: Arc<Journal>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -140,6 +143,14 @@ pub(super) async fn expire(
                 }
             }
             Err(error) => tracing::error!(%error, "the quarantine cannot forget"),
+        }
+        match archive.expire(SystemTime::now()).await {
+            Ok(expired) => {
+                for (mail_id, _) in expired {
+                    journal.record(mail_id, Event::Expired);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the archive cannot forget"),
         }
     }
 }

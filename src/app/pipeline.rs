@@ -8,10 +8,14 @@ use arc_swap::ArcSwap;
 use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::learning::Learning;
+use crate::action::errands::{About, Errands};
+use crate::action::limits::{Charge, charge};
+use crate::action::windows::{Together, Windows};
 use crate::analysis::{Analysis, Failure, Passage};
+use crate::config::RateLimited;
 use crate::directory::Directories;
 use crate::journal::{Event, Journal};
-use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply};
+use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply, Role};
 use crate::policy::{self, Judged, PartyGroups, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
@@ -21,7 +25,12 @@ use crate::spool::{CommitError, Spool};
 pub(super) struct Judging {
     pub(super) analysis: Arc<Analysis>,
     pub(super) policy: PolicySet,
+    /// What becomes of mail from outside beyond a limit.
+    pub(super) rate_limited: RateLimited,
 }
+
+/// Where mail from outside is kept that a limit does not let through.
+const LIMITED_AREA: &str = "rate-limited";
 
 /// The rooms between session and delivery.
 #[derive(Debug)]
@@ -34,6 +43,9 @@ pub(super) struct Line {
     pub(super) learning: Learning,
     pub(super) dmarc: Arc<Clerk>,
     pub(super) keeper: Arc<Keeper>,
+    pub(super) errands: Arc<Errands>,
+    /// What limits have counted; outlives a reload.
+    pub(super) windows: Arc<Windows>,
 }
 
 impl crate::admin::Acquainted for Line {
@@ -60,6 +72,12 @@ impl Pipeline for Line {
         let look = judged.stage().scanned().look();
         if let Some(refusal) = policy::refusal(&judgement) {
             if let Refusal::Rejected(_) = refusal {
+                // Refused mail is not kept: what is ordered beside is done before the sender
+                // is told, or the sender comes again.
+                let about = About::of(&judged, &judgement);
+                if let Err(why) = self.errands.run(about).await {
+                    return Decision::Refused(not_now(id, &why));
+                }
                 remember(&judging, &judged, judged.stage());
                 self.dmarc.observe(look, &judgement, &judged.envelope);
                 self.learning.after(&judging, &judged);
@@ -69,13 +87,23 @@ impl Pipeline for Line {
         if let Some(reply) = come_again(&judging, &judged) {
             return Decision::Refused(reply);
         }
+        let (judged, charge) = match self.limit(&judging, judged) {
+            Ok(within) => within,
+            Err(reply) => return Decision::Refused(reply),
+        };
+        let look = judged.stage().scanned().look();
         // What was asked to come again is observed, and learned from, when it has.
         self.learning.after(&judging, &judged);
         self.dmarc.observe(look, &judgement, &judged.envelope);
         if let Err(error) = self.dmarc.file(look, &judgement, &judged.envelope).await {
+            charge.give_back(&self.windows);
             return Decision::Refused(not_now(id, &error.to_string()));
         }
-        match self.spool.commit(judged).await {
+        let committed = self.spool.commit(judged).await;
+        if committed.is_err() {
+            charge.give_back(&self.windows);
+        }
+        match committed {
             Ok(spooled) => {
                 if let Some(stage) = spooled.stage().judged() {
                     let look = stage.scanned().look();
@@ -97,6 +125,41 @@ impl Pipeline for Line {
                 Decision::Refused(Reply::new(451, EnhancedCode(4, 3, 0), text))
             }
         }
+    }
+}
+
+impl Line {
+    /// Counts the mail. Beyond a limit own people, and others where it is configured so, read
+    /// 451; otherwise what comes from outside is kept from its recipients.
+    fn limit(
+        &self,
+        judging: &Judging,
+        mail: Mail<Judged>,
+    ) -> Result<(Mail<Judged>, Charge), Reply> {
+        let is_put_off =
+            mail.facts.role != Role::Inbound || judging.rate_limited == RateLimited::Defer;
+        let together = if is_put_off { Together::AllOrNone } else { Together::Each };
+        let judgement = Arc::clone(mail.stage().judgement());
+        let about = About::of(&mail, &judgement);
+        let charge = charge(&self.windows, about, together, mail.facts.received_ms);
+        let (id, mut mail) = (mail.id, mail);
+        for over in &charge.over {
+            let note = |consequence: String| {
+                let (limit, counted) = (over.limit.clone(), over.counted.clone());
+                self.journal.record(id, Event::RateLimited { limit, counted, consequence });
+            };
+            if is_put_off {
+                // RFC 3463 section 3.8: not authorized, for now.
+                let text =
+                    format!("too many messages: {}; try again later; reference {id}", over.words);
+                let reply = Reply::new(451, EnhancedCode(4, 7, 1), text);
+                note(reply.to_string());
+                return Err(reply);
+            }
+            mail = mail.advance(|judged| judged.keep_back(&over.recipients, LIMITED_AREA));
+            note(format!("kept in {LIMITED_AREA}"));
+        }
+        Ok((mail, charge))
     }
 }
 

@@ -29,6 +29,10 @@ fn tell(journal: &Journal, mail: &Mail<Spooled>) {
     let octets = mail.content.len();
     let judgement = mail.stage().judgement();
     match mail.stage().origin() {
+        Origin::Copied { of } | Origin::Redirected { of } => {
+            let subject = &judgement.summary.subject;
+            journal.record(mail.id, Event::originated(&mail.envelope, Some(of), subject, octets));
+        }
         Origin::Own { about } => {
             let subject = &judgement.summary.subject;
             journal.record(mail.id, Event::originated(&mail.envelope, about, subject, octets));

@@ -66,6 +66,7 @@ impl App {
         }
         self.door.reload(&config);
         self.executor.reload(&config);
+        self.archive.reload(&config.archive);
         self.reporter.reload(&config);
         self.warden.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);

@@ -21,9 +21,14 @@ use super::place::DataDir;
 use super::reception::{Chronicle, KnownAccounts, proxied};
 use super::warden::Warden;
 use super::{ballast, outflow, recovery};
+use crate::action::approval::Approvals;
+use crate::action::errands::Errands;
+use crate::action::secret::Secret;
+use crate::action::windows::Windows;
 use crate::admin::{self, Acquainted, Desk, Hearing, Watchful};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
+use crate::archive::Archive;
 use crate::cli::{Trouble, remarks};
 use crate::config::Config;
 use crate::delivery::Delivery;
@@ -51,6 +56,8 @@ struct Rooms {
     journal: Arc<Journal>,
     spool: Arc<Spool>,
     quarantine: Arc<Quarantine>,
+    archive: Arc<Archive>,
+    secret: Arc<Secret>,
     bulk: Arc<Bulk>,
     vault: Option<Arc<Vault>>,
 }
@@ -89,6 +96,8 @@ impl App {
         let people = directories(&config, &resolver, None)
             .map_err(|error| Trouble::Refused(format!("{error:#}")))?;
         people.watch(&stopped);
+        let windows = Arc::new(Windows::default());
+        let errands = errands(&config, &rooms, &windows);
         let line = Arc::new(Line {
             judging: ArcSwap::from_pointee(judging),
             directories: ArcSwap::new(people),
@@ -97,7 +106,10 @@ impl App {
             learning: learning.clone(),
             dmarc: Arc::clone(&clerk),
             keeper: Keeper::new(Arc::clone(&rooms.store), rooms.vault.clone()),
+            errands: Arc::clone(&errands),
+            windows,
         });
+        let approvals = approvals(&rooms, errands);
         let warden = Warden::new(&config, &line, &rooms.store, rooms.vault.clone());
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
@@ -112,6 +124,8 @@ impl App {
             data_dir: config.system.data_dir.clone(),
             spool: Arc::clone(&rooms.spool),
             quarantine: Arc::clone(&rooms.quarantine),
+            archive: Arc::clone(&rooms.archive),
+            approvals: Arc::clone(&approvals),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
             teacher: Arc::clone(&learning.teacher),
@@ -127,12 +141,13 @@ impl App {
         let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
         background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
+        background.push(tokio::spawn(approvals.run(stopped.clone())));
         watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
         listeners.apply(&config, bound);
         let file = file.to_owned();
-        let Rooms { journal, spool, quarantine, .. } = rooms;
+        let Rooms { journal, spool, quarantine, archive, .. } = rooms;
         Ok(App {
             config,
             file,
@@ -144,6 +159,7 @@ impl App {
             journal,
             spool,
             quarantine,
+            archive,
             stop,
             executor,
             reporter,
@@ -154,6 +170,27 @@ impl App {
             _data_dir: data_dir,
         })
     }
+}
+
+fn errands(config: &Config, rooms: &Rooms, windows: &Arc<Windows>) -> Arc<Errands> {
+    Errands::new(
+        config,
+        Arc::clone(&rooms.spool) as _,
+        Arc::clone(&rooms.archive) as _,
+        Arc::clone(&rooms.journal) as _,
+        Arc::clone(&rooms.secret),
+        Arc::clone(windows),
+    )
+}
+
+fn approvals(rooms: &Rooms, errands: Arc<Errands>) -> Arc<Approvals> {
+    Approvals::new(
+        Arc::clone(&rooms.quarantine),
+        Arc::clone(&rooms.spool),
+        Arc::clone(&rooms.journal),
+        errands,
+        Arc::clone(&rooms.secret),
+    )
 }
 
 /// Ends what a power cut interrupted between quarantine and spool.
@@ -179,7 +216,8 @@ pub(super) async fn judging(
 ) -> anyhow::Result<Judging> {
     let (for_analysis, surroundings) = (config.clone(), surroundings.clone());
     let analysis = blocking(move || Ok(Analysis::new(&for_analysis, surroundings)?)).await?;
-    Ok(Judging { analysis, policy: PolicySet::of(config) })
+    let rate_limited = config.orders.rate_limited;
+    Ok(Judging { analysis, policy: PolicySet::of(config), rate_limited })
 }
 
 /// Directories and next hops that know recipients; what is known already goes with them.
@@ -211,8 +249,13 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
         records = replayed.records,
         "the quarantine is open"
     );
+    let (archive, replayed) = Archive::open(&config.archive, data_dir)?;
+    tracing::info!(mails = archive.count(), records = replayed.records, "the archive is open");
+    let secret = Secret::open(data_dir);
+    let secret = Arc::new(secret.context("the key of links and marks, orders.key")?);
     let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
-    Ok(Rooms { store, journal, spool, quarantine, bulk, vault: vault(data_dir) })
+    let vault = vault(data_dir);
+    Ok(Rooms { store, journal, spool, quarantine, archive, secret, bulk, vault })
 }
 
 /// Files that were delivered; without the folder they are not kept.
@@ -306,6 +349,7 @@ async fn background(
         tokio::spawn(control),
         tokio::spawn(outflow::expire(
             Arc::clone(&rooms.quarantine),
+            Arc::clone(&rooms.archive),
             Arc::clone(&rooms.journal),
             stopped.clone(),
         )),

@@ -50,6 +50,10 @@ pub enum Command {
     Queue(QueueOrder),
     /// Mail that is kept from its recipients
     Quarantine(QuarantineOrder),
+    /// What waits for somebody's approval: list, release, refuse
+    Approval(ApprovalOrder),
+    /// Mail that policy archives: list and export
+    Archive(ArchiveOrder),
     /// Find a message and tell its story
     Track(TrackOrder),
     /// DMARC reports on own domains, and on what came from others
@@ -244,6 +248,12 @@ pub enum QuarantineAct {
         #[arg(long)]
         no_learn: bool,
     },
+    /// Refuse what waits for an approval; who is to be told is told
+    Refuse {
+        /// Which
+        #[command(flatten)]
+        chosen: Chosen,
+    },
     /// Delete for good
     Delete {
         /// Which
@@ -252,6 +262,78 @@ pub enum QuarantineAct {
         /// Learn it as spam
         #[arg(long)]
         spam: bool,
+    },
+}
+
+/// `postern approval`.
+#[derive(Debug, Args)]
+pub struct ApprovalOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: ApprovalAct,
+}
+
+/// What can be done about approvals.
+#[derive(Debug, Subcommand)]
+pub enum ApprovalAct {
+    /// List what waits, the next to expire first
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// At most so many
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// Deliver
+    Release(Chosen),
+    /// Do not deliver; own senders get a report, otherwise the recipients are told
+    Refuse(Chosen),
+}
+
+/// `postern archive`.
+#[derive(Debug, Args)]
+pub struct ArchiveOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: ArchiveAct,
+}
+
+/// What can be done with the archive.
+#[derive(Debug, Subcommand)]
+pub enum ArchiveAct {
+    /// List what is archived, newest first
+    List {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// In this class only
+        #[arg(long)]
+        class: Option<String>,
+        /// The reverse-path or any part of it
+        #[arg(long)]
+        sender: Option<String>,
+        /// A forward-path or any part of it
+        #[arg(long)]
+        recipient: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// Write messages as they came: MAIL_ID.eml in a folder
+    Export {
+        /// Where from
+        #[command(flatten)]
+        listing: Listing,
+        /// From this class only
+        #[arg(long)]
+        class: Option<String>,
+        /// The folder; made when missing
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        into: std::path::PathBuf,
+        /// MailIds; without any, all of the class
+        #[arg(value_name = "MAIL_ID")]
+        mail_ids: Vec<String>,
     },
 }
 

@@ -74,6 +74,11 @@ impl Control {
         Ok(serde_json::from_slice(&text).context("unexpected answer")?)
     }
 
+    /// `GET`, octets.
+    pub(super) fn octets(&self, path: &str) -> Result<Vec<u8>, Trouble> {
+        Ok(self.exchange(Method::GET, path, Bytes::new())?.text.to_vec())
+    }
+
     /// `POST` without or with a body.
     pub(super) fn act<Row: DeserializeOwned>(
         &self,

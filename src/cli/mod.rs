@@ -14,6 +14,7 @@ macro_rules! aside {
 }
 
 mod antivirus;
+mod archive;
 mod arguments;
 mod backup;
 mod bulk;
@@ -59,6 +60,8 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Content(order) => content::content(&order),
         Command::Queue(order) => queue::queue(&order),
         Command::Quarantine(order) => quarantine::quarantine(&order),
+        Command::Approval(order) => archive::approval(&order),
+        Command::Archive(order) => archive::archive(&order),
         Command::Track(order) => track::track(&order),
         Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),

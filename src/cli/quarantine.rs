@@ -19,6 +19,7 @@ pub(super) fn quarantine(order: &QuarantineOrder) -> Result<Exit, Trouble> {
             act(chosen, "release?learn=nothing")
         }
         QuarantineAct::Release { chosen, .. } => act(chosen, "release"),
+        QuarantineAct::Refuse { chosen } => act(chosen, "refuse"),
         QuarantineAct::Delete { chosen, spam: true } => act(chosen, "delete?learn=spam"),
         QuarantineAct::Delete { chosen, .. } => act(chosen, "delete"),
     }

@@ -27,7 +27,23 @@ pub(super) fn check(config: &Config) -> Checked {
     attachments(config)?;
     impersonation(config)?;
     antivirus(config)?;
+    orders(config)?;
     limits(config)
+}
+
+fn orders(config: &Config) -> Checked {
+    let archive = &config.archive;
+    if archive.keep_days == 0 || archive.classes.values().any(|days| *days == 0) {
+        return wrong("[archive]", "mail in the archive is kept for at least a day");
+    }
+    if config.orders.notices_per_hour == 0 {
+        return wrong("notices_per_hour", "`notices_per_hour` must be at least 1");
+    }
+    let is_address = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+    match config.orders.approval_url.as_ref().filter(|url| !is_address(url)) {
+        Some(url) => wrong(url, "`approval_url` begins with https://"),
+        None => Ok(()),
+    }
 }
 
 /// More rules than anybody keeps in mind would be asked for every file of every mail.

@@ -22,6 +22,7 @@ mod limits;
 mod listed;
 mod lists;
 mod next_hop;
+mod orders;
 mod reputation;
 mod sections;
 mod versions;
@@ -53,6 +54,7 @@ pub use limits::Limits;
 pub use listed::smtp_address;
 pub use lists::{BadSenderEntry, DomainLists, Lists, SenderEntry, UserLists};
 pub use next_hop::{NextHop, NextHopError, SmtpHost};
+pub use orders::{Archive, Orders, RateLimited};
 pub use reputation::{BadCodePattern, CodePattern, DnsList, ListKind, Reputation};
 pub use sections::{
     Admin, Consequence, ConsequenceOf, ContentRules, DeadlinePolicy, Delivery, DeliveryTls, Dns,
@@ -141,6 +143,12 @@ pub struct Config {
     /// What is kept from its recipients.
     #[serde(default)]
     pub quarantine: Quarantine,
+    /// How orders of the policy are carried out.
+    #[serde(default)]
+    pub orders: Orders,
+    /// How long the archive keeps what.
+    #[serde(default)]
+    pub archive: Archive,
     /// Where events go.
     #[serde(default)]
     pub telemetry: Telemetry,

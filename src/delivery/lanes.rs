@@ -149,7 +149,10 @@ impl Delivery {
             let Some(named) = letter.envelope.recipients.get(usize::from(*recipient)) else {
                 continue;
             };
-            let destination = setup.routes.destination(&named.forward_path);
+            let destination = match &letter.via {
+                Some(hops) => Destination::Hops(Arc::clone(hops)),
+                None => setup.routes.destination(&named.forward_path),
+            };
             match places.get(&destination).and_then(|place| groups.get_mut(*place)) {
                 Some((_, group)) => group.push(*recipient),
                 None => {

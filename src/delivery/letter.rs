@@ -12,6 +12,7 @@ use memchr::memmem;
 use tokio::sync::OnceCell;
 
 use super::trace;
+use crate::config::NextHop;
 use crate::mail::{Content, Domain, Durable, Envelope, Facts, Mail, MailId};
 use crate::message::edit::Outgoing;
 use crate::smtp::client::Nature;
@@ -30,6 +31,8 @@ pub enum Origin {
     Session,
     /// The box wrote it: a report or a notice.
     Box,
+    /// It came in by a session and goes to somebody whom the sender does not know of.
+    Copy,
 }
 
 /// A mail as it leaves.
@@ -43,6 +46,8 @@ pub struct Letter {
     pub facts: Arc<Facts>,
     /// Whether this process accepted the mail and no attempt was made before.
     pub fresh: bool,
+    /// Where it goes, whatever the routes say.
+    pub via: Option<Arc<[NextHop]>>,
     lead: Bytes,
     rest: Content,
     rest_offset: u64,
@@ -59,7 +64,9 @@ impl Letter {
         attempts: u32,
     ) -> io::Result<Letter> {
         let trace = match origin {
-            Origin::Session => trace::received(hostname, mail.id, &mail.facts, &mail.envelope),
+            Origin::Session | Origin::Copy => {
+                trace::received(hostname, mail.id, &mail.facts, &mail.envelope)
+            }
             Origin::Box => trace::written_here(hostname, mail.id, mail.facts.received_ms),
         };
         let mut lead = Vec::with_capacity(trace.len() + outgoing.head.len() + 2);
@@ -74,6 +81,7 @@ impl Letter {
             envelope: Arc::clone(&mail.envelope),
             facts: Arc::clone(&mail.facts),
             fresh: attempts == 0 && mail.content.in_memory().is_some(),
+            via: None,
             lead: lead.into(),
             rest: outgoing.rest,
             rest_offset: outgoing.rest_offset,

@@ -155,13 +155,14 @@ fn reports(situation: &Situation<'_>, outcome: &Conclusion) -> Vec<Due> {
     due
 }
 
-/// A report of this box that cannot be delivered is told to the postmaster, once.
+/// A report of this box that cannot be delivered, or a copy, is told to the postmaster, once.
 fn double_bounce(situation: &Situation<'_>, outcome: &Conclusion) -> Option<Due> {
     let to_postmaster = |handed: &&Handed| {
         let recipient = situation.envelope.recipients.get(usize::from(handed.recipient));
         recipient.is_some_and(|named| named.forward_path.key() == situation.postmaster.key())
     };
-    if situation.origin != Origin::Box || outcome.failed.iter().any(|handed| to_postmaster(&handed))
+    if situation.origin == Origin::Session
+        || outcome.failed.iter().any(|handed| to_postmaster(&handed))
     {
         return None;
     }

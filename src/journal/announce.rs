@@ -91,6 +91,48 @@ pub(super) fn announce(mail_id: MailId, event: &Event) {
         Event::Committed | Event::Discarded | Event::Expired | Event::Recovered => {
             info!(target: TARGET, mail_id = id, event = name, "{name}");
         }
+        ordered => announce_order(mail_id, ordered),
+    }
+}
+
+/// What was ordered beside delivery.
+fn announce_order(mail_id: MailId, event: &Event) {
+    let name = event.name();
+    let id = tracing::field::display(mail_id);
+    match event {
+        Event::Archived { class } => {
+            info!(target: TARGET, mail_id = id, event = name, class = short(class), "archived");
+        }
+        Event::Redirected { recipients, forward_paths, becomes } => {
+            info!(target: TARGET, mail_id = id, event = name, recipients = listed(recipients),
+                forward_paths = listed(forward_paths), becomes = %becomes, "redirected");
+        }
+        Event::Copied { forward_paths, becomes } => {
+            info!(target: TARGET, mail_id = id, event = name,
+                forward_paths = listed(forward_paths), becomes = %becomes, "copied");
+        }
+        Event::Notified { forward_path, notice } => {
+            info!(target: TARGET, mail_id = id, event = name, forward_path = short(forward_path),
+                notice = %notice, "notified");
+        }
+        Event::Withheld { order, forward_path, why } => {
+            info!(target: TARGET, mail_id = id, event = name, order = short(order),
+                forward_path = short(forward_path), why = short(why), "withheld");
+        }
+        Event::ApprovalAsked { entry, approver, rule, expires_ms, question } => {
+            info!(target: TARGET, mail_id = id, event = name, entry = %entry,
+                approver = short(approver), rule = short(rule), expires_ms,
+                question = %question, "approval asked");
+        }
+        Event::ApprovalDecided { entry, by, decision } => {
+            info!(target: TARGET, mail_id = id, event = name, entry = %entry, by = short(by),
+                decision = short(decision), "approval decided");
+        }
+        Event::RateLimited { limit, counted, consequence } => {
+            info!(target: TARGET, mail_id = id, event = name, limit = short(limit),
+                counted = short(counted), consequence = short(consequence), "rate limited");
+        }
+        _ => info!(target: TARGET, mail_id = id, event = name, "{name}"),
     }
 }
 

@@ -194,6 +194,74 @@ pub enum Event {
         /// What the scanners knew then.
         version: String,
     },
+    /// It is in the archive, as it came.
+    Archived {
+        /// In which class.
+        class: String,
+    },
+    /// Copies went to others instead of their recipients.
+    Redirected {
+        /// Whose copies.
+        recipients: Vec<String>,
+        /// Who has them.
+        forward_paths: Vec<String>,
+        /// The mail that they became.
+        becomes: MailId,
+    },
+    /// Others have a copy as well.
+    Copied {
+        /// Who.
+        forward_paths: Vec<String>,
+        /// The copy, a mail of its own.
+        becomes: MailId,
+    },
+    /// Somebody was sent a notice about it.
+    Notified {
+        /// Who.
+        forward_path: String,
+        /// The notice, a mail of its own.
+        notice: MailId,
+    },
+    /// Something that was ordered was not done.
+    Withheld {
+        /// `copy`, `redirect` or `notice`.
+        order: String,
+        /// For whom it would have been.
+        forward_path: String,
+        /// Why it was not done.
+        why: String,
+    },
+    /// Somebody was asked whether it may go on.
+    ApprovalAsked {
+        /// The entry of the quarantine.
+        entry: MailId,
+        /// Who.
+        approver: String,
+        /// The rule that asks.
+        rule: String,
+        /// Milliseconds since 1970.
+        expires_ms: u64,
+        /// The question, a mail of its own.
+        question: MailId,
+    },
+    /// The question has its answer.
+    ApprovalDecided {
+        /// The entry of the quarantine.
+        entry: MailId,
+        /// Who answered; `expiry` when nobody did.
+        by: String,
+        /// `released` or `refused`.
+        decision: String,
+    },
+    /// There were more of its kind than a limit lets through.
+    RateLimited {
+        /// The limit.
+        limit: String,
+        /// Whose mails are counted together.
+        counted: String,
+        /// What becomes of it: what the sender read, or where it is kept.
+        consequence: String,
+    },
 }
 
 impl Event {
@@ -268,6 +336,14 @@ impl Event {
             Event::VisitRefused { .. } => "visit_refused",
             Event::OriginalKept { .. } => "original_kept",
             Event::FoundLater { .. } => "found_later",
+            Event::Archived { .. } => "archived",
+            Event::Redirected { .. } => "redirected",
+            Event::Copied { .. } => "copied",
+            Event::Notified { .. } => "notified",
+            Event::Withheld { .. } => "withheld",
+            Event::ApprovalAsked { .. } => "approval_asked",
+            Event::ApprovalDecided { .. } => "approval_decided",
+            Event::RateLimited { .. } => "rate_limited",
         }
     }
 
@@ -296,6 +372,19 @@ impl Event {
             | Event::Failed { recipient, reply } => recipient.len() + reply.len(),
             Event::Refused { reply, .. } | Event::VisitRefused { reply, .. } => reply.len(),
             Event::FoundLater { path, what, version } => path.len() + what.len() + version.len(),
+            Event::Archived { class: text } | Event::Notified { forward_path: text, .. } => {
+                text.len()
+            }
+            Event::Redirected { recipients, forward_paths, .. } => {
+                texts(recipients) + texts(forward_paths)
+            }
+            Event::Copied { forward_paths, .. } => texts(forward_paths),
+            Event::Withheld { forward_path, why, .. } => forward_path.len() + why.len(),
+            Event::ApprovalAsked { approver, rule, .. } => approver.len() + rule.len(),
+            Event::ApprovalDecided { by, .. } => by.len(),
+            Event::RateLimited { limit, counted, consequence } => {
+                limit.len() + counted.len() + consequence.len()
+            }
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -356,6 +445,27 @@ impl Event {
                 limit(path, TEXT_OCTETS);
                 limit(what, TEXT_OCTETS);
                 limit(version, TEXT_OCTETS);
+            }
+            Event::Archived { class: text }
+            | Event::Notified { forward_path: text, .. }
+            | Event::ApprovalDecided { by: text, .. } => limit(text, ADDRESS_OCTETS),
+            Event::Redirected { recipients, forward_paths, .. } => {
+                limit_all(recipients);
+                limit_all(forward_paths);
+            }
+            Event::Copied { forward_paths, .. } => limit_all(forward_paths),
+            Event::Withheld { forward_path, why, .. } => {
+                limit(forward_path, ADDRESS_OCTETS);
+                limit(why, TEXT_OCTETS);
+            }
+            Event::ApprovalAsked { approver, rule, .. } => {
+                limit(approver, ADDRESS_OCTETS);
+                limit(rule, ADDRESS_OCTETS);
+            }
+            Event::RateLimited { limit: name, counted, consequence } => {
+                limit(name, ADDRESS_OCTETS);
+                limit(counted, ADDRESS_OCTETS);
+                limit(consequence, TEXT_OCTETS);
             }
             Event::Committed
             | Event::Reported { .. }

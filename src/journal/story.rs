@@ -201,10 +201,48 @@ fn words(event: &Event) -> String {
             let path = if path.is_empty() { "the whole message" } else { path.as_str() };
             format!("delivered before it was known: {}: {}", safe(path), safe(what))
         }
+        event => words_of_orders(event),
+    }
+}
+
+/// What was ordered beside delivery.
+fn words_of_orders(event: &Event) -> String {
+    match event {
+        Event::Archived { class } => format!("archived as it came, class {}", safe(class)),
+        Event::Redirected { recipients, forward_paths, becomes } => format!(
+            "redirected from {} to {} as {becomes}",
+            listed(recipients),
+            listed(forward_paths)
+        ),
+        Event::Copied { forward_paths, becomes } => {
+            format!("copied to {} as {becomes}", listed(forward_paths))
+        }
+        Event::Notified { forward_path, notice } => {
+            format!("<{}> was sent a notice, {notice}", safe(forward_path))
+        }
+        Event::Withheld { order, forward_path, why } => {
+            format!("no {} for <{}>: {}", safe(order), safe(forward_path), safe(why))
+        }
+        Event::ApprovalAsked { entry, approver, rule, expires_ms, question } => format!(
+            "<{}> is asked to approve it by {} (rule {}, entry {entry}, mail {question})",
+            safe(approver),
+            local_time(*expires_ms),
+            safe(rule)
+        ),
+        Event::ApprovalDecided { entry, by, decision } => {
+            format!("approval of entry {entry}: {} by {}", safe(decision), safe(by))
+        }
+        Event::RateLimited { limit, counted, consequence } => format!(
+            "more than limit {} lets through for {}: {}",
+            safe(limit),
+            safe(counted),
+            safe(consequence)
+        ),
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),
         },
+        other => other.name().to_owned(),
     }
 }
 
@@ -245,7 +283,7 @@ fn step_out((at_ms, event): &(u64, Event)) -> Result<Value, serde_json::Error> {
         step.extend(fields.flatten());
     }
     // MailIds are numbers to serde's derive; people and other programs read the text.
-    for (key, id) in [("report", named_id(event)), ("about", named_id(event))] {
+    for (key, id) in named_ids(event) {
         if let (Some(value), Some(id)) = (step.get_mut(key), id) {
             *value = id.to_string().into();
         }
@@ -253,11 +291,23 @@ fn step_out((at_ms, event): &(u64, Event)) -> Result<Value, serde_json::Error> {
     Ok(Value::Object(step))
 }
 
-fn named_id(event: &Event) -> Option<MailId> {
+/// Fields that name mails.
+const IDS: [&str; 6] = ["report", "about", "becomes", "notice", "entry", "question"];
+
+fn named_ids(event: &Event) -> [(&'static str, Option<MailId>); 2] {
+    let one = |key, id: MailId| [(key, Some(id)), (key, None)];
     match event {
-        Event::Reported { report } => Some(*report),
-        Event::Originated { about, .. } => *about,
-        _ => None,
+        Event::Reported { report } => one("report", *report),
+        Event::Originated { about, .. } => [("about", *about), ("about", None)],
+        Event::Redirected { becomes, .. } | Event::Copied { becomes, .. } => {
+            one("becomes", *becomes)
+        }
+        Event::Notified { notice, .. } => one("notice", *notice),
+        Event::ApprovalAsked { entry, question, .. } => {
+            [("entry", Some(*entry)), ("question", Some(*question))]
+        }
+        Event::ApprovalDecided { entry, .. } => one("entry", *entry),
+        _ => [("", None), ("", None)],
     }
 }
 
@@ -271,7 +321,7 @@ fn step_in(mut step: Map<String, Value>) -> Result<(u64, Event), String> {
     let at_ms = step.remove("at_ms").and_then(|at| at.as_u64()).ok_or("no at_ms")?;
     step.remove("at");
     let Some(Value::String(name)) = step.remove("event") else { return Err("no event".into()) };
-    for key in ["report", "about"] {
+    for key in IDS {
         if let Some(Value::String(text)) = step.get(key) {
             let id: MailId = text.parse().map_err(|error| format!("{error}"))?;
             let octets = serde_json::to_value(id).map_err(|error| error.to_string())?;

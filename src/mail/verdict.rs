@@ -297,6 +297,27 @@ pub enum Order {
 }
 
 impl Order {
+    /// Whether it is carried out once for the mail, beside what becomes of its copies. What
+    /// was kept back and is released has it behind it.
+    pub fn is_errand(&self) -> bool {
+        match self {
+            Order::For { order, .. } => order.is_errand(),
+            Order::Archive { .. } | Order::Copy { .. } | Order::Notify { .. } => true,
+            Order::RateLimit { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The order with its recipients counted anew: `numbers` are those that stay, in their
+    /// new order. Nothing when it is for none of them.
+    fn renumbered(&self, numbers: &[u16]) -> Option<Order> {
+        let Order::For { recipients, order } = self else { return Some(self.clone()) };
+        let order = order.renumbered(numbers)?;
+        let kept = (0u16..).zip(numbers).filter(|(_, number)| recipients.contains(number));
+        let recipients: Vec<u16> = kept.map(|(at, _)| at).collect();
+        (!recipients.is_empty()).then(|| Order::For { recipients, order: Box::new(order) })
+    }
+
     /// The order as it stands for a recipient, if it does.
     fn of(&self, recipient: u16) -> Option<&Order> {
         match self {
@@ -309,6 +330,16 @@ impl Order {
 }
 
 impl Judgement {
+    /// The judgement of some of the recipients, as a mail of its own has it.
+    pub fn of_some(&self, recipients: &[u16]) -> Judgement {
+        let mut judgement = self.clone();
+        let pick = |number: &u16| self.dispositions.get(usize::from(*number)).cloned();
+        judgement.dispositions = recipients.iter().filter_map(pick).collect();
+        judgement.orders =
+            self.orders.iter().filter_map(|order| order.renumbered(recipients)).collect();
+        judgement
+    }
+
     /// The orders for one recipient's copy, in order.
     pub fn orders_of(&self, recipient: u16) -> Vec<Order> {
         self.orders.iter().filter_map(|order| order.of(recipient)).cloned().collect()

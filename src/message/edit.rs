@@ -117,6 +117,12 @@ fn replaced(content: &Content, orders: &[Order], body_offset: u64) -> io::Result
     Ok(if edits.is_empty() { content.clone() } else { content.spliced(edits) })
 }
 
+/// The header of a content. Blocks on the disk when the content lies in a file.
+pub fn head_of(content: &Content) -> io::Result<Head> {
+    let window = read_window(content)?;
+    Ok(Head::split(&window, &mut Oddities::default()).0)
+}
+
 /// The header and perhaps more.
 fn read_window(content: &Content) -> io::Result<Bytes> {
     if let Some(octets) = content.in_memory() {
@@ -316,8 +322,9 @@ fn clean(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// `Name: value` with its line end, folded at spaces (RFC 5322 section 2.2.3).
-fn fold(name: &str, value: &str) -> Vec<u8> {
+/// `Name: value` with its line end, folded at spaces (RFC 5322 section 2.2.3), without
+/// controls, in ASCII (RFC 2047).
+pub fn fold(name: &str, value: &str) -> Vec<u8> {
     let value = clean(value);
     let words: Vec<String> = match value.is_ascii() {
         true => value.split(' ').filter(|word| !word.is_empty()).flat_map(pieces_of).collect(),

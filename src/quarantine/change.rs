@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 use super::record::{self, End, EntryFacts, ReleasingHead, Stored};
-use super::{Item, Quarantine, QuarantineError, Releasing, State};
+use super::{Item, Quarantine, QuarantineError, Releasing, State, approval};
 use crate::log::{self, LogError, Position, Purpose, Record, Terms};
 use crate::mail::{Disposition, Envelope, Judgement, Mail, MailId};
 use crate::spool::{Origin, OwnMail, Spool, Spooled};
@@ -40,6 +40,7 @@ impl Quarantine {
             false => mail.id,
         };
         let facts = mail.facts.as_ref();
+        let (entry_area, asked) = (entry.area.clone(), judgement.dispositions.clone());
         let record = Record {
             kind: record::STORED,
             mail_id: id,
@@ -47,11 +48,19 @@ impl Quarantine {
             body: Some(mail.content.clone()),
         };
         let sealed = log::seal(record).await?;
+        let asks_until_s = approval::until_s(&entry_area, stored_s, &asked);
         let (sender, receiver) = oneshot::channel();
         let (me, mail_id) = (self.me.clone(), mail.id);
         self.log.submit(sealed, Terms::plain(Purpose::Intake), move |done| {
             let done = done.map(|stored| {
-                let item = Item { stored, mail_id, stored_s, releasing: None, is_busy: false };
+                let item = Item {
+                    stored,
+                    mail_id,
+                    stored_s,
+                    releasing: None,
+                    asks_until_s,
+                    is_busy: false,
+                };
                 if let Some(me) = me.upgrade() {
                     me.state().insert(id, item);
                 }
@@ -88,6 +97,7 @@ impl Quarantine {
     ) -> Result<Option<MailId>, QuarantineError> {
         let Some(_claim) = self.claim(id)? else { return Ok(None) };
         let becomes = match self.item(id).and_then(|item| item.releasing) {
+            Some(begun) if begun.kind == record::REFUSING => return Ok(None),
             Some(begun) => begun.becomes,
             None => self.begin_release(id, by).await?,
         };
@@ -97,6 +107,8 @@ impl Quarantine {
         let Some(held) = held else { return Ok(None) };
         let mut judgement = held.judgement;
         judgement.dispositions = vec![Disposition::Deliver; held.envelope.recipients.len()];
+        // Archived, copied and told about was it when it was kept.
+        judgement.orders.retain(|order| !order.is_errand());
         spool
             .commit_own(OwnMail {
                 id: Some(becomes),
@@ -114,7 +126,9 @@ impl Quarantine {
     /// Completes the releases that a crash interrupted; returns entries and the mails that
     /// they became. Call it once at start, when the spool is open.
     pub async fn resume(&self, spool: &Spool) -> Result<Vec<(MailId, MailId)>, QuarantineError> {
-        let begun = |(id, item): (&MailId, &Item)| item.releasing.map(|_| *id);
+        let begun = |(id, item): (&MailId, &Item)| {
+            item.releasing.filter(|one| one.kind == record::RELEASING).map(|_| *id)
+        };
         let ids: Vec<MailId> = self.state().items.iter().filter_map(begun).collect();
         let mut released = Vec::new();
         for id in ids {
@@ -134,7 +148,7 @@ impl Quarantine {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         let is_over = |item: &Item| {
             let over = u64::from(item.stored_s).saturating_add(self.keep_s) <= since;
-            over && item.releasing.is_none()
+            over && item.releasing.is_none() && item.asks_until_s.is_none()
         };
         let due: Vec<(MailId, MailId)> = {
             let state = self.state();
@@ -156,12 +170,12 @@ impl Quarantine {
         Ok(expired)
     }
 
-    fn item(&self, id: MailId) -> Option<Item> {
+    pub(super) fn item(&self, id: MailId) -> Option<Item> {
         self.state().items.get(&id).copied()
     }
 
     /// Makes the caller the only one who may end the entry.
-    fn claim(&self, id: MailId) -> Result<Option<Claim>, QuarantineError> {
+    pub(super) fn claim(&self, id: MailId) -> Result<Option<Claim>, QuarantineError> {
         let mut state = self.state();
         let Some(item) = state.items.get_mut(&id) else { return Ok(None) };
         if std::mem::replace(&mut item.is_busy, true) {
@@ -177,15 +191,25 @@ impl Quarantine {
         id: MailId,
         by: &str,
     ) -> Result<MailId, QuarantineError> {
+        self.begin(id, by, record::RELEASING).await
+    }
+
+    /// The same, and what kind of end it is.
+    pub(super) async fn begin(
+        &self,
+        id: MailId,
+        by: &str,
+        kind: u8,
+    ) -> Result<MailId, QuarantineError> {
         let becomes = MailId::mint();
         let head = record::head_of(&ReleasingHead { becomes, by: by.to_owned() });
-        let record = Record { kind: record::RELEASING, mail_id: id, head, body: None };
+        let record = Record { kind, mail_id: id, head, body: None };
         let (sender, receiver) = oneshot::channel();
         let me = self.me.clone();
         self.log.submit(record.seal()?, Terms::plain(Purpose::Outcome), move |done| {
             let done = done.map(|position| {
                 if let Some(me) = me.upgrade() {
-                    me.release_begun(id, Releasing { position, becomes });
+                    me.release_begun(id, Releasing { position, becomes, kind });
                 }
             });
             let _ = sender.send(done);
@@ -207,7 +231,7 @@ impl Quarantine {
 
     /// Ends an entry. It leaves memory when its end is durable; if the end cannot be
     /// written the entry stays.
-    async fn end(&self, id: MailId, why: &End) -> Result<bool, QuarantineError> {
+    pub(super) async fn end(&self, id: MailId, why: &End) -> Result<bool, QuarantineError> {
         let head = record::head_of(why);
         let record = Record { kind: record::END, mail_id: id, head, body: None };
         let (sender, receiver) = oneshot::channel();
@@ -234,7 +258,7 @@ impl Quarantine {
 
 /// The right to end an entry; gives it back when dropped.
 #[derive(Debug)]
-struct Claim {
+pub(super) struct Claim {
     quarantine: Arc<Quarantine>,
     id: MailId,
 }
@@ -252,9 +276,5 @@ fn subset(mail: &Mail<Spooled>, recipients: &[u16]) -> (Envelope, Judgement) {
     let mut envelope = mail.envelope.as_ref().clone();
     let pick = |number: &u16| mail.envelope.recipients.get(usize::from(*number)).cloned();
     envelope.recipients = recipients.iter().filter_map(pick).collect();
-    let mut judgement = mail.stage().judgement().as_ref().clone();
-    let all = std::mem::take(&mut judgement.dispositions);
-    let pick = |number: &u16| all.get(usize::from(*number)).cloned();
-    judgement.dispositions = recipients.iter().filter_map(pick).collect();
-    (envelope, judgement)
+    (envelope, mail.stage().judgement().of_some(recipients))
 }

@@ -15,8 +15,14 @@
 //! when the crash falls between the commit and the end, and the mail was delivered in that
 //! moment, is it delivered twice.
 //!
+//! A copy that waits for an approval is an entry of area [`APPROVAL_AREA`] whose judgement
+//! says who is asked and until when. It does not expire with the others: whoever carries out
+//! approvals asks for those whose time is over. A refusal is written first too, with the name
+//! of the mail that tells of it.
+//!
 //! Fails with [`QuarantineError`].
 
+mod approval;
 mod change;
 mod record;
 mod recovery;
@@ -34,7 +40,11 @@ use crate::log::{Log, LogError, LogOptions, Position, Relocate, ReplayReport};
 use crate::mail::MailId;
 use crate::spool::CommitError;
 
+pub use approval::{Refusing, Waiting};
 pub use view::{Held, HeldEntry, HeldFilter};
+
+/// Where copies wait for somebody's approval.
+pub const APPROVAL_AREA: &str = "approval";
 
 /// A segment of the quarantine's log is closed when it has grown to this.
 const SEGMENT_OCTETS: u64 = 64 << 20;
@@ -71,15 +81,18 @@ struct Item {
     /// Seconds since 1970.
     stored_s: u32,
     releasing: Option<Releasing>,
+    /// Until when somebody is asked for approval, seconds since 1970.
+    asks_until_s: Option<u32>,
     is_busy: bool,
 }
 
-/// A release that has begun.
+/// A release that has begun, or a refusal.
 #[derive(Debug, Clone, Copy)]
 struct Releasing {
     position: Position,
-    /// The mail that the entry becomes.
+    /// The mail that the entry becomes, or the one that tells of the refusal.
     becomes: MailId,
+    kind: u8,
 }
 
 #[derive(Debug, Default)]
@@ -87,17 +100,23 @@ struct State {
     items: BTreeMap<MailId, Item>,
     /// Mails and their entries.
     of_mail: BTreeSet<(MailId, MailId)>,
+    /// Entries that somebody is asked about, by the end of their time.
+    asked: BTreeSet<(u32, MailId)>,
 }
 
 impl State {
     fn insert(&mut self, id: MailId, item: Item) -> Option<Item> {
         self.of_mail.insert((item.mail_id, id));
+        self.asked.extend(item.asks_until_s.map(|until_s| (until_s, id)));
         self.items.insert(id, item)
     }
 
     fn remove(&mut self, id: MailId) -> Option<Item> {
         let item = self.items.remove(&id)?;
         self.of_mail.remove(&(item.mail_id, id));
+        if let Some(until_s) = item.asks_until_s {
+            self.asked.remove(&(until_s, id));
+        }
         Some(item)
     }
 
@@ -170,7 +189,9 @@ impl Relocate for Quarantine {
         let Some(item) = state.items.get(&mail_id) else { return false };
         match kind {
             record::STORED => item.stored == position,
-            record::RELEASING => item.releasing.is_some_and(|one| one.position == position),
+            record::RELEASING | record::REFUSING => {
+                item.releasing.is_some_and(|one| one.position == position)
+            }
             _ => false,
         }
     }
@@ -180,7 +201,9 @@ impl Relocate for Quarantine {
         let Some(item) = state.items.get_mut(&mail_id) else { return };
         match (kind, &mut item.releasing) {
             (record::STORED, _) if item.stored == old => item.stored = new,
-            (record::RELEASING, Some(one)) if one.position == old => one.position = new,
+            (record::RELEASING | record::REFUSING, Some(one)) if one.position == old => {
+                one.position = new;
+            }
             _ => {}
         }
     }

@@ -13,6 +13,9 @@ pub(super) const RELEASING: u8 = 2;
 /// The obituary.
 pub(super) const END: u8 = 3;
 
+/// The entry is being refused.
+pub(super) const REFUSING: u8 = 4;
+
 const VERSION: u8 = 1;
 
 /// The head of a stored record. Facts of the entry come first, so that replay need not read
@@ -58,9 +61,10 @@ pub(super) fn read_stored(head: &[u8]) -> Option<StoredEntry> {
     Some(stored)
 }
 
-/// The head of a releasing record.
+/// The head of a releasing or refusing record.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ReleasingHead {
+    /// The mail that the entry becomes, or the one that tells of the refusal.
     pub(super) becomes: MailId,
     pub(super) by: String,
 }
@@ -71,6 +75,7 @@ pub(super) enum End {
     Released { becomes: MailId },
     Deleted { by: String },
     Expired,
+    Refused { by: String },
 }
 
 /// A head on the disk.

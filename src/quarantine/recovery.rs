@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::record::{self, EntryFacts, ReleasingHead};
-use super::{Item, QuarantineError, Releasing, State};
+use super::{Item, QuarantineError, Releasing, State, approval};
 use crate::log::{Entry, Liveness, Log, LogOptions, Position, ReplayReport};
 use crate::mail::MailId;
 
@@ -41,16 +41,19 @@ impl Replay {
         match entry.kind {
             record::STORED => {
                 let facts = record::read::<EntryFacts>(entry.head);
+                let asks_until_s =
+                    facts.as_ref().and_then(|facts| approval::asks_until_s(facts, entry.head));
                 // What cannot be understood is kept and shows in lists as unreadable.
                 let (mail_id, stored_s) =
                     facts.map_or((id, u32::MAX), |facts| (facts.mail_id, facts.stored_s));
+                let (stored, is_busy) = (position, false);
                 let item =
-                    Item { stored: position, mail_id, stored_s, releasing: None, is_busy: false };
+                    Item { stored, mail_id, stored_s, releasing: None, asks_until_s, is_busy };
                 self.dead.extend(self.state.insert(id, item).map(|old| old.stored));
             }
-            record::RELEASING => {
+            kind @ (record::RELEASING | record::REFUSING) => {
                 if let Some(head) = record::read::<ReleasingHead>(entry.head) {
-                    let one = Releasing { position, becomes: head.becomes };
+                    let one = Releasing { position, becomes: head.becomes, kind };
                     self.dead.extend(self.releasing.insert(id, one).map(|old| old.position));
                 }
             }

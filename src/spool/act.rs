@@ -94,6 +94,15 @@ impl Spool {
         self.write_state(state, slot, String::new(), None);
     }
 
+    /// Notes that what was ordered beside delivery is done.
+    pub fn mark_errands_done(&self, id: MailId) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let Some(slot) = state.table.slot(id) else { return };
+        state.table.change(slot, |entry| entry.flags.errands_done = true);
+        self.write_state(state, slot, String::new(), None);
+    }
+
     /// Holds a mail until it is released. What is being delivered just now is held when that
     /// attempt is over, unless it succeeds.
     pub async fn hold(&self, id: MailId) -> Result<Act, SpoolError> {
@@ -265,12 +274,13 @@ impl Spool {
     ) {
         let Some(entry) = state.table.at(slot) else { return };
         let id = entry.id;
-        let head = record::head_of(&record::State {
+        let head = record::state_head(&record::State {
             attempts: entry.attempts,
             next_attempt_s: entry.next_attempt_s,
             held: entry.flags.held,
             unscanned: entry.flags.unscanned,
             warned: entry.flags.warned,
+            errands_done: entry.flags.errands_done,
             done: entry.done_words(),
             why,
             outcome,

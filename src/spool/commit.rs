@@ -164,6 +164,7 @@ impl Spool {
             attempts: 0,
             queued_ms: arrival.facts.received_ms,
             is_warned: false,
+            errands_done: false,
             why: "".into(),
             _lease: None,
         };

@@ -41,6 +41,8 @@ pub(super) struct Flags {
     pub(super) unscanned: bool,
     /// The sender was told of the delay.
     pub(super) warned: bool,
+    /// What was ordered beside delivery is done.
+    pub(super) errands_done: bool,
 }
 
 /// Where the schedule has the mail.

@@ -39,6 +39,16 @@ pub enum Origin {
         /// The entry of the quarantine.
         held: MailId,
     },
+    /// A copy of another mail, for others beside its recipients.
+    Copied {
+        /// Of which.
+        of: MailId,
+    },
+    /// Another mail, for others instead of its recipients.
+    Redirected {
+        /// Which.
+        of: MailId,
+    },
 }
 
 /// The head of an accept record, after its prefix.
@@ -74,6 +84,9 @@ pub(super) struct State {
     pub(super) why: String,
     /// The outcome that this record was written for.
     pub(super) outcome: Option<(u16, Outcome)>,
+    /// What was ordered beside delivery is done. Stands behind the rest on the disk.
+    #[serde(skip)]
+    pub(super) errands_done: bool,
 }
 
 /// The final outcome for one recipient.
@@ -105,6 +118,11 @@ pub enum Outcome {
     },
     /// It could not be delivered in time; the sender was told, or nobody was to be told.
     Expired,
+    /// It went to others instead.
+    Redirected {
+        /// As this mail.
+        becomes: MailId,
+    },
 }
 
 /// The head of an end record: the last outcome, for whoever reads the log by hand.
@@ -143,6 +161,24 @@ pub(super) fn accepted(head: &[u8]) -> Option<Accepted> {
         accepted.facts.manners = manners;
     }
     Some(accepted)
+}
+
+/// The head of a state record.
+pub(super) fn state_head(state: &State) -> Vec<u8> {
+    postcard::to_extend(&state.errands_done, head_of(state)).unwrap_or_default()
+}
+
+/// What such a head says.
+pub(super) fn read_state(head: &[u8]) -> Option<State> {
+    let (version, rest) = head.split_first()?;
+    if *version != VERSION {
+        return None;
+    }
+    let (mut state, added): (State, _) = postcard::take_from_bytes(rest).ok()?;
+    if !added.is_empty() {
+        state.errands_done = postcard::from_bytes(added).ok()?;
+    }
+    Some(state)
 }
 
 /// The head of any other record.

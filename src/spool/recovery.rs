@@ -99,7 +99,7 @@ impl Replay {
     }
 
     fn state(&mut self, entry: &log::Entry<'_>) {
-        let Some(value) = record::read::<record::State>(entry.head) else {
+        let Some(value) = record::read_state(entry.head) else {
             self.unreadable.push(entry.mail_id);
             return;
         };
@@ -129,6 +129,7 @@ impl Replay {
             entry.flags.held = state.held;
             entry.flags.unscanned = state.unscanned;
             entry.flags.warned = state.warned;
+            entry.flags.errands_done = state.errands_done;
             entry.set_done_words(&state.done);
             entry.state.replace(found.position)
         });

@@ -19,6 +19,7 @@ pub struct Spooled {
     pub(super) attempts: u32,
     pub(super) queued_ms: u64,
     pub(super) is_warned: bool,
+    pub(super) errands_done: bool,
     pub(super) why: Arc<str>,
     /// Held, not read: gives the mail back when the last clone is dropped.
     pub(super) _lease: Option<Arc<Lease>>,
@@ -55,6 +56,11 @@ impl Spooled {
     /// Whether the sender was told of the delay.
     pub fn is_warned(&self) -> bool {
         self.is_warned
+    }
+
+    /// Whether what was ordered beside delivery is done.
+    pub fn errands_done(&self) -> bool {
+        self.errands_done
     }
 
     /// Why the last attempt failed; empty when there was none.

@@ -114,6 +114,7 @@ impl Spool {
                 attempts: places.attempts,
                 queued_ms: read.facts.received_ms,
                 is_warned: places.flags.warned,
+                errands_done: places.flags.errands_done,
                 why: read.why.into(),
                 _lease: None,
             };
@@ -228,7 +229,7 @@ impl Spool {
     }
 
     fn why(&self, position: Position) -> Result<String, SpoolError> {
-        let state: Option<record::State> = record::read(&self.log.head(position)?);
+        let state = record::read_state(&self.log.head(position)?);
         Ok(state.map(|state| state.why).unwrap_or_default())
     }
 }

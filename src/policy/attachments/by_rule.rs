@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fate, FileRules, Hit, extension, family_of, is_file, is_in, shipped};
+use super::{Fate, FileRules, Hit, extension, is_file, is_in, shipped};
 use crate::analysis::attachments::Enclosures;
-use crate::config::{AttachmentOrder, AttachmentRule, FileFamily, FileState};
+use crate::config::{AttachmentOrder, AttachmentRule, FileState};
 use crate::mail::MailId;
-use crate::policy::rules::{FAMILIES, FileFact, STATES};
+use crate::policy::rules::{FileFact, STATES};
 
 /// The files of a message, those within files included.
 #[derive(Debug, Default)]
@@ -28,16 +28,11 @@ impl<'a> Files<'a> {
             if !is_file(item) {
                 continue;
             }
-            let own = item.nature.family();
-            let family = FAMILIES.iter().map(|(_, family)| *family);
             let states = STATES.iter().map(|(_, state)| *state);
             files.items.push(number);
             files.facts.push(FileFact {
                 types: item.nature.extensions(),
-                family: family
-                    .into_iter()
-                    .find(|one| family_of(*one) == own)
-                    .unwrap_or(FileFamily::Unknown),
+                family: item.nature.family(),
                 extension: extension(&item.name),
                 name: item.name.to_lowercase(),
                 states: states

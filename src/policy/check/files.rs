@@ -6,7 +6,8 @@
 use super::realise::{Asked, Settled};
 use super::situation::{MadeFile, Situation};
 use super::witness::{self, Shape, Witness, glob};
-use crate::config::{FileFamily, FileState};
+use crate::config::FileState;
+use crate::mail::Family;
 use crate::policy::rules::FileFact;
 use crate::policy::rules::atom::{Atom, FAMILIES, FileTest, STATES};
 
@@ -99,7 +100,7 @@ fn candidates(test: &FileTest, unwanted: &[&FileTest], is_exact: &mut bool) -> V
         true => vec![String::new()],
         false => test.types.iter().map(ToString::to_string).collect(),
     };
-    let families: Vec<FileFamily> = match test.families.is_empty() {
+    let families: Vec<Family> = match test.families.is_empty() {
         true => FAMILIES.iter().rev().map(|(_, family)| *family).collect(),
         false => test.families.iter().map(|family| family.family()).collect(),
     };

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Zoned;
 
-use crate::config::{FileFamily, FileState};
-use crate::mail::{Address, ContentHit, Domain, Finding, HeaderField, Host, LocalPart, Role};
+use crate::config::FileState;
+use crate::mail::{Address, ContentHit, Domain, Family, Finding, HeaderField, Host, LocalPart, Role};
 use crate::policy::rules::{
     AuthenticationResults, Circumstances, Direction, FileFact, Mechanism, Parties, TlsState,
     TlsVersion,
@@ -44,7 +44,7 @@ pub struct MadeFile {
     /// A name of its type.
     pub kind: String,
     /// What it is.
-    pub family: FileFamily,
+    pub family: Family,
     /// Its name in small letters.
     pub name: String,
     /// What is the matter with it.

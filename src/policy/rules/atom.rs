@@ -16,8 +16,8 @@ use super::circumstances::{
 };
 use super::pattern::{AddressPattern, Glob, TextTest};
 use super::scope::Scope;
-use crate::config::{FileFamily, FileState};
-use crate::mail::{Class, ContentHit, Role, Severity};
+use crate::config::FileState;
+use crate::mail::{Class, ContentHit, Family, Role, Severity};
 
 /// The number of an atom in its [`Atoms`].
 pub type AtomId = u32;
@@ -100,7 +100,7 @@ pub struct FileTest {
     /// One of these types.
     pub types: Vec<Box<str>>,
     /// One of these families.
-    pub families: Vec<Family>,
+    pub families: Vec<FamilyNumber>,
     /// One of these extensions.
     pub extensions: Vec<Box<str>>,
     /// One of these names.
@@ -113,32 +113,32 @@ pub struct FileTest {
     pub count: u32,
 }
 
-/// [`FileFamily`], by its number among all.
+/// [`Family`], by its number among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Family(pub u8);
+pub struct FamilyNumber(pub u8);
 /// [`FileState`], by its number among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct State(pub u8);
 
 /// Every family and its word.
-pub const FAMILIES: [(&str, FileFamily); 17] = [
-    ("executable", FileFamily::Executable),
-    ("script", FileFamily::Script),
-    ("shortcut", FileFamily::Shortcut),
-    ("archive", FileFamily::Archive),
-    ("disk-image", FileFamily::DiskImage),
-    ("document", FileFamily::Document),
-    ("spreadsheet", FileFamily::Spreadsheet),
-    ("presentation", FileFamily::Presentation),
-    ("office", FileFamily::Office),
-    ("text", FileFamily::Text),
-    ("message", FileFamily::Message),
-    ("image", FileFamily::Image),
-    ("audio", FileFamily::Audio),
-    ("video", FileFamily::Video),
-    ("cryptographic", FileFamily::Cryptographic),
-    ("data", FileFamily::Data),
-    ("unknown", FileFamily::Unknown),
+pub const FAMILIES: [(&str, Family); 17] = [
+    ("executable", Family::Executable),
+    ("script", Family::Script),
+    ("shortcut", Family::Shortcut),
+    ("archive", Family::Archive),
+    ("disk-image", Family::DiskImage),
+    ("document", Family::Document),
+    ("spreadsheet", Family::Spreadsheet),
+    ("presentation", Family::Presentation),
+    ("office", Family::Office),
+    ("text", Family::Text),
+    ("message", Family::Message),
+    ("image", Family::Image),
+    ("audio", Family::Audio),
+    ("video", Family::Video),
+    ("cryptographic", Family::Cryptographic),
+    ("data", Family::Data),
+    ("unknown", Family::Unknown),
 ];
 
 /// Every state and its word.
@@ -151,10 +151,10 @@ pub const STATES: [(&str, FileState); 6] = [
     ("inside", FileState::Inside),
 ];
 
-impl Family {
+impl FamilyNumber {
     /// The family.
-    pub fn family(self) -> FileFamily {
-        FAMILIES.get(usize::from(self.0)).map_or(FileFamily::Unknown, |(_, family)| *family)
+    pub fn family(self) -> Family {
+        FAMILIES.get(usize::from(self.0)).map_or(Family::Unknown, |(_, family)| *family)
     }
 }
 

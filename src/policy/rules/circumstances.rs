@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use jiff::Zoned;
 
-use crate::config::{FileFamily, FileState};
-use crate::mail::{Address, ContentHit, Finding, HeaderField, Role};
+use crate::config::FileState;
+use crate::mail::{Address, ContentHit, Family, Finding, HeaderField, Role};
 
 /// Where a mail goes, as the house sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -240,7 +240,7 @@ pub struct FileFact<'a> {
     /// Names of its type: the extensions that such files honestly have.
     pub types: &'a [&'a str],
     /// What it is, by its octets.
-    pub family: FileFamily,
+    pub family: Family,
     /// The last extension of its name, in small letters.
     pub extension: Option<String>,
     /// Its name in small letters.

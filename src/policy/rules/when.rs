@@ -6,7 +6,7 @@
 use ipnet::IpNet;
 
 use super::atom::{
-    Atom, Atoms, ContentTest, DAYS, FAMILIES, Family, FileTest, Node, Points, STATES, State,
+    Atom, Atoms, ContentTest, DAYS, FAMILIES, FamilyNumber, FileTest, Node, Points, STATES, State,
     TimeWindow, TlsTest,
 };
 use super::circumstances::{AuthenticationResult, Direction, Mechanism};
@@ -463,7 +463,7 @@ fn file_word<'t>(
     match key {
         "family" => {
             let words: Vec<(&str, u8)> = FAMILIES.iter().map(|(word, _)| *word).zip(0..).collect();
-            test.families.push(Family(numbered(&words, "family")?));
+            test.families.push(FamilyNumber(numbered(&words, "family")?));
         }
         "state" => {
             let words: Vec<(&str, u8)> = STATES.iter().map(|(word, _)| *word).zip(0..).collect();

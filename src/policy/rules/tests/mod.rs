@@ -7,8 +7,8 @@ mod order;
 mod scopes;
 
 use super::{Groups, RuleBook};
-use crate::config::{FileFamily, FileState};
-use crate::mail::{Class, ContentHit, Finding, HeaderField, Role, Severity};
+use crate::config::FileState;
+use crate::mail::{Class, ContentHit, Family, Finding, HeaderField, Role, Severity};
 use crate::policy::check::{MadeFile, Situation};
 use crate::policy::rules::{
     AuthenticationResult, AuthenticationResults, Direction, TlsState, TlsVersion,
@@ -66,14 +66,14 @@ fn rich() -> Situation {
         files: vec![
             MadeFile {
                 kind: "docm".into(),
-                family: FileFamily::Document,
+                family: Family::Document,
                 name: "plan.docm".into(),
                 states: vec![FileState::Macro],
                 octets: 5_000,
             },
             MadeFile {
                 kind: "zip".into(),
-                family: FileFamily::Archive,
+                family: Family::Archive,
                 name: "all.zip".into(),
                 states: vec![FileState::Encrypted],
                 octets: 2_000_000,
