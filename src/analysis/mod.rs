@@ -27,6 +27,7 @@ mod likeness;
 pub mod links;
 pub mod lists;
 pub mod manners;
+pub mod markings;
 mod origin;
 mod passage;
 pub mod reputation;
@@ -37,6 +38,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 pub mod tune;
+pub mod validators;
 pub mod weights;
 
 use std::path::PathBuf;

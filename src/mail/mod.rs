@@ -11,6 +11,7 @@ mod content;
 mod envelope;
 mod facts;
 mod id;
+mod marking;
 mod reply;
 mod stage;
 mod verdict;
@@ -20,6 +21,7 @@ pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservatio
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
 pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;
+pub use marking::{Marking, MarkingLevel, MarkingPlace};
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};
 pub use verdict::{Class, Disposition, Finding, Judgement, Order, Verdict, two_decimals};

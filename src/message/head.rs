@@ -152,6 +152,11 @@ impl Head {
         self.fields.iter().filter(named)
     }
 
+    /// The decoded text of a field, on one line.
+    pub fn decoded(&self, field: &Field) -> Cow<'_, str> {
+        words::decode(self.value(field))
+    }
+
     /// The decoded text of the first field of a name, on one line.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.first(name).map(words::decode)
