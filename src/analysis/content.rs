@@ -123,8 +123,12 @@ fn look_inside(
         .sights()
         .map(|(name, place)| weights.weigh(Sighting::new(name, place)))
         .collect();
+    let mut content = Vec::new();
     match scan.finish(weights) {
-        Ok(hits) => findings.extend(hits),
+        Ok(hits) => {
+            findings.extend(hits.findings);
+            content = hits.content;
+        }
         Err(error) => findings.extend(failed(weights, error.to_string()).look.findings),
     }
     let (links, author) = (Links::of(&anatomy), anatomy.author());
@@ -148,7 +152,7 @@ fn look_inside(
         enclosures.gather_texts(&anatomy, desk.unpacking);
     }
     let enclosures = Arc::new(enclosures);
-    let look = Look { findings, summary, author, contents, enclosures, ..Look::default() };
+    let look = Look { findings, content, summary, author, contents, enclosures, ..Look::default() };
     Inside { anatomy, links, look, carried }
 }
 

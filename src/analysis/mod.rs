@@ -58,7 +58,9 @@ pub use sighting::Sighting;
 pub use stage::Scanned;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
-use crate::mail::{Content, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary};
+use crate::mail::{
+    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary,
+};
 use crate::message::Authorship;
 use crate::message::contents::Contents;
 use crate::net::resolver::{DnsResolver, Resolve};
@@ -121,6 +123,8 @@ pub struct Demand {
 pub struct Look {
     /// In the order in which the stages ran.
     pub findings: Vec<Finding>,
+    /// The content rules that hit, in the order of the rules.
+    pub content: Vec<ContentHit>,
     /// For lists and tracking.
     pub summary: Summary,
     /// Something could not be looked into now but may be later.

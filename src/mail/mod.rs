@@ -8,6 +8,7 @@
 
 mod address;
 mod content;
+mod content_hit;
 mod envelope;
 mod facts;
 mod id;
@@ -18,6 +19,7 @@ mod verdict;
 
 pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
 pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
+pub use content_hit::{ContentHit, Severity};
 pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Recipient};
 pub use facts::{Facts, Manners, Role, Summary, TlsFacts};
 pub use id::MailId;

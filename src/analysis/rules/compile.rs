@@ -2,8 +2,10 @@
 //!
 //! In: expressions in the order of their identifiers. Out: a database. Compiling takes
 //! seconds for some hundred patterns, reading a compiled one milliseconds, so the box keeps
-//! the last one under its data directory together with the whole text that it was made from:
-//! only an exact match is used, anything else is compiled afresh with a warning.
+//! the last one under its data directory together with the whole text that it was made from
+//! (some hundred kilobytes for ten thousand patterns, beside a database of megabytes): only an
+//! exact match is used. Other rules, another library or processor: compiled afresh. A file that
+//! is broken: the same, with a warning.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,21 +15,21 @@ use hyperscan::{
     BlockDatabase, Builder, Error, HsError, Pattern, PatternFlags, Patterns, SerializedDatabase,
 };
 
-use super::file::Expression;
+use super::form::Expression;
+use super::plan::{Reports, Wanted};
 
-/// Which expression the engine refused, and why.
+/// Which pattern the engine refused, and why.
 pub(super) struct Refusal {
-    pub(super) expression: Option<usize>,
+    pub(super) at: Option<usize>,
     pub(super) what: String,
 }
 
 /// Compiles, or reads what was compiled before.
 pub(super) fn database(
-    expressions: &[&Expression],
+    wanted: &[Wanted<'_>],
     cache_dir: Option<&Path>,
 ) -> Result<BlockDatabase, Refusal> {
-    let patterns: Vec<Pattern> =
-        expressions.iter().enumerate().map(|(id, expression)| pattern(id, expression)).collect();
+    let patterns: Vec<Pattern> = wanted.iter().enumerate().map(of_wanted).collect();
     let key = key_of(&patterns);
     let file = cache_dir.map(|dir| dir.join("content-patterns.hsdb"));
     if let Some(database) = file.as_deref().and_then(|file| read_cache(file, &key)) {
@@ -35,9 +37,9 @@ pub(super) fn database(
     }
     let started = Instant::now();
     let database: BlockDatabase =
-        Patterns(patterns).build().map_err(|error| refusal(&error, expressions))?;
+        Patterns(patterns).build().map_err(|error| refusal(&error, wanted))?;
     tracing::info!(
-        patterns = expressions.len(),
+        patterns = wanted.len(),
         duration_ms = started.elapsed().as_millis() as u64,
         "content patterns compiled"
     );
@@ -49,16 +51,31 @@ pub(super) fn database(
     Ok(database)
 }
 
-/// The engine's own check of a single expression, for its place in a message.
-pub(super) fn check(expression: &Expression) -> Result<(), String> {
-    let built: Result<BlockDatabase, Error> = pattern(0, expression).build();
+/// The engine's own check of a single pattern, for its place in a message.
+fn check(wanted: &Wanted<'_>) -> Result<(), String> {
+    let built: Result<BlockDatabase, Error> = of_wanted((0, wanted)).build();
     built.map(|_| ()).map_err(|error| explain(&error))
 }
 
-fn pattern(id: usize, expression: &Expression) -> Pattern {
+/// Octets of every match of a pattern, when all are of one length.
+pub(super) fn fixed_octets(expression: &Expression) -> Option<u32> {
+    let info = pattern(0, expression, None, Reports::Ends).info().ok()?;
+    let octets = info.max_width();
+    (octets == info.min_width() && octets > 0).then(|| u32::try_from(octets).ok())?
+}
+
+fn of_wanted((id, wanted): (usize, &Wanted<'_>)) -> Pattern {
+    pattern(id, wanted.expression, wanted.marks, wanted.reports)
+}
+
+fn pattern(id: usize, expression: &Expression, marks: Option<&str>, reports: Reports) -> Pattern {
     let wanted = expression.flags;
-    // One report a scan is enough: a rule counts once a message.
-    let mut flags = PatternFlags::SINGLEMATCH;
+    let mut flags = match reports {
+        // Cheaper for the engine and for whoever notes them.
+        Reports::Once => PatternFlags::SINGLEMATCH,
+        Reports::Ends => PatternFlags::empty(),
+        Reports::Spans => PatternFlags::SOM_LEFTMOST,
+    };
     flags.set(PatternFlags::CASELESS, wanted.caseless);
     flags.set(PatternFlags::DOTALL, wanted.dot_all);
     flags.set(PatternFlags::MULTILINE, wanted.multi_line);
@@ -68,7 +85,7 @@ fn pattern(id: usize, expression: &Expression) -> Pattern {
         true => format!(r"\b(?:{})\b", expression.text),
         false => expression.text.clone(),
     };
-    if let Some(marks) = &expression.marks {
+    if let Some(marks) = marks {
         text = format!(r"\A\x01[{marks}]\n(?s:.*)(?:{text})");
     }
     Pattern { expression: text, flags, id: Some(id), ext: Default::default(), som: None }
@@ -80,19 +97,19 @@ fn speaks_of_characters(text: &str) -> bool {
     !text.is_ascii() || [r"\x{", r"\p", r"\P", r"\X"].iter().any(|mark| text.contains(mark))
 }
 
-fn refusal(error: &Error, expressions: &[&Expression]) -> Refusal {
+fn refusal(error: &Error, wanted: &[Wanted<'_>]) -> Refusal {
     if let Error::Hyperscan(HsError::CompileError(inner)) = error
         && let Some(expression) = inner.expression()
     {
-        return Refusal { expression: Some(expression), what: inner.message().to_owned() };
+        return Refusal { at: Some(expression), what: inner.message().to_owned() };
     }
     // Not every refusal says of what.
-    for (at, expression) in expressions.iter().enumerate() {
-        if let Err(what) = check(expression) {
-            return Refusal { expression: Some(at), what };
+    for (at, one) in wanted.iter().enumerate() {
+        if let Err(what) = check(one) {
+            return Refusal { at: Some(at), what };
         }
     }
-    Refusal { expression: None, what: explain(error) }
+    Refusal { at: None, what: explain(error) }
 }
 
 fn explain(error: &Error) -> String {
@@ -104,9 +121,14 @@ fn explain(error: &Error) -> String {
 
 const MAGIC: &[u8; 16] = b"postern hsdb 1\n\0";
 
-/// All that the compiled database depends on.
+/// All that the compiled database depends on: the library, what of this processor it uses, and
+/// the patterns.
 fn key_of(patterns: &[Pattern]) -> Vec<u8> {
     let mut key = hyperscan::version_str().to_string_lossy().into_owned().into_bytes();
+    let smallest: Result<BlockDatabase, Error> = "x".build();
+    let features = smallest.and_then(|database| database.info()).unwrap_or_default();
+    key.push(b'\n');
+    key.extend_from_slice(features.as_bytes());
     for pattern in patterns {
         key.extend_from_slice(format!("\n{:x} ", pattern.flags.bits()).as_bytes());
         key.extend_from_slice(pattern.expression.as_bytes());

@@ -1,278 +1,312 @@
 //! Rule files: TOML text → checked rules, with line and column in every error.
 //!
 //! In: the text of a file. Out: [`Rule`]s. Each rule brings its own examples: at least two
-//! that it must hit and two near misses. Unknown keys are errors.
+//! that it must hit and two near misses, but for those that look for what must not be written
+//! down. Unknown keys are errors.
 
-use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use toml::Spanned;
 
+use super::form::{Expression, Flags, Form, Rule, Side};
+use super::layout::{
+    ExactText, File, FingerprintText, Head, LexiconText, MarkingText, ProximityText, RuleText,
+    ZoneName,
+};
+use super::seam::{ExactQuery, Lookups, Validator};
+use super::source::Source;
+use super::tally::VALUES_A_RULE;
 use super::{RuleError, mark};
-use crate::config::Place;
-use crate::mail::Class;
 use crate::message::Zone;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    rule: Vec<Spanned<RuleText>>,
-    #[serde(default)]
-    lexicon: Vec<Spanned<LexiconText>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleText {
-    id: Spanned<String>,
-    pattern: Spanned<String>,
-    #[serde(default = "caseless")]
-    flags: Spanned<String>,
-    #[serde(rename = "where")]
-    zones: Vec<ZoneName>,
-    score: Spanned<f32>,
-    class: Class,
-    description: String,
-    hit: Vec<String>,
-    near_miss: Vec<String>,
-}
-
-fn caseless() -> Spanned<String> {
-    Spanned::new(0..0, "i".to_owned())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LexiconText {
-    id: Spanned<String>,
-    terms: Vec<TermText>,
-    max_score: Spanned<f32>,
-    #[serde(rename = "where")]
-    zones: Vec<ZoneName>,
-    class: Class,
-    description: String,
-    hit: Vec<String>,
-    near_miss: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TermText {
-    text: Spanned<String>,
-    score: Spanned<f32>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum ZoneName {
-    Subject,
-    From,
-    ReplyTo,
-    Header,
-    Body,
-    Html,
-    Filename,
-    Attachment,
-}
-
-impl ZoneName {
-    fn zone(self) -> Zone {
-        match self {
-            ZoneName::Subject => Zone::Subject,
-            ZoneName::From => Zone::From,
-            ZoneName::ReplyTo => Zone::ReplyTo,
-            ZoneName::Header => Zone::Header,
-            ZoneName::Body => Zone::Body,
-            ZoneName::Html => Zone::Html,
-            ZoneName::Filename => Zone::Filename,
-            ZoneName::Attachment => Zone::Attachment,
-        }
-    }
-}
-
-/// How a pattern is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags {
-    /// `i`: case does not matter.
-    pub caseless: bool,
-    /// `s`: a dot stands for a line end too.
-    pub dot_all: bool,
-    /// `m`: `^` and `$` stand at every line.
-    pub multi_line: bool,
-    /// `w`: only whole words.
-    pub words: bool,
-    /// `u`: `\w`, `\d` and `\s` speak of all scripts; `\b` cannot be used then.
-    pub unicode: bool,
-}
-
-/// A pattern for the engine and where it stands in its file.
-#[derive(Debug, Clone)]
-pub struct Expression {
-    /// In Hyperscan's syntax.
-    pub text: String,
-    /// How it is meant.
-    pub flags: Flags,
-    /// Where it stands.
-    pub place: Place,
-    /// What a distinct term of a lexicon adds to the score.
-    pub term_score: f32,
-    /// Looks only into texts behind one of these marks (see [`super::mark`]).
-    pub(super) marks: Option<String>,
-}
-
-/// What makes a rule hit.
-#[derive(Debug, Clone)]
-pub enum Form {
-    /// One pattern.
-    Pattern(Expression),
-    /// Words; distinct ones add up to a highest score.
-    Lexicon {
-        /// One a term.
-        terms: Vec<Expression>,
-        /// The sum never exceeds this.
-        max_score: f32,
-    },
-}
-
-/// A rule as its file gives it.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The name of its finding.
-    pub id: String,
-    /// Bits of the zones where it looks.
-    pub zones: u8,
-    /// What a hit adds to the score; for a lexicon the highest sum.
-    pub score: f32,
-    /// What it speaks of.
-    pub class: Class,
-    /// For the administrator.
-    pub description: String,
-    /// What makes it hit.
-    pub form: Form,
-    /// Texts that it must hit.
-    pub hit: Vec<String>,
-    /// Texts that it must not hit.
-    pub near_miss: Vec<String>,
-    /// The name of its file.
-    pub file: String,
-    /// Where it stands in its file.
-    pub place: Place,
-}
-
-impl Rule {
-    /// Whether it looks into a zone.
-    pub fn looks_into(&self, zone: Zone) -> bool {
-        self.zones & zone.bit() != 0
-    }
-
-    /// Whether the box ships it; a site's folders are known by absolute paths.
-    pub fn is_shipped(&self) -> bool {
-        self.file.starts_with("rules/")
-    }
-}
+/// Further apart, two things have nothing to do with each other.
+const MOST_WITHIN_CHARACTERS: u32 = 10_000;
+/// How close the values of a row stand, when a rule does not say.
+const ROW_WITHIN_CHARACTERS: u32 = 100;
+/// How close two things stand, when a rule does not say.
+const NEAR_WITHIN_CHARACTERS: u32 = 50;
+/// Of a document, when a rule does not say.
+const SHARE_PERCENT: f32 = 20.0;
 
 /// Reads the rules of one file.
-pub(super) fn parse(text: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
-    let source = Source { text, file };
+pub(super) fn parse(text: &str, file: &str, lookups: &Lookups) -> Result<Vec<Rule>, RuleError> {
+    let source = Source::new(text, file);
     let parsed: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         source.wrong(at, error.message().trim())
     })?;
+    let reader = Reader { source, lookups };
     let mut rules = Vec::with_capacity(parsed.rule.len() + parsed.lexicon.len());
     for rule in parsed.rule {
-        rules.push(source.rule(rule)?);
+        rules.push(reader.rule(rule)?);
     }
     for lexicon in parsed.lexicon {
-        rules.push(source.lexicon(lexicon)?);
+        rules.push(reader.lexicon(lexicon)?);
+    }
+    for proximity in parsed.proximity {
+        rules.push(reader.proximity(proximity)?);
+    }
+    for exact in parsed.exact {
+        rules.push(reader.exact(exact)?);
+    }
+    for fingerprint in parsed.fingerprint {
+        rules.push(reader.fingerprint(fingerprint)?);
+    }
+    for marking in parsed.marking {
+        rules.push(reader.marking(marking)?);
     }
     Ok(rules)
 }
 
-struct Source<'s> {
-    text: &'s str,
-    file: &'s str,
+/// Gives the sides of proximity rules the terms of the lexicons that they name.
+pub(super) fn resolve(rules: &mut [Rule]) -> Result<(), RuleError> {
+    let mut lexicons: HashMap<String, Arc<[Expression]>> = HashMap::new();
+    let named: Vec<String> = rules
+        .iter()
+        .flat_map(|rule| match &rule.form {
+            Form::Proximity { a, b, .. } => [Some(a), Some(b)],
+            _ => [None, None],
+        })
+        .filter_map(|side| match side {
+            Some(Side::Lexicon { id, .. }) => Some(id.clone()),
+            _ => None,
+        })
+        .collect();
+    for rule in rules.iter() {
+        if let Form::Lexicon { terms, .. } = &rule.form
+            && named.contains(&rule.id)
+        {
+            lexicons.insert(rule.id.clone(), terms.as_slice().into());
+        }
+    }
+    for rule in rules {
+        let Form::Proximity { a, b, .. } = &mut rule.form else { continue };
+        for side in [a, b] {
+            let Side::Lexicon { id, place, validator, terms } = side else { continue };
+            let Some(found) = lexicons.get(id) else {
+                let what = format!("{}: no lexicon `{id}`", rule.id);
+                return Err(RuleError::Wrong { file: rule.file.clone(), place: *place, what });
+            };
+            let with = |term: &Expression| {
+                let validator = validator.or(term.validator);
+                Expression { validator, place: *place, ..term.clone() }
+            };
+            *terms = found.iter().map(with).collect();
+        }
+    }
+    Ok(())
 }
 
-impl Source<'_> {
-    fn place(&self, at: usize) -> Place {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Place { line, column }
-    }
+struct Reader<'s> {
+    source: Source<'s>,
+    lookups: &'s Lookups,
+}
 
-    fn wrong(&self, at: usize, what: impl Into<String>) -> RuleError {
-        RuleError::Wrong { file: self.file.to_owned(), place: self.place(at), what: what.into() }
-    }
-
+impl Reader<'_> {
     fn rule(&self, spanned: Spanned<RuleText>) -> Result<Rule, RuleError> {
         let at = spanned.span().start;
-        let text = spanned.into_inner();
-        let flags = self.flags(&text.flags)?;
+        let mut text = spanned.into_inner();
+        let head = text.head();
         let expression = Expression {
-            text: text.pattern.get_ref().clone(),
-            flags,
-            place: self.place(text.pattern.span().start),
-            term_score: 0.0,
-            marks: mark::marks(text.pattern.get_ref(), zone_bits(&text.zones)),
+            validator: self.validator(text.validate.as_ref())?,
+            marks: mark::marks(text.pattern.get_ref(), zone_bits(&head.zones)),
+            ..self.expression(&text.pattern, &text.flags)?
         };
-        let rule = Rule {
-            id: text.id.get_ref().clone(),
-            zones: zone_bits(&text.zones),
-            score: self.score(&text.score)?,
-            class: text.class,
-            description: text.description,
-            form: Form::Pattern(expression),
-            hit: text.hit,
-            near_miss: text.near_miss,
-            file: self.file.to_owned(),
-            place: self.place(at),
-        };
-        self.checked(rule, text.id.span().start)
+        let score = self.score(&text.score)?;
+        self.checked(head, at, score, Form::Pattern(expression), Examples::Needed)
     }
 
     fn lexicon(&self, spanned: Spanned<LexiconText>) -> Result<Rule, RuleError> {
         let at = spanned.span().start;
-        let text = spanned.into_inner();
+        let mut text = spanned.into_inner();
+        let head = text.head();
         if text.terms.is_empty() {
-            return Err(self.wrong(at, "a lexicon needs `terms`"));
+            return Err(self.source.wrong(at, "a lexicon needs `terms`"));
         }
+        let validator = self.validator(text.validate.as_ref())?;
         let mut terms = Vec::with_capacity(text.terms.len());
         for term in &text.terms {
             let at = term.text.span().start;
             let word = Zone::Body.normal_form(term.text.get_ref());
             if word.is_empty() {
-                return Err(self.wrong(at, "an empty term"));
+                return Err(self.source.wrong(at, "an empty term"));
             }
-            let term_score = self.score(&term.score)?;
-            let flags = Flags { caseless: true, ..Flags::default() };
             terms.push(Expression {
                 text: whole_word(&word),
-                flags,
-                place: self.place(at),
-                term_score,
+                flags: Flags { caseless: true, ..Flags::default() },
+                place: self.source.place(at),
+                term_score: self.score(&term.score)?,
+                validator,
                 marks: None,
+                literal_octets: u32::try_from(word.len()).ok(),
             });
         }
         let max_score = self.score(&text.max_score)?;
-        let rule = Rule {
-            id: text.id.get_ref().clone(),
-            zones: zone_bits(&text.zones),
-            score: max_score,
-            class: text.class,
-            description: text.description,
-            form: Form::Lexicon { terms, max_score },
-            hit: text.hit,
-            near_miss: text.near_miss,
-            file: self.file.to_owned(),
-            place: self.place(at),
+        let most = terms.len() as u64;
+        let distinct = self.number(text.distinct.as_ref(), "distinct", most)?;
+        let most_per_term =
+            self.number(text.most_per_term.as_ref(), "most_per_term", u64::from(VALUES_A_RULE))?;
+        let form = Form::Lexicon { terms, max_score, distinct, most_per_term };
+        self.checked(head, at, max_score, form, Examples::Needed)
+    }
+
+    fn proximity(&self, spanned: Spanned<ProximityText>) -> Result<Rule, RuleError> {
+        let at = spanned.span().start;
+        let mut text = spanned.into_inner();
+        let head = text.head();
+        let within_characters = self.within(text.within.as_ref(), NEAR_WITHIN_CHARACTERS)?;
+        let a = self.side(&text.a, &text.flags, text.validate_a.as_ref())?;
+        let b = self.side(&text.b, &text.flags, text.validate_b.as_ref())?;
+        let score = self.score(&text.score)?;
+        let form = Form::Proximity { a, b, within_characters };
+        self.checked(head, at, score, form, Examples::Needed)
+    }
+
+    fn exact(&self, spanned: Spanned<ExactText>) -> Result<Rule, RuleError> {
+        let at = spanned.span().start;
+        let mut text = spanned.into_inner();
+        let head = text.head();
+        let list = text.list.get_ref().clone();
+        let known = self.lookups.exact.as_ref().and_then(|lists| lists.columns(&list));
+        let Some(known) = known else {
+            let what = format!("no list `{list}`");
+            return Err(self.source.wrong(text.list.span().start, what));
         };
-        self.checked(rule, text.id.span().start)
+        let columns = self.number(text.columns.as_ref(), "columns", u64::from(known))?;
+        let within_characters = self.within(text.within.as_ref(), ROW_WITHIN_CHARACTERS)?;
+        let columns = u16::try_from(columns).unwrap_or(known);
+        let form = Form::Exact(ExactQuery { list, columns, within_characters });
+        let score = self.score(&text.score)?;
+        self.checked(head, at, score, form, Examples::Optional)
+    }
+
+    fn fingerprint(&self, spanned: Spanned<FingerprintText>) -> Result<Rule, RuleError> {
+        let at = spanned.span().start;
+        let mut text = spanned.into_inner();
+        let head = text.head();
+        let documents = text.documents.get_ref().clone();
+        let known = self.lookups.documents.as_ref().is_some_and(|all| all.knows(&documents));
+        if !known {
+            let what = format!("no set of documents `{documents}`");
+            return Err(self.source.wrong(text.documents.span().start, what));
+        }
+        let share_percent = match &text.share_percent {
+            None => SHARE_PERCENT,
+            Some(share) if (0.1..=100.0).contains(share.get_ref()) => *share.get_ref(),
+            Some(share) => {
+                let what = "`share_percent` is a number from 0.1 to 100";
+                return Err(self.source.wrong(share.span().start, what));
+            }
+        };
+        let score = self.score(&text.score)?;
+        let form = Form::Fingerprint { documents, share_percent };
+        self.checked(head, at, score, form, Examples::Optional)
+    }
+
+    fn marking(&self, spanned: Spanned<MarkingText>) -> Result<Rule, RuleError> {
+        let at = spanned.span().start;
+        let mut text = spanned.into_inner();
+        let head = text.head();
+        if text.markings.is_empty() {
+            return Err(self.source.wrong(at, "a marking rule needs `markings`"));
+        }
+        for name in &text.markings {
+            let known = self.lookups.markings.as_ref().is_some_and(|all| all.knows(name.get_ref()));
+            if !known {
+                let what = format!("no marking `{}`", name.get_ref());
+                return Err(self.source.wrong(name.span().start, what));
+            }
+        }
+        let names = text.markings.into_iter().map(Spanned::into_inner).collect();
+        let score = self.score(&text.score)?;
+        self.checked(head, at, score, Form::Marking { names }, Examples::Needed)
+    }
+
+    fn expression(
+        &self,
+        pattern: &Spanned<String>,
+        flags: &Spanned<String>,
+    ) -> Result<Expression, RuleError> {
+        Ok(Expression {
+            text: pattern.get_ref().clone(),
+            flags: self.flags(flags)?,
+            place: self.source.place(pattern.span().start),
+            term_score: 0.0,
+            validator: None,
+            marks: None,
+            literal_octets: None,
+        })
+    }
+
+    /// `@NAME` is a lexicon, anything else a pattern.
+    fn side(
+        &self,
+        text: &Spanned<String>,
+        flags: &Spanned<String>,
+        validate: Option<&Spanned<String>>,
+    ) -> Result<Side, RuleError> {
+        let validator = self.validator(validate)?;
+        match text.get_ref().strip_prefix('@') {
+            Some(id) => Ok(Side::Lexicon {
+                id: id.to_owned(),
+                place: self.source.place(text.span().start),
+                validator,
+                terms: Arc::default(),
+            }),
+            None => Ok(Side::Pattern(Expression { validator, ..self.expression(text, flags)? })),
+        }
+    }
+
+    fn validator(&self, name: Option<&Spanned<String>>) -> Result<Option<Validator>, RuleError> {
+        let Some(name) = name else { return Ok(None) };
+        match self.lookups.validator_of(name.get_ref()) {
+            Some(validator) => Ok(Some(validator)),
+            None => {
+                let what = format!("no validator `{}`", name.get_ref());
+                Err(self.source.wrong(name.span().start, what))
+            }
+        }
+    }
+
+    fn within(&self, within: Option<&Spanned<u32>>, default: u32) -> Result<u32, RuleError> {
+        match within {
+            None => Ok(default),
+            Some(within) if (1..=MOST_WITHIN_CHARACTERS).contains(within.get_ref()) => {
+                Ok(*within.get_ref())
+            }
+            Some(within) => {
+                let what = format!("`within` is 1 to {MOST_WITHIN_CHARACTERS} characters");
+                Err(self.source.wrong(within.span().start, what))
+            }
+        }
+    }
+
+    /// A number from 1 to `most`; 1 when it is left out.
+    fn number(
+        &self,
+        number: Option<&Spanned<u32>>,
+        key: &str,
+        most: u64,
+    ) -> Result<u32, RuleError> {
+        match number {
+            None => Ok(1),
+            Some(number) if (1..=most).contains(&u64::from(*number.get_ref())) => {
+                Ok(*number.get_ref())
+            }
+            Some(number) => {
+                let what = format!("`{key}` is a number from 1 to {most}");
+                Err(self.source.wrong(number.span().start, what))
+            }
+        }
     }
 
     fn score(&self, score: &Spanned<f32>) -> Result<f32, RuleError> {
         match score.get_ref().is_finite() && score.get_ref().abs() <= 1_000.0 {
             true => Ok(*score.get_ref()),
-            false => Err(self.wrong(score.span().start, "a score is a number from -1000 to 1000")),
+            false => {
+                Err(self.source.wrong(score.span().start, "a score is a number from -1000 to 1000"))
+            }
         }
     }
 
@@ -288,35 +322,78 @@ impl Source<'_> {
                 _ => {
                     let what =
                         format!("unknown flag `{letter}`, expected of `i`, `s`, `m`, `w`, `u`");
-                    return Err(self.wrong(text.span().start, what));
+                    return Err(self.source.wrong(text.span().start, what));
                 }
             }
         }
         match flags.words && flags.unicode {
-            true => Err(self.wrong(text.span().start, "flags `w` and `u` do not go together")),
+            true => {
+                Err(self.source.wrong(text.span().start, "flags `w` and `u` do not go together"))
+            }
             false => Ok(flags),
         }
     }
 
-    fn checked(&self, rule: Rule, id_at: usize) -> Result<Rule, RuleError> {
-        let is_name = rule.id.starts_with(|letter: char| letter.is_ascii_uppercase())
-            && rule.id.len() <= 64
-            && rule
-                .id
-                .bytes()
-                .all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_');
-        let what = if !is_name {
-            "an id is upper case letters, digits and underscores"
-        } else if rule.zones == 0 {
-            "`where` must name at least one place"
-        } else if rule.description.trim().is_empty() {
-            "a rule needs a `description` for the administrator"
-        } else if rule.hit.len() < 2 || rule.near_miss.len() < 2 {
-            "a rule needs at least two `hit` and two `near_miss` examples"
-        } else {
-            return Ok(rule);
+    fn checked(
+        &self,
+        head: Head,
+        at: usize,
+        score: f32,
+        form: Form,
+        examples: Examples,
+    ) -> Result<Rule, RuleError> {
+        let id_at = head.id.span().start;
+        let count = match &head.count {
+            Some(count) => Some(self.number(Some(count), "count", u64::from(VALUES_A_RULE))?),
+            None => None,
         };
-        Err(self.wrong(id_at, format!("{}: {what}", rule.id)))
+        let rule = Rule {
+            id: head.id.into_inner(),
+            zones: zone_bits(&head.zones),
+            score,
+            class: head.class,
+            severity: head.severity,
+            count,
+            description: head.description,
+            form,
+            hit: head.hit,
+            near_miss: head.near_miss,
+            file: self.source.file.to_owned(),
+            place: self.source.place(at),
+        };
+        match fault(&rule, examples) {
+            Some(what) => Err(self.source.wrong(id_at, format!("{}: {what}", rule.id))),
+            None => Ok(rule),
+        }
+    }
+}
+
+/// Whether a rule must bring examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Examples {
+    Needed,
+    /// They would give away what the rule protects.
+    Optional,
+}
+
+fn fault(rule: &Rule, examples: Examples) -> Option<&'static str> {
+    let is_name = rule.id.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && rule.id.len() <= 64
+        && rule
+            .id
+            .bytes()
+            .all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_');
+    let has_few = rule.hit.len() < 2 || rule.near_miss.len() < 2;
+    if !is_name {
+        Some("an id is upper case letters, digits and underscores")
+    } else if rule.zones == 0 {
+        Some("`where` must name at least one place")
+    } else if rule.description.trim().is_empty() {
+        Some("a rule needs a `description` for the administrator")
+    } else if has_few && examples == Examples::Needed {
+        Some("a rule needs at least two `hit` and two `near_miss` examples")
+    } else {
+        None
     }
 }
 

@@ -1,16 +1,29 @@
 //! Content rules: all patterns of all rules in one Hyperscan database.
 //!
 //! In: rule files, those that the box ships and the site's own; then the texts of a message,
-//! zone by zone. Out: one finding a rule that hit, however often it did, with the text that
-//! made it hit. Each text is scanned once for all rules; hits in zones where a rule does not
-//! look are dropped. Wrong rules are errors with file, line and column; the scan itself fails
-//! only when memory does.
+//! zone by zone. Out: [`Hits`]: one finding and one content hit a rule that hit, however often
+//! it did, with the text that made it hit. Each text is scanned once for all rules; hits in
+//! zones where a rule does not look are dropped. What is no pattern (values of lists, parts of
+//! documents, markings) is asked of others through [`seam`]. Wrong rules are errors with file,
+//! line and column; the scan itself fails only when memory does.
 
+mod ask;
 mod compile;
 mod file;
+mod form;
+mod layout;
 mod mark;
+mod near;
+mod outcome;
+mod plan;
+mod scan;
+pub mod seam;
+mod sheet;
+mod source;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trial;
 
 use std::collections::HashMap;
@@ -18,17 +31,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyperscan::{BlockDatabase, Matching, Scratch};
-use include_dir::{Dir, include_dir};
 
-pub use file::{Expression, Flags, Form, Rule};
+pub use form::{Expression, Flags, Form, Rule, Side};
+pub use outcome::Hits;
+pub use scan::Scan;
+pub use seam::Lookups;
 pub use trial::Trial;
 
-use super::weights::Weights;
-use crate::config::Place;
-use crate::mail::Finding;
-use crate::message::Zone;
+use plan::{Plan, Reach};
 
-static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+use crate::config::Place;
 
 /// The author of a rule is to blame, or the machine.
 #[derive(Debug, thiserror::Error)]
@@ -56,37 +68,22 @@ pub enum RuleError {
     Engine(String),
 }
 
-/// To which rule a pattern of the database belongs.
-#[derive(Debug, Clone, Copy)]
-struct Owner {
-    rule: usize,
-    zones: u8,
-    term_score: f32,
-    reach: Reach,
-}
-
-/// In which scan of a text a pattern counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// In that of the text alone.
-    Free,
-    /// In that of the text behind the mark of its zone.
-    Marked,
-}
-
 /// Compiled rules; shared by all scans.
 pub struct RuleSet {
     rules: Vec<Rule>,
-    owners: Vec<Owner>,
+    plan: Plan,
+    lookups: Lookups,
     /// Absent when there is not one pattern.
     database: Option<BlockDatabase>,
+    /// Whether any pattern is tied to the mark of a zone.
+    has_marked: bool,
     /// Working memory of scans that have ended.
     scratches: Mutex<Vec<Scratch>>,
 }
 
 impl std::fmt::Debug for RuleSet {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "RuleSet({} rules, {} patterns)", self.rules.len(), self.owners.len())
+        write!(out, "RuleSet({} rules, {} patterns)", self.rules.len(), self.plan.probes.len())
     }
 }
 
@@ -98,55 +95,71 @@ impl RuleSet {
         disabled: &[String],
         cache_dir: Option<&Path>,
     ) -> Result<Arc<RuleSet>, RuleError> {
-        let mut rules = shipped()?;
+        RuleSet::load_with(dirs, disabled, cache_dir, Lookups::default())
+    }
+
+    /// The same with validators, lists, fingerprints and markings for the rules that ask them.
+    pub fn load_with(
+        dirs: &[PathBuf],
+        disabled: &[String],
+        cache_dir: Option<&Path>,
+        lookups: Lookups,
+    ) -> Result<Arc<RuleSet>, RuleError> {
+        let mut rules = Vec::new();
+        let mut read = |text: &str, file: &str| {
+            rules.extend(file::parse(text, file, &lookups)?);
+            Ok(())
+        };
+        source::each_shipped(&mut read)?;
         for dir in dirs {
-            rules.extend(read_dir(dir)?);
+            source::each_in(dir, &mut read)?;
         }
+        file::resolve(&mut rules)?;
         let rules = without(rules, disabled);
-        RuleSet::compile(rules, cache_dir).map(Arc::new)
+        RuleSet::compile(rules, cache_dir, lookups).map(Arc::new)
     }
 
     /// The rules in one text, as for trying out a draft.
     pub fn parse(text: &str, file: &str) -> Result<RuleSet, RuleError> {
-        RuleSet::compile(file::parse(text, file)?, None)
+        RuleSet::parse_with(text, file, None, Lookups::default())
     }
 
-    fn compile(rules: Vec<Rule>, cache_dir: Option<&Path>) -> Result<RuleSet, RuleError> {
+    /// The same with what the rules may ask, and a folder where compiled patterns are kept.
+    pub fn parse_with(
+        text: &str,
+        file: &str,
+        cache_dir: Option<&Path>,
+        lookups: Lookups,
+    ) -> Result<RuleSet, RuleError> {
+        let mut rules = file::parse(text, file, &lookups)?;
+        file::resolve(&mut rules)?;
+        RuleSet::compile(rules, cache_dir, lookups)
+    }
+
+    fn compile(
+        rules: Vec<Rule>,
+        cache_dir: Option<&Path>,
+        lookups: Lookups,
+    ) -> Result<RuleSet, RuleError> {
         check_unique(&rules)?;
-        let mut owners = Vec::new();
-        let mut expressions = Vec::new();
-        for (at, rule) in rules.iter().enumerate() {
-            let own: &[Expression] = match &rule.form {
-                Form::Pattern(expression) => std::slice::from_ref(expression),
-                Form::Lexicon { terms, .. } => terms,
-            };
-            for expression in own {
-                let term_score = expression.term_score;
-                let reach = match expression.marks {
-                    Some(_) => Reach::Marked,
-                    None => Reach::Free,
-                };
-                owners.push(Owner { rule: at, zones: rule.zones, term_score, reach });
-                expressions.push(expression);
-            }
-        }
-        let database = match expressions.is_empty() {
+        let (plan, wanted) = Plan::of(&rules);
+        let database = match wanted.is_empty() {
             true => None,
-            false => Some(compile::database(&expressions, cache_dir).map_err(|refusal| {
-                let at = refusal.expression;
-                let expression = at.and_then(|at| expressions.get(at));
-                let owner = at.and_then(|at| owners.get(at)).and_then(|own| rules.get(own.rule));
-                match (expression, owner) {
-                    (Some(expression), Some(rule)) => RuleError::Wrong {
+            false => Some(compile::database(&wanted, cache_dir).map_err(|refusal| {
+                let of = refusal.at.and_then(|at| wanted.get(at));
+                match of.and_then(|of| Some((of.expression, rules.get(of.rule)?))) {
+                    Some((expression, rule)) => RuleError::Wrong {
                         file: rule.file.clone(),
                         place: expression.place,
                         what: format!("{}: {}", rule.id, refusal.what),
                     },
-                    _ => RuleError::Engine(refusal.what),
+                    None => RuleError::Engine(refusal.what),
                 }
             })?),
         };
-        Ok(RuleSet { rules, owners, database, scratches: Mutex::new(Vec::new()) })
+        let has_marked = plan.probes.iter().any(|probe| probe.reach == Reach::Marked);
+        let scratches = Mutex::new(Vec::new());
+        Ok(RuleSet { rules, plan, lookups, database, has_marked, scratches })
     }
 
     /// All rules.
@@ -154,12 +167,17 @@ impl RuleSet {
         &self.rules
     }
 
+    /// Patterns that the engine looks for.
+    pub fn patterns(&self) -> usize {
+        self.plan.probes.len()
+    }
+
     /// How often the engine alone matches in a text: what a scan costs at the least, for
     /// benches to compare with.
     pub fn matches(&self, text: &str) -> Result<u64, RuleError> {
-        let scan = self.scan()?;
+        let mut scratch = self.scratch()?;
         let mut count = 0;
-        if let (Some(database), Some(scratch)) = (&self.database, &scan.scratch) {
+        if let (Some(database), Some(scratch)) = (&self.database, &mut scratch) {
             let note = |_, _, _, _| {
                 count += 1;
                 Matching::Continue
@@ -167,23 +185,29 @@ impl RuleSet {
             let scanned = database.scan(text, scratch, note);
             scanned.map_err(|error| RuleError::Engine(error.to_string()))?;
         }
+        self.idle().extend(scratch);
         Ok(count)
     }
 
     /// Begins to scan a message.
     pub fn scan(&self) -> Result<Scan<'_>, RuleError> {
-        let mut idle = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle.pop();
-        drop(idle);
-        let scratch = match (kept, &self.database) {
-            (Some(scratch), _) => Some(scratch),
+        Ok(Scan::new(self, self.scratch()?))
+    }
+
+    fn scratch(&self) -> Result<Option<Scratch>, RuleError> {
+        let kept = self.idle().pop();
+        match (kept, &self.database) {
+            (Some(scratch), _) => Ok(Some(scratch)),
             (None, Some(database)) => {
                 let fresh = database.alloc_scratch();
-                Some(fresh.map_err(|error| RuleError::Engine(error.to_string()))?)
+                fresh.map(Some).map_err(|error| RuleError::Engine(error.to_string()))
             }
-            (None, None) => None,
-        };
-        Ok(Scan { set: self, scratch, hits: Vec::new(), failed: None })
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,46 +219,6 @@ fn without(mut rules: Vec<Rule>, disabled: &[String]) -> Vec<Rule> {
     }
     rules.retain(|rule| !disabled.contains(&rule.id));
     rules
-}
-
-fn shipped() -> Result<Vec<Rule>, RuleError> {
-    let mut files: Vec<_> = SHIPPED.files().collect();
-    files.sort_by_key(|file| file.path());
-    let mut rules = Vec::new();
-    for found in files {
-        let name = format!("rules/{}", found.path().display());
-        if !name.ends_with(".toml") {
-            continue;
-        }
-        let Some(text) = found.contents_utf8() else {
-            let place = Place { line: 1, column: 1 };
-            return Err(RuleError::Wrong { file: name, place, what: "not UTF-8".into() });
-        };
-        rules.extend(file::parse(text, &name)?);
-    }
-    Ok(rules)
-}
-
-fn read_dir(dir: &Path) -> Result<Vec<Rule>, RuleError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |error| RuleError::Unreadable { path, error }
-    };
-    let entries = std::fs::read_dir(dir).map_err(unreadable(dir))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(unreadable(dir))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    let mut rules = Vec::new();
-    for path in files {
-        let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        rules.extend(file::parse(&text, &path.display().to_string())?);
-    }
-    Ok(rules)
 }
 
 fn check_unique(rules: &[Rule]) -> Result<(), RuleError> {
@@ -249,115 +233,4 @@ fn check_unique(rules: &[Rule]) -> Result<(), RuleError> {
         }
     }
     Ok(())
-}
-
-/// A pattern that hit, once a message.
-struct Hit {
-    pattern: usize,
-    zone: Zone,
-    text: String,
-}
-
-/// The scan of one message.
-pub struct Scan<'r> {
-    set: &'r RuleSet,
-    scratch: Option<Scratch>,
-    hits: Vec<Hit>,
-    failed: Option<String>,
-}
-
-impl std::fmt::Debug for Scan<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Scan({} hits)", self.hits.len())
-    }
-}
-
-impl Scan<'_> {
-    /// Scans one text of the message, in normal form.
-    pub fn text(&mut self, zone: Zone, text: &str) {
-        self.pass(zone, text, Reach::Free);
-        if let Some(mark) = mark::before(zone) {
-            let mut marked = String::with_capacity(text.len() + mark.len());
-            marked.extend(mark);
-            marked.push_str(text);
-            self.pass(zone, &marked, Reach::Marked);
-        }
-    }
-
-    fn pass(&mut self, zone: Zone, text: &str, reach: Reach) {
-        let (Some(database), Some(scratch)) = (&self.set.database, &self.scratch) else { return };
-        let owners = &self.set.owners;
-        let hits = &mut self.hits;
-        let note = |pattern: u32, _: u64, end: u64, _: u32| {
-            let pattern = pattern as usize;
-            let looks = owners
-                .get(pattern)
-                .is_some_and(|owner| owner.zones & zone.bit() != 0 && owner.reach == reach);
-            if looks && !hits.iter().any(|hit| hit.pattern == pattern) {
-                let text = excerpt(text, usize::try_from(end).unwrap_or(usize::MAX));
-                hits.push(Hit { pattern, zone, text });
-            }
-            Matching::Continue
-        };
-        if let Err(error) = database.scan(text, scratch, note) {
-            self.failed = Some(error.to_string());
-        }
-    }
-
-    /// One finding a rule that hit, in the order of the rules.
-    pub fn finish(mut self, weights: &Weights) -> Result<Vec<Finding>, RuleError> {
-        if let Some(scratch) = self.scratch.take() {
-            let mut idle = self.set.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push(scratch);
-        }
-        if let Some(failed) = self.failed {
-            return Err(RuleError::Engine(failed));
-        }
-        self.hits.sort_by_key(|hit| hit.pattern);
-        let mut findings = Vec::new();
-        let rule_of = |hit: &Hit| self.set.owners.get(hit.pattern).map(|owner| owner.rule);
-        for group in self.hits.chunk_by(|one, other| rule_of(one) == rule_of(other)) {
-            let rule = group.first().and_then(rule_of).and_then(|at| self.set.rules.get(at));
-            if let Some(rule) = rule {
-                findings.push(weights.reweigh(self.set.finding(rule, group), rule.score));
-            }
-        }
-        Ok(findings)
-    }
-}
-
-/// Terms that the detail of a lexicon's finding names.
-const NAMED_TERMS: usize = 8;
-
-impl RuleSet {
-    fn finding(&self, rule: &Rule, hits: &[Hit]) -> Finding {
-        let score = match &rule.form {
-            Form::Pattern(_) => rule.score,
-            Form::Lexicon { max_score, .. } => {
-                let scores = hits.iter().filter_map(|hit| self.owners.get(hit.pattern));
-                scores.map(|owner| owner.term_score).sum::<f32>().min(*max_score)
-            }
-        };
-        let mut detail = rule.description.clone();
-        for (at, hit) in hits.iter().take(NAMED_TERMS).enumerate() {
-            let before = if at == 0 { "; " } else { ", " };
-            detail.push_str(&format!("{before}{}: \"{}\"", hit.zone.name(), hit.text));
-        }
-        if let Some(more) = hits.len().checked_sub(NAMED_TERMS).filter(|more| *more > 0) {
-            detail.push_str(&format!(" and {more} more"));
-        }
-        Finding { name: rule.id.clone().into(), class: rule.class, score, detail }
-    }
-}
-
-/// Octets of an excerpt.
-const EXCERPT_OCTETS: usize = 60;
-
-/// What stands before the end of a match, on one line.
-fn excerpt(text: &str, end: usize) -> String {
-    let end = text.floor_char_boundary(end);
-    let start = text.ceil_char_boundary(end.saturating_sub(EXCERPT_OCTETS));
-    let cut = text.get(start..end).unwrap_or_default();
-    let cut = cut.rsplit('\n').find(|line| !line.trim().is_empty()).unwrap_or_default();
-    cut.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

@@ -49,6 +49,6 @@ impl RuleSet {
     fn finds(&self, rule: &Rule, zone: Zone, example: &str) -> Result<bool, super::RuleError> {
         let mut scan = self.scan()?;
         scan.text(zone, &zone.normal_form(example));
-        Ok(scan.finish(&Weights::default())?.iter().any(|finding| finding.name == rule.id))
+        Ok(scan.finish(&Weights::default())?.content.iter().any(|hit| hit.rule == rule.id))
     }
 }

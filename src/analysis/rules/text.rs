@@ -1,0 +1,141 @@
+//! A text as it is scanned: where it is cut, and how its octets are counted in characters.
+//!
+//! In: a text and offsets that the engine reports, which may lie within a character. Out: parts
+//! of the text, and numbers of characters in constant time.
+
+use std::cell::OnceCell;
+
+use super::plan::Start;
+use crate::message::Zone;
+
+/// Octets of an excerpt.
+const EXCERPT_OCTETS: usize = 60;
+/// Characters are counted up to every so many octets beforehand.
+const BLOCK_OCTETS: usize = 128;
+
+/// A text as the engine sees it.
+pub(super) struct Text<'t> {
+    pub(super) zone: Zone,
+    pub(super) octets: &'t str,
+    /// Where the text itself begins, behind a mark.
+    pub(super) origin: usize,
+    blocks: OnceCell<Vec<u32>>,
+}
+
+/// A match; its beginning is not always known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: Option<usize>,
+    pub(super) end: usize,
+}
+
+impl<'t> Text<'t> {
+    pub(super) fn new(zone: Zone, octets: &'t str, origin: usize) -> Text<'t> {
+        Text { zone, octets, origin, blocks: OnceCell::new() }
+    }
+
+    /// What a report means, in whole characters.
+    pub(super) fn span(&self, start: Start, reported: u64, end: u64) -> Span {
+        let end = self.octets.floor_char_boundary(usize::try_from(end).unwrap_or(usize::MAX));
+        let before = |octets: u32, end: usize| {
+            let start = end.saturating_sub(octets as usize).max(self.origin);
+            Some(self.octets.floor_char_boundary(start))
+        };
+        match start {
+            Start::Unknown => Span { start: None, end },
+            Start::Reported => {
+                let start = usize::try_from(reported).unwrap_or(usize::MAX).min(end);
+                Span { start: Some(self.octets.floor_char_boundary(start)), end }
+            }
+            Start::Fixed(octets) => Span { start: before(octets, end), end },
+            Start::Word(octets) => {
+                let taken = self.octets.get(..end).and_then(|text| text.chars().next_back());
+                let boundary =
+                    taken.filter(|letter| !letter.is_ascii() && !letter.is_alphanumeric());
+                let end = end - boundary.map_or(0, char::len_utf8);
+                Span { start: before(octets, end), end }
+            }
+        }
+    }
+
+    /// A part of the text.
+    pub(super) fn part(&self, start: usize, end: usize) -> &'t str {
+        self.octets.get(start.max(self.origin)..end).unwrap_or_default()
+    }
+
+    /// What stands before an offset, so many octets at most, and where that begins.
+    pub(super) fn tail(&self, end: usize, octets: usize) -> (usize, &'t str) {
+        let start = end.saturating_sub(octets).max(self.origin);
+        let start = self.octets.ceil_char_boundary(start);
+        (start, self.part(start, end))
+    }
+
+    /// Whether one character lies between two offsets.
+    pub(super) fn is_next(&self, end: usize, next: usize) -> bool {
+        next > end
+            && next - end <= 4
+            && self.octets.get(end..next).is_some_and(|part| part.chars().nth(1).is_none())
+    }
+
+    /// Characters before an offset.
+    pub(super) fn characters(&self, at: usize) -> u32 {
+        let blocks = self.blocks.get_or_init(|| {
+            let mut sum = 0;
+            let counted = self.octets.as_bytes().chunks(BLOCK_OCTETS).map(|block| {
+                let before = sum;
+                sum += beginnings(block);
+                before
+            });
+            counted.collect()
+        });
+        let block = at / BLOCK_OCTETS;
+        let octets = self.octets.as_bytes();
+        let rest = octets.get(block * BLOCK_OCTETS..at.min(octets.len())).unwrap_or_default();
+        let last = blocks.last().copied().unwrap_or_default();
+        blocks.get(block).copied().unwrap_or(last) + beginnings(rest)
+    }
+
+    /// What stands before the end of a match, on one line.
+    pub(super) fn excerpt(&self, end: usize) -> String {
+        let (_, cut) = self.tail(end, EXCERPT_OCTETS);
+        let cut = cut.rsplit('\n').find(|line| !line.trim().is_empty()).unwrap_or_default();
+        cut.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    }
+}
+
+/// Characters that begin in a block.
+fn beginnings(block: &[u8]) -> u32 {
+    block.iter().map(|octet| u32::from(octet & 0xc0 != 0x80)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_counted_in_any_script() {
+        let octets = "aé€😀 ".repeat(200);
+        let text = Text::new(Zone::Body, &octets, 0);
+        for (count, (at, _)) in octets.char_indices().enumerate() {
+            assert_eq!(text.characters(at) as usize, count);
+        }
+        assert_eq!(text.characters(octets.len()), 1_000);
+        assert_eq!(Text::new(Zone::Body, "", 0).characters(0), 0);
+    }
+
+    #[test]
+    fn offsets_within_characters_do_no_harm() {
+        let text = Text::new(Zone::Body, "é€", 0);
+        for end in 0..9 {
+            for start in 0..9 {
+                let span = text.span(Start::Reported, start, end);
+                assert!(span.start.is_some_and(|start| start <= span.end));
+                text.excerpt(span.end);
+                text.span(Start::Word(3), start, end);
+                text.span(Start::Fixed(7), start, end);
+            }
+        }
+        assert!(text.is_next(0, 2) && !text.is_next(0, 5) && !text.is_next(1, 2));
+        assert!(!text.is_next(2, 2));
+    }
+}
