@@ -259,6 +259,11 @@ fn is_written_so(taken: &[Word<'_>], form: &Match, setting: Setting, is_announce
 /// What may follow: descriptors; behind OFFICIAL-SENSITIVE any few words in capitals that a
 /// colon, hyphen, slash or bracket sets off.
 fn is_tail(rest: &[Word<'_>], form: &Match, phrase: &str) -> bool {
+    // "Personal finance" is a page of a newspaper.
+    let is_homely = matches!(form.level, MarkingLevel::Personal | MarkingLevel::Internal);
+    if form.is_everyday && is_homely {
+        return rest.iter().all(|word| word.upper == "ONLY");
+    }
     if are_descriptors(rest) {
         let is_sentence = rest.len() > 1 && form.is_everyday && !are_capitals(rest);
         return !is_sentence;

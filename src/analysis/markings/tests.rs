@@ -126,6 +126,8 @@ fn lines_are_marked_when_they_say_nothing_else() {
         ("The official opening is on Monday.", None),
         ("OFFICIAL NOTICE OF THE COUNCIL", None),
         ("SECRET SANTA", None),
+        ("*** PERSONAL  FINANCE ***", None),
+        ("PERSONAL", Some(Personal)),
         ("SECRET: HOW I MADE MILLIONS", None),
         ("Protect your data", None),
         ("PROTECT YOUR DATA NOW", None),
