@@ -17,7 +17,7 @@ use super::attachments::{self, Enclosures};
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
-use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
+use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation, markings};
 use crate::mail::Finding;
 use crate::message::contents::Contents;
 use crate::message::{Anatomy, Limits, Zone, html_to_text};
@@ -111,7 +111,13 @@ fn look_inside(
         Err(error) => return failed(weights, error.to_string()),
     };
     anatomy.read(&mut |zone, text| scan.text(zone, text));
+    let mut seeker = markings::Seeker::default();
+    seeker.message(&anatomy);
     let contents = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
+        match zone {
+            Zone::Html => seeker.page(text),
+            _ => seeker.file(text),
+        }
         read_inner(zone, text, &mut |zone, text| scan.text(zone, text));
     });
     if let Some(names) = attachments::inner_names(&contents) {
@@ -152,7 +158,17 @@ fn look_inside(
         enclosures.gather_texts(&anatomy, desk.unpacking);
     }
     let enclosures = Arc::new(enclosures);
-    let look = Look { findings, content, summary, author, contents, enclosures, ..Look::default() };
+    let markings = seeker.finish();
+    let look = Look {
+        findings,
+        content,
+        markings,
+        summary,
+        author,
+        contents,
+        enclosures,
+        ..Look::default()
+    };
     Inside { anatomy, links, look, carried }
 }
 

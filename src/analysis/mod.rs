@@ -59,7 +59,7 @@ pub use stage::Scanned;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{
-    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, Mail, Order, Summary,
+    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, Mail, Marking, Order, Summary,
 };
 use crate::message::Authorship;
 use crate::message::contents::Contents;
@@ -125,6 +125,8 @@ pub struct Look {
     pub findings: Vec<Finding>,
     /// The content rules that hit, in the order of the rules.
     pub content: Vec<ContentHit>,
+    /// Protective markings and sensitivity labels, the highest level first.
+    pub markings: Vec<Marking>,
     /// For lists and tracking.
     pub summary: Summary,
     /// Something could not be looked into now but may be later.

@@ -185,6 +185,22 @@ pub(super) struct Match {
     is_everyday: bool,
 }
 
+impl Match {
+    /// Whether it is a word of every day.
+    pub(super) fn is_everyday(self) -> bool {
+        self.is_everyday
+    }
+}
+
+/// The words with which forms of several words begin, each once.
+pub(super) fn first_words() -> Vec<&'static str> {
+    let several = FORMS.iter().filter(|form| form.weight == Weight::Plain);
+    let mut words: Vec<&str> = several.filter_map(|form| form.words.first().copied()).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
 /// The form that begins at the first of the words.
 pub(super) fn form_at(words: &[Word<'_>]) -> Option<Match> {
     FORMS

@@ -8,6 +8,7 @@
 //!
 //! Invariant: a word within a sentence is no marking, however strong the word.
 
+mod asked;
 mod fields;
 mod forms;
 mod subject;
@@ -15,6 +16,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use asked::Asked;
 use forms::{Found, Setting};
 
 use crate::mail::{Marking, MarkingLevel, MarkingPlace};
@@ -86,6 +88,13 @@ impl Seeker {
             for found in fields::of_property(line) {
                 self.note(found, MarkingPlace::Property);
             }
+        }
+    }
+
+    /// Looks into a file that is HTML.
+    pub fn page(&mut self, source: &str) {
+        if may_mark(source) {
+            self.file(&html_to_text(source));
         }
     }
 

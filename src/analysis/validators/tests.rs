@@ -5,8 +5,6 @@
 
 use proptest::prelude::*;
 
-mod packs;
-
 use super::*;
 
 /// Name, values that hold with their canonical forms, values that do not.
