@@ -114,6 +114,8 @@ fn lines_are_marked_when_they_say_nothing_else() {
         ("Commercial in confidence", Some(CommercialInConfidence)),
         ("Subject to legal professional privilege", Some(LegallyPrivileged)),
         ("Internal use only", Some(Internal)),
+        ("INTERNAL ONLY", Some(Internal)),
+        (" * Internal only.", None),
         ("RESTRICTED (WHEN COMPLETE)", Some(Restricted)),
         ("OFFICIAL-SENSITIVE\tPage 1 of 3", Some(OfficialSensitive)),
         ("Annual plan | RESTRICTED | 12", Some(Restricted)),
