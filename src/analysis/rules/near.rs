@@ -41,12 +41,12 @@ pub(super) struct Mention {
 struct Row {
     growth: Growth,
     validator: Option<Validator>,
-    /// In characters, ascending.
-    ends: VecDeque<u32>,
+    /// Ascending.
+    ends: VecDeque<usize>,
 }
 
 impl Row {
-    fn keep(&mut self, end: u32) {
+    fn keep(&mut self, end: usize) {
         let at = self.ends.partition_point(|known| *known < end);
         if self.ends.get(at) == Some(&end) {
             return;
@@ -57,10 +57,10 @@ impl Row {
         }
     }
 
-    /// Characters from the last end before `start` to it.
-    fn gap_before(&self, start: u32) -> Option<u32> {
+    /// The last end that is not behind `start`.
+    fn end_before(&self, start: usize) -> Option<usize> {
         let at = self.ends.partition_point(|end| *end <= start).checked_sub(1)?;
-        self.ends.get(at).map(|end| start - end)
+        self.ends.get(at).copied()
     }
 }
 
@@ -69,8 +69,8 @@ impl Row {
 pub(super) struct Near {
     a: Row,
     b: Row,
-    /// Values of the first side without a second one yet, by their ends in characters.
-    waiting: VecDeque<(u32, Value)>,
+    /// Values of the first side without a second one yet.
+    waiting: VecDeque<Value>,
 }
 
 impl Near {
@@ -149,25 +149,26 @@ impl Near {
         paired: &mut dyn FnMut(Value),
     ) {
         let Some(value) = ledger.value(text, span, validator) else { return };
-        let (start, end) = (text.characters(value.start), text.characters(value.end));
+        let Value { start, end, .. } = value;
+        let within = terms.within_characters;
         let other = match edge {
             Edge::A => &self.b,
             Edge::B => &self.a,
         };
-        let is_near = other.gap_before(start).is_some_and(|gap| gap <= terms.within_characters);
+        let is_near = other.end_before(start).is_some_and(|end| text.is_within(end, start, within));
         match (terms.counts, edge) {
             (false, _) | (true, Edge::A) if is_near => paired(value),
             (true, Edge::A) => {
-                self.waiting.push_back((end, value));
+                self.waiting.push_back(value);
                 if self.waiting.len() > WAITING {
                     self.waiting.pop_front();
                 }
             }
             (true, Edge::B) => {
-                let from = start.saturating_sub(terms.within_characters);
-                let first = self.waiting.partition_point(|(end, _)| *end < from);
-                let past = self.waiting.partition_point(|(end, _)| *end <= start);
-                for (_, value) in self.waiting.drain(first..past.max(first)) {
+                let past = self.waiting.partition_point(|known| known.end <= start);
+                let is_far = |known: &Value| !text.is_within(known.end, start, within);
+                let first = self.waiting.partition_point(is_far);
+                for value in self.waiting.drain(first.min(past)..past) {
                     paired(value);
                 }
             }
@@ -175,8 +176,8 @@ impl Near {
         }
         self.row(edge).keep(end);
         // A longer match that ends later may yet have begun a little earlier.
-        let slack = terms.within_characters.saturating_add(ENDS as u32);
-        while self.waiting.front().is_some_and(|(known, _)| known.saturating_add(slack) < end) {
+        let slack = 4 * within as usize + ENDS;
+        while self.waiting.front().is_some_and(|known| known.end + slack < end) {
             self.waiting.pop_front();
         }
     }

@@ -3,15 +3,18 @@
 //! In: a text and offsets that the engine reports, which may lie within a character. Out: parts
 //! of the text, and numbers of characters in constant time.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use super::plan::Start;
 use crate::message::Zone;
 
 /// Octets of an excerpt.
 const EXCERPT_OCTETS: usize = 60;
-/// Characters are counted up to every so many octets beforehand.
+/// Characters are counted up to every so many octets, once it is worth it; fewer than fit into
+/// an octet.
 const BLOCK_OCTETS: usize = 128;
+/// Octets whose characters are counted one by one before that.
+const COUNTED_OCTETS: usize = 64 << 10;
 
 /// A text as the engine sees it.
 pub(super) struct Text<'t> {
@@ -20,6 +23,7 @@ pub(super) struct Text<'t> {
     /// Where the text itself begins, behind a mark.
     pub(super) origin: usize,
     blocks: OnceCell<Vec<u32>>,
+    counted_left: Cell<usize>,
 }
 
 /// A match; its beginning is not always known.
@@ -31,7 +35,13 @@ pub(super) struct Span {
 
 impl<'t> Text<'t> {
     pub(super) fn new(zone: Zone, octets: &'t str, origin: usize) -> Text<'t> {
-        Text { zone, octets, origin, blocks: OnceCell::new() }
+        Text {
+            zone,
+            octets,
+            origin,
+            blocks: OnceCell::new(),
+            counted_left: Cell::new(COUNTED_OCTETS),
+        }
     }
 
     /// What a report means, in whole characters.
@@ -77,8 +87,24 @@ impl<'t> Text<'t> {
             && self.octets.get(end..next).is_some_and(|part| part.chars().nth(1).is_none())
     }
 
+    /// Whether no more than so many characters stand between two offsets.
+    pub(super) fn is_within(&self, from: usize, to: usize, characters: u32) -> bool {
+        let (gap, most) = (to.saturating_sub(from), characters as usize);
+        if gap <= most || gap > 4 * most {
+            return gap <= most;
+        }
+        match self.counted_left.get().checked_sub(gap) {
+            Some(left) => {
+                self.counted_left.set(left);
+                let between = self.octets.as_bytes().get(from..to).unwrap_or_default();
+                between.chunks(BLOCK_OCTETS).map(beginnings).sum::<u32>() <= characters
+            }
+            None => self.characters(to) - self.characters(from) <= characters,
+        }
+    }
+
     /// Characters before an offset.
-    pub(super) fn characters(&self, at: usize) -> u32 {
+    fn characters(&self, at: usize) -> u32 {
         let blocks = self.blocks.get_or_init(|| {
             let mut sum = 0;
             let counted = self.octets.as_bytes().chunks(BLOCK_OCTETS).map(|block| {
@@ -103,9 +129,10 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Characters that begin in a block.
+/// Characters that begin in a block of no more than [`BLOCK_OCTETS`].
 fn beginnings(block: &[u8]) -> u32 {
-    block.iter().map(|octet| u32::from(octet & 0xc0 != 0x80)).sum()
+    let count = |sum: u8, octet: &u8| sum.wrapping_add(u8::from(octet & 0xc0 != 0x80));
+    u32::from(block.iter().fold(0, count))
 }
 
 #[cfg(test)]
@@ -120,6 +147,10 @@ mod tests {
             assert_eq!(text.characters(at) as usize, count);
         }
         assert_eq!(text.characters(octets.len()), 1_000);
+        for (count, (at, _)) in octets.char_indices().enumerate() {
+            assert!(text.is_within(0, at, count as u32), "{at}");
+            assert!(count == 0 || !text.is_within(0, at, count as u32 - 1), "{at}");
+        }
         assert_eq!(Text::new(Zone::Body, "", 0).characters(0), 0);
     }
 
