@@ -17,7 +17,7 @@ use super::attachments::{self, Enclosures};
 use super::desk::Desk;
 use super::links::{self, Links};
 use super::weights::Weights;
-use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation};
+use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation, markings};
 use crate::mail::{Finding, HeaderField};
 use crate::message::contents::Contents;
 use crate::message::{Anatomy, Limits, Zone};
@@ -111,10 +111,13 @@ fn look_inside(
         Err(error) => return failed(weights, error.to_string()),
     };
     anatomy.read(&mut |zone, text| scan.text(zone, text));
+    let mut seeker = markings::Seeker::default();
+    seeker.message(&anatomy);
     let mut links = Links::of(&anatomy);
     let mut link_octets = links::FILE_OCTETS;
     let mut contents = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
         scan.text(zone, &zone.normal_form(text));
+        seeker.file(text);
         links.read_file(text, &mut link_octets);
     });
     if let Some(names) = attachments::inner_names(&contents) {
@@ -159,7 +162,18 @@ fn look_inside(
     let header = header_of(&anatomy);
     // Whoever waits for answers from elsewhere holds no unpacked files meanwhile.
     anatomy.forget_files();
-    let look = Look { findings, content, summary, author, contents, enclosures, header, ..Look::default() };
+    let markings = seeker.finish();
+    let look = Look {
+        findings,
+        content,
+        markings,
+        summary,
+        author,
+        contents,
+        enclosures,
+        header,
+        ..Look::default()
+    };
     Inside { anatomy, links, look, carried }
 }
 

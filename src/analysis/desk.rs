@@ -8,7 +8,7 @@ use super::attachments;
 use super::bulk::Bulk;
 use super::impersonation::Site;
 use super::likeness::Likeness;
-use super::rules::{RuleError, RuleSet};
+use super::rules::{Lookups, RuleError, RuleSet};
 use super::weights::Weights;
 use crate::config::{AttachmentOrder, Config, UnpackLimits};
 use crate::mail::Domain;
@@ -41,7 +41,8 @@ impl Desk {
         let (dirs, disabled) = config.map_or((&[][..], &[][..]), |config| {
             (config.content.dirs.as_slice(), config.content.disabled.as_slice())
         });
-        let rules = RuleSet::load(dirs, disabled, data_dir)?;
+        let packs = config.map_or(&[][..], |config| config.content.packs.as_slice());
+        let rules = RuleSet::load_packs(packs, dirs, disabled, data_dir, Lookups::shipped())?;
         let own_dir = config.and(data_dir);
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, own_dir, is_rule)?;

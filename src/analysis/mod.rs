@@ -29,6 +29,7 @@ mod likeness;
 pub mod links;
 pub mod lists;
 pub mod manners;
+pub mod markings;
 mod origin;
 mod passage;
 pub mod reputation;
@@ -39,6 +40,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 pub mod tune;
+pub mod validators;
 pub mod weights;
 
 use std::path::PathBuf;
@@ -59,7 +61,8 @@ pub use stage::Scanned;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{
-    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, HeaderField, Mail, Order, Summary,
+    Content, ContentHit, Domain, EnhancedCode, Facts, Finding, HeaderField, Mail, Marking, Order,
+    Summary,
 };
 use crate::message::Authorship;
 use crate::message::contents::Contents;
@@ -125,6 +128,8 @@ pub struct Look {
     pub findings: Vec<Finding>,
     /// The content rules that hit, in the order of the rules.
     pub content: Vec<ContentHit>,
+    /// Protective markings and sensitivity labels, the highest level first.
+    pub markings: Vec<Marking>,
     /// For lists and tracking.
     pub summary: Summary,
     /// Something could not be looked into now but may be later.

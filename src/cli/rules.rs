@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::arguments::{RulesAct, RulesOrder};
 use super::exit::{Exit, Trouble};
 use super::render;
-use crate::analysis::rules::{RuleError, RuleSet};
+use crate::analysis::rules::{Lookups, RuleError, RuleSet};
 use crate::analysis::weights::Weights;
 use crate::config::Config;
 
@@ -23,8 +23,12 @@ pub(super) fn rules(order: &RulesOrder) -> Result<Exit, Trouble> {
 pub(super) fn compile(config: Option<&Config>, dirs: &[PathBuf]) -> Result<Arc<RuleSet>, Trouble> {
     let content = config.map(|config| config.content.clone()).unwrap_or_default();
     let dirs: Vec<PathBuf> = content.dirs.iter().chain(dirs).cloned().collect();
-    RuleSet::load(&dirs, &content.disabled, None).map_err(|error| match error {
-        RuleError::Wrong { .. } | RuleError::Unreadable { .. } => Trouble::Rules(error.to_string()),
+    let (packs, disabled) = (&content.packs, &content.disabled);
+    let rules = RuleSet::load_packs(packs, &dirs, disabled, None, Lookups::shipped());
+    rules.map_err(|error| match error {
+        RuleError::Wrong { .. } | RuleError::Unreadable { .. } | RuleError::NoPack { .. } => {
+            Trouble::Rules(error.to_string())
+        }
         RuleError::Engine(_) => Trouble::Software(error.into()),
     })
 }

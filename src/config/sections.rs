@@ -236,6 +236,8 @@ pub struct ContentRules {
     pub dirs: Vec<PathBuf>,
     /// Identifiers of rules that are switched off.
     pub disabled: Vec<String>,
+    /// Shipped packs of policy rules that are switched on, by name: `uk-health`.
+    pub packs: Vec<String>,
 }
 
 /// What to do when analysis does not finish in time.

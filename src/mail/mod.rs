@@ -13,6 +13,7 @@ mod envelope;
 mod facts;
 mod family;
 mod id;
+mod marking;
 mod reply;
 mod stage;
 mod verdict;
@@ -24,6 +25,7 @@ pub use envelope::{BodyType, DsnReturn, Envelope, Notify, OriginalRecipient, Rec
 pub use facts::{Facts, HeaderField, Manners, Role, Summary, TlsFacts};
 pub use family::Family;
 pub use id::MailId;
+pub use marking::{Marking, MarkingLevel, MarkingPlace};
 pub use reply::{EnhancedCode, Reply};
 pub use stage::{Durable, Mail, Receipt};
 pub use verdict::{

@@ -36,6 +36,7 @@ pub use form::{Expression, Flags, Form, Rule, Side};
 pub use outcome::Hits;
 pub use scan::Scan;
 pub use seam::Lookups;
+pub use source::packs;
 pub use trial::Trial;
 
 use plan::{Plan, Reach};
@@ -62,6 +63,14 @@ pub enum RuleError {
         place: Place,
         /// What.
         what: String,
+    },
+    /// The configuration names a pack that the box does not ship.
+    #[error("no pack `{name}` of content rules; there are {known}")]
+    NoPack {
+        /// Which one.
+        name: String,
+        /// Those that there are.
+        known: String,
     },
     /// The pattern engine gave up.
     #[error("pattern engine: {0}")]
@@ -95,11 +104,22 @@ impl RuleSet {
         disabled: &[String],
         cache_dir: Option<&Path>,
     ) -> Result<Arc<RuleSet>, RuleError> {
-        RuleSet::load_with(dirs, disabled, cache_dir, Lookups::default())
+        RuleSet::load_with(dirs, disabled, cache_dir, Lookups::shipped())
     }
 
     /// The same with validators, lists, fingerprints and markings for the rules that ask them.
     pub fn load_with(
+        dirs: &[PathBuf],
+        disabled: &[String],
+        cache_dir: Option<&Path>,
+        lookups: Lookups,
+    ) -> Result<Arc<RuleSet>, RuleError> {
+        RuleSet::load_packs(&[], dirs, disabled, cache_dir, lookups)
+    }
+
+    /// The same with the packs of these names ([`packs`]).
+    pub fn load_packs(
+        packs: &[String],
         dirs: &[PathBuf],
         disabled: &[String],
         cache_dir: Option<&Path>,
@@ -111,6 +131,7 @@ impl RuleSet {
             Ok(())
         };
         source::each_shipped(&mut read)?;
+        source::each_pack(packs, &mut read)?;
         for dir in dirs {
             source::each_in(dir, &mut read)?;
         }
@@ -121,7 +142,7 @@ impl RuleSet {
 
     /// The rules in one text, as for trying out a draft.
     pub fn parse(text: &str, file: &str) -> Result<RuleSet, RuleError> {
-        RuleSet::parse_with(text, file, None, Lookups::default())
+        RuleSet::parse_with(text, file, None, Lookups::shipped())
     }
 
     /// The same with what the rules may ask, and a folder where compiled patterns are kept.

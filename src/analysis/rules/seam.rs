@@ -9,22 +9,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::analysis::{markings, validators};
 use crate::message::Zone;
 
-/// What a validator says of a text that ends in a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Valid {
-    /// Where the value begins in the text that was given.
-    pub start: usize,
-    /// The value in its one canonical form, by which distinct ones are counted.
-    pub normal: String,
-}
-
-/// Looks at the end of a text: whether the longest sensible candidate there is valid.
-pub type Validator = fn(&str) -> Option<Valid>;
-
-/// Octets before the end of a match that a validator sees at most.
-pub const VALIDATED_OCTETS: usize = 96;
+pub use crate::analysis::validators::{REACH_OCTETS as VALIDATED_OCTETS, Valid, Validator};
 
 /// Whether a text was looked at to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +93,15 @@ pub struct Lookups {
 }
 
 impl Lookups {
+    /// What the box brings itself: validators and markings.
+    pub fn shipped() -> Lookups {
+        Lookups {
+            validator: Some(validators::by_name),
+            markings: Some(Arc::new(markings::Asked)),
+            ..Lookups::default()
+        }
+    }
+
     pub(super) fn validator_of(&self, name: &str) -> Option<Validator> {
         self.validator.and_then(|by_name| by_name(name))
     }

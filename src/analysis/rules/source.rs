@@ -58,6 +58,37 @@ pub(super) fn each_shipped(
     Ok(())
 }
 
+/// The folder of packs, which are in force only where they are switched on.
+const PACKS: &str = "packs";
+
+/// The names of the packs that the box ships.
+pub fn packs() -> Vec<String> {
+    let files = SHIPPED.get_dir(PACKS).map(Dir::files).into_iter().flatten();
+    let stems = files.filter_map(|file| file.path().file_stem()?.to_str().map(str::to_owned));
+    let mut names: Vec<String> = stems.collect();
+    names.sort();
+    names
+}
+
+/// Gives the name and the text of each of these packs to `read`.
+pub(super) fn each_pack(
+    names: &[String],
+    read: &mut dyn FnMut(&str, &str) -> Result<(), RuleError>,
+) -> Result<(), RuleError> {
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|earlier| earlier == name) {
+            continue;
+        }
+        let path = format!("{PACKS}/{name}.toml");
+        let text = SHIPPED.get_file(&path).and_then(|file| file.contents_utf8());
+        let Some(text) = text.filter(|_| packs().contains(name)) else {
+            return Err(RuleError::NoPack { name: name.clone(), known: packs().join(", ") });
+        };
+        read(text, &format!("rules/{path}"))?;
+    }
+    Ok(())
+}
+
 /// Gives the name and the text of each file in a folder of the site to `read`.
 pub(super) fn each_in(
     dir: &Path,

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 pub use report::{Difference, Opinion, PairCount, Report};
 
 use super::likeness::Likeness;
-use super::rules::{RuleError, RuleSet};
+use super::rules::{Lookups, RuleError, RuleSet};
 use super::weights::Weights;
 use super::{Analysis, Desk, content};
 use crate::config::{Config, Shadow as Settings};
@@ -48,7 +48,11 @@ pub(super) fn candidate(
     let rules = match settings.rules.is_empty() {
         true => Arc::clone(&live.rules),
         // Not in the data directory: the patterns in force are kept there.
-        false => RuleSet::load(&dirs, &config.content.disabled, None)?,
+        false => {
+            let content = &config.content;
+            let lookups = Lookups::shipped();
+            RuleSet::load_packs(&content.packs, &dirs, &content.disabled, None, lookups)?
+        }
     };
     let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
     let weights = match &settings.weights {

@@ -194,7 +194,9 @@ impl Part<'_> {
                 self.line(&code);
             }
             "c" => self.is_index = value("t") == "s",
-            "f" | "definedName" | "property" | "binData" | "binaryData" | "binary-data" => {
+            // ODF 1.3 part 3, 4.3.3: properties that people and programs add.
+            "f" | "definedName" | "property" | "user-defined" | "binData" | "binaryData"
+            | "binary-data" => {
                 self.own.clear();
                 self.own_name =
                     if value("name").is_empty() { value("formulaId") } else { value("name") };
@@ -345,7 +347,8 @@ impl Part<'_> {
                 // A code without the marks of a field: judged alone, over all its runs.
                 None => self.codes.push(text.to_owned()),
             },
-            "f" | "definedName" | "property" | "binData" | "binaryData" | "binary-data" => {
+            "f" | "definedName" | "property" | "user-defined" | "binData" | "binaryData"
+            | "binary-data" => {
                 self.own.push_str(text);
             }
             "v" if self.is_index => {}
@@ -373,9 +376,8 @@ impl Part<'_> {
             self.path.truncate(at);
         }
         let own = match name {
-            "f" | "definedName" | "property" | "binData" | "binaryData" | "binary-data" => {
-                std::mem::take(&mut self.own)
-            }
+            "f" | "definedName" | "property" | "user-defined" | "binData" | "binaryData"
+            | "binary-data" => std::mem::take(&mut self.own),
             _ => String::new(),
         };
         let own_name = self.own_name.clone();
@@ -386,7 +388,7 @@ impl Part<'_> {
                 tell(judge_formula(&own), opening);
                 self.line(&own_name);
             }
-            "property" => self.line(&format!("{own_name}: {own}")),
+            "property" | "user-defined" => self.line(&format!("{own_name}: {own}")),
             "binData" | "binaryData" | "binary-data" => embedded(&own_name, &own, opening)?,
             // ODF keeps the source of macros as the text of such parts.
             "module" if self.root == "module" => {

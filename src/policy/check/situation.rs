@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Zoned;
 
 use crate::config::FileState;
-use crate::mail::{Address, ContentHit, Domain, Family, Finding, HeaderField, Host, LocalPart, Role};
+use crate::mail::{
+    Address, ContentHit, Domain, Family, Finding, HeaderField, Host, LocalPart, Role,
+};
 use crate::policy::rules::{
     AuthenticationResults, Circumstances, Direction, FileFact, Mechanism, Parties, TlsState,
     TlsVersion,

@@ -5,6 +5,7 @@ mod fakes;
 mod forms;
 mod hostile;
 mod many;
+mod packs;
 mod split;
 
 use super::*;

@@ -1,0 +1,99 @@
+//! Markings in a Subject: in brackets, or at its beginning or end and set off from the rest.
+//!
+//! In: the decoded Subject. Out: what is marked. "The official opening" is no marking, nor is
+//! "Official: the bridge is closed": outside of brackets words of every day are in capitals.
+
+use super::forms::{self, Found, Setting};
+
+/// Brackets of which the insides are looked at.
+const BRACKETS: usize = 8;
+/// Characters of a Subject that are looked at.
+const SUBJECT_CHARACTERS: usize = 1_000;
+
+/// The markings of a Subject.
+pub(super) fn markings(subject: &str) -> Vec<Found> {
+    let end = subject.char_indices().nth(SUBJECT_CHARACTERS).map_or(subject.len(), |(at, _)| at);
+    let subject = without_replies(subject.get(..end).unwrap_or_default());
+    let mut found = in_brackets(subject);
+    match forms::of_phrase(subject, Setting::Prominent) {
+        Some(whole) => found.push(whole),
+        None => {
+            found.extend(at_beginning(subject));
+            found.extend(at_end(subject));
+        }
+    }
+    found
+}
+
+/// Without `Re:`, `Fwd:` and what gateways put before.
+fn without_replies(subject: &str) -> &str {
+    const REPLIES: [&str; 9] = ["re", "fw", "fwd", "aw", "wg", "tr", "rv", "sv", "antw"];
+    let mut rest = subject.trim();
+    for _ in 0..16 {
+        let Some((lead, after)) = rest.split_once(':') else { break };
+        let lead = lead.trim().trim_end_matches(|letter: char| "[]()0123456789".contains(letter));
+        if !REPLIES.contains(&lead.to_ascii_lowercase().as_str()) {
+            break;
+        }
+        rest = after.trim_start();
+    }
+    rest
+}
+
+fn in_brackets(subject: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut rest = subject;
+    for _ in 0..BRACKETS {
+        let Some(open) = rest.find(['[', '(', '{', '<']) else { break };
+        let inside = rest.get(open + 1..).unwrap_or_default();
+        let Some(close) = inside.find([']', ')', '}', '>']) else { break };
+        let phrase = inside.get(..close).unwrap_or_default();
+        let is_at_edge =
+            open == 0 || inside.get(close + 1..).is_some_and(|rest| rest.trim().is_empty());
+        // In the middle of a title a word in round brackets is often only an aside.
+        let setting = if is_at_edge { Setting::Prominent } else { Setting::Line };
+        found.extend(forms::of_phrase(phrase, setting));
+        rest = inside.get(close + 1..).unwrap_or_default();
+    }
+    found
+}
+
+/// A marking, descriptors, and a mark that sets it off from what follows.
+fn at_beginning(subject: &str) -> Option<Found> {
+    let bare = subject.trim_start_matches(['*', '#', '-', '=', ' ', '|']);
+    let mut ends: Vec<usize> = Vec::new();
+    for (at, letter) in bare.char_indices().take(120) {
+        if is_divider(bare, at, letter) {
+            ends.push(at);
+        }
+    }
+    // The longest head that is a marking.
+    ends.into_iter().rev().find_map(|end| {
+        let head = bare.get(..end)?;
+        let words = forms::words(head);
+        forms::are_capitals(&words).then(|| forms::of_phrase(head, Setting::Line))?
+    })
+}
+
+/// The same at the end, behind a mark.
+fn at_end(subject: &str) -> Option<Found> {
+    let bare = subject.trim_end_matches(['*', '#', '-', '=', ' ', '|', '.', '!']);
+    let starts = bare.char_indices().filter(|(at, letter)| is_divider(bare, *at, *letter));
+    let starts: Vec<usize> = starts.map(|(at, letter)| at + letter.len_utf8()).collect();
+    starts.into_iter().find_map(|start| {
+        let tail = bare.get(start..)?;
+        let words = forms::words(tail);
+        forms::are_capitals(&words).then(|| forms::of_phrase(tail, Setting::Line))?
+    })
+}
+
+/// A colon, a bar, or a dash or slash with space beside it.
+fn is_divider(text: &str, at: usize, letter: char) -> bool {
+    let next = text.get(at + letter.len_utf8()..).and_then(|rest| rest.chars().next());
+    let before = text.get(..at).and_then(|rest| rest.chars().next_back());
+    match letter {
+        ':' | '|' | ';' | '\u{2013}' | '\u{2014}' => true,
+        '-' | '/' | '.' | ',' => next.is_none_or(|own| own == ' ') || before == Some(' '),
+        _ => false,
+    }
+}
