@@ -223,14 +223,10 @@ impl Directory {
         })
     }
 
-    /// Every entry with an address.
+    /// Every entry with an address: what the filter for recipients finds, whoever is asked for.
     pub fn sync_filter(&self) -> Filter {
-        self.sync_filter.clone().unwrap_or_else(|| {
-            Filter::shipped(match self.kind {
-                DirectoryKind::ActiveDirectory => "(|(mail=*)(proxyAddresses=smtp:*))",
-                DirectoryKind::Ldap => "(|(mail=*)(mailAlternateAddress=*))",
-            })
-        })
+        let own = || self.recipient_filter().for_anything();
+        self.sync_filter.clone().unwrap_or_else(own)
     }
 
     /// The entry of a name that logs in.

@@ -51,6 +51,17 @@ impl Filter {
         names
     }
 
+    /// The filter that finds whatever this one could find: every placeholder may be anything.
+    pub fn for_anything(&self) -> Filter {
+        let mut pieces = self.0.split('{');
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            text.push('*');
+            text.push_str(piece.split_once('}').map_or("", |(_, rest)| rest));
+        }
+        Filter(text)
+    }
+
     /// The filter with values for its placeholders, escaped; a placeholder without a value
     /// becomes one that nothing matches.
     pub fn with(&self, values: &[(&str, &str)]) -> String {
@@ -265,6 +276,10 @@ mod tests {
         }
         assert_eq!(filter("(a={x}{y}-{x})").with(&[("x", "1"), ("y", "2")]), "(a=12-1)");
         assert_eq!(filter("(a={x})").with(&[]), r"(a=\00)");
+        assert_eq!(
+            filter("(&(a=smtp:{x})(b={y}@z))").for_anything(),
+            filter("(&(a=smtp:*)(b=*@z))")
+        );
         assert_eq!(filter("(&(a={x})(b={y})(c={x}))").placeholders(), ["x", "y"]);
     }
 }

@@ -104,10 +104,18 @@ impl<T: Clone> Cache<T> {
         (self.present.len(), self.absent.len())
     }
 
-    /// Some of those that exist, for a trial.
-    pub fn some(&self, count: usize) -> Vec<(String, T)> {
-        let some = self.present.iter().take(count);
-        some.map(|(key, kept)| (key.clone(), kept.value.clone())).collect()
+    /// Some of those that exist and may still be used, for a trial.
+    pub fn some(&self, count: usize, now_ms: u64) -> Vec<String> {
+        let stale_ms = self.lives.stale_ms;
+        let usable = |kept: &Kept<T>| now_ms.saturating_sub(kept.at_ms) < stale_ms;
+        let some = self.present.iter().filter(|(_, kept)| usable(kept));
+        some.map(|(key, _)| key.clone()).take(count).collect()
+    }
+
+    /// Nothing is known of a key any more.
+    pub fn forget(&mut self, key: &str) {
+        self.present.remove(key);
+        self.absent.remove(key);
     }
 
     /// Everything that exists, with its time, for keeping.

@@ -127,7 +127,11 @@ impl Callouts {
         let limit = Duration::from_secs(self.settings.timeout_s);
         let asked = timeout(limit, async {
             match turns.acquire().await {
-                Ok(_turn) => self.next_hops.take(address).await,
+                // Somebody else may have asked while this one waited.
+                Ok(_turn) => match self.kept(&key, domain).0 {
+                    Some(called) => called,
+                    None => self.next_hops.take(address).await,
+                },
                 Err(_) => Called::Unclear("the box is going down".into()),
             }
         });

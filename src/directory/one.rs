@@ -26,7 +26,7 @@ use crate::net::tls;
 /// Entries looked at when an address is looked for; it should be one.
 const ENTRIES: u16 = 8;
 /// Known addresses in a trial.
-const TRIAL: usize = 3;
+const TRIAL: usize = 8;
 
 /// What is known of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,9 +249,9 @@ impl Directory {
     /// A trial: whether it shows anybody of those that are known, or, where few are known,
     /// anybody at all.
     async fn shows_somebody(&self, beside: &str) -> Result<bool, Unavailable> {
-        let known = self.state().people.some(TRIAL + 1);
-        let keys: Vec<String> =
-            known.into_iter().map(|(key, _)| key).filter(|key| key != beside).take(TRIAL).collect();
+        let known = self.state().people.some(TRIAL + 1, now_ms());
+        let others = known.into_iter().filter(|key| key != beside);
+        let keys: Vec<String> = others.take(TRIAL).collect();
         let of_known = self.recipient_question(&keys);
         let anybody =
             Question { filter: self.settings.sync_filter().with(&[]), ..of_known.clone() };
@@ -406,13 +406,17 @@ impl Directory {
         let (count, now) = (list.len(), now_ms());
         let mut state = self.state();
         let was_doubted = state.trust.doubt().cloned();
-        if let Err(doubt) = state.trust.list(list, self.settings.shrink_percent, now) {
-            drop(state);
-            if was_doubted.as_ref() != Some(&doubt) {
-                self.alarm(&doubt);
+        let leavers = match state.trust.list(list, self.settings.shrink_percent, now) {
+            Ok(leavers) => leavers,
+            Err(doubt) => {
+                drop(state);
+                if was_doubted.as_ref() != Some(&doubt) {
+                    self.alarm(&doubt);
+                }
+                return Err(format!("not believed: {doubt}"));
             }
-            return Err(format!("not believed: {doubt}"));
-        }
+        };
+        leavers.iter().for_each(|key| state.people.forget(key));
         for person in &people {
             for key in of(person) {
                 state.people.present(&key, Arc::clone(person), now);

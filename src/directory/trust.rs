@@ -111,15 +111,17 @@ impl Trust {
         self.vouched = vouched;
     }
 
-    /// A list of all addresses has come. Taken, unless it gives cause for doubt.
+    /// A list of all addresses has come. Taken, unless it gives cause for doubt; gives those
+    /// that were listed before and are no more.
     pub fn list(
         &mut self,
         list: HashSet<String>,
         shrink_percent: u8,
         now_ms: u64,
-    ) -> Result<(), Doubt> {
+    ) -> Result<Vec<String>, Doubt> {
         let known = self.listed.len();
-        let lost = self.listed.difference(&list).count();
+        let leavers: Vec<String> = self.listed.difference(&list).cloned().collect();
+        let lost = leavers.len();
         let doubt = if list.is_empty() {
             Some(Doubt::Empty)
         } else if lost * 100 > usize::from(shrink_percent) * known && self.vouched == Vouched::No {
@@ -136,7 +138,7 @@ impl Trust {
         (self.doubt, self.vouched) = (None, Vouched::No);
         self.denied.clear();
         self.proved_ms = Some(now_ms);
-        Ok(())
+        Ok(leavers)
     }
 
     /// The directory says that there is no such address.
@@ -199,21 +201,21 @@ mod tests {
     #[test]
     fn lists_that_lack_too_many_are_refused() {
         let table = [
-            (0..100, 0..100, Ok(())),
-            (0..100, 0..75, Ok(())),
+            (0..100, 0..100, Ok(0)),
+            (0..100, 0..75, Ok(25)),
             (0..100, 0..74, Err(Doubt::Shrunk { lost: 26, known: 100 })),
             (0..100, 0..0, Err(Doubt::Empty)),
             // As many, but others.
             (0..100, 100..200, Err(Doubt::Shrunk { lost: 100, known: 100 })),
-            (0..4, 1..4, Ok(())),
+            (0..4, 1..4, Ok(1)),
             (0..3, 1..3, Err(Doubt::Shrunk { lost: 1, known: 3 })),
-            (0..1, 0..1, Ok(())),
+            (0..1, 0..1, Ok(0)),
         ];
         for (before, now, expected) in table {
             let mut trust = Trust::default();
             trust.list(list(before.clone()), 25, 0).unwrap();
             let kept = before.len();
-            let told = trust.list(list(now.clone()), 25, 1);
+            let told = trust.list(list(now.clone()), 25, 1).map(|leavers| leavers.len());
             assert_eq!(told, expected, "{before:?} {now:?}");
             let in_force = if told.is_ok() { (now.len(), Some(1)) } else { (kept, Some(0)) };
             assert_eq!(trust.listed(), in_force);
