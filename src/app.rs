@@ -18,6 +18,7 @@ mod outbreak;
 mod outflow;
 mod pipeline;
 mod place;
+mod policy;
 mod reception;
 mod recovery;
 mod reload;

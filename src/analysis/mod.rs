@@ -163,10 +163,6 @@ pub struct Look {
     pub whole: Option<Digest>,
     /// Its header fields as far as they are kept, for rules that ask for them.
     pub header: Vec<HeaderField>,
-    /// Content rules that hit.
-    pub content: Vec<ContentHit>,
-    /// Names of its protective markings.
-    pub markings: Vec<String>,
     /// Until when it waits for newer signatures, in milliseconds since 1970.
     pub held_until_ms: Option<u64>,
 }

@@ -105,7 +105,7 @@ impl SecondLook {
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
-        let groups = PartyGroups::default();
+        let groups = self.0.groups_of(judging, &mail.envelope).await;
         let case = policy::Case::of(mail, &groups);
         let mut judgement = policy::judgement_of(&case, &look, &judging.policy);
         policy::hold_outbreak(&look, &mut judgement);

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::learning::Learning;
+use super::policy::groups_of;
 use crate::action::errands::{About, Errands};
 use crate::action::limits::{Charge, charge};
 use crate::action::windows::{Together, Windows};
@@ -15,7 +16,7 @@ use crate::analysis::{Analysis, Failure, Passage};
 use crate::config::RateLimited;
 use crate::directory::Directories;
 use crate::journal::{Event, Journal};
-use crate::mail::{Disposition, EnhancedCode, Mail, MailId, Receipt, Reply, Role};
+use crate::mail::{Disposition, EnhancedCode, Envelope, Mail, MailId, Receipt, Reply, Role};
 use crate::policy::{self, Judged, PartyGroups, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
@@ -66,7 +67,8 @@ impl Pipeline for Line {
             Ok(scanned) => scanned,
             Err(Failure::Defer(why)) => return Decision::Refused(not_now(id, &why)),
         };
-        let judged = policy::judge(scanned, &PartyGroups::default(), &judging.policy);
+        let groups = self.groups_of(&judging, &scanned.envelope).await;
+        let judged = policy::judge(scanned, &groups, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
         let look = judged.stage().scanned().look();
@@ -129,6 +131,14 @@ impl Pipeline for Line {
 }
 
 impl Line {
+    /// Directories are asked only when there are rules that could want to know.
+    pub(super) async fn groups_of(&self, judging: &Judging, envelope: &Envelope) -> PartyGroups {
+        match judging.policy.rules().is_empty() {
+            true => PartyGroups::default(),
+            false => groups_of(&self.directories.load_full(), envelope).await,
+        }
+    }
+
     /// Counts the mail. Beyond a limit own people, and others where it is configured so, read
     /// 451; otherwise what comes from outside is kept from its recipients.
     fn limit(

@@ -216,8 +216,10 @@ pub(super) async fn judging(
 ) -> anyhow::Result<Judging> {
     let (for_analysis, surroundings) = (config.clone(), surroundings.clone());
     let analysis = blocking(move || Ok(Analysis::new(&for_analysis, surroundings)?)).await?;
+    let for_policy = config.clone();
+    let policy = blocking(move || super::policy::policy(&for_policy)).await?;
     let rate_limited = config.orders.rate_limited;
-    Ok(Judging { analysis, policy: PolicySet::of(config), rate_limited })
+    Ok(Judging { analysis, policy, rate_limited })
 }
 
 /// Directories and next hops that know recipients; what is known already goes with them.

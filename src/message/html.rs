@@ -9,6 +9,7 @@ mod sheet;
 mod shown;
 mod style;
 
+pub(in crate::message) use shown::Styles;
 pub use shown::{Concealment, MarkedText, html_to_marked_text};
 
 use mail_parser::decoders::html::add_html_token;

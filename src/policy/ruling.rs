@@ -22,6 +22,19 @@ const TOLD: usize = 20;
 /// Words of a From field that are read as mailboxes where it is unclear whose it is.
 const UNCLEAR_AUTHORS: usize = 50;
 
+/// Each marking by the words of its level and by its own.
+fn markings(look: &Look) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for marking in &look.markings {
+        for words in [marking.level.words(), marking.words.as_str()] {
+            if !names.iter().any(|name| name == words) {
+                names.push(words.to_owned());
+            }
+        }
+    }
+    names
+}
+
 /// What rules order for each recipient.
 #[derive(Debug, Default)]
 pub(super) struct Ruling<'p> {
@@ -45,6 +58,7 @@ impl<'p> Ruling<'p> {
         let reverse_path = case.envelope.reverse_path.address();
         let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
         let authors = authors(look);
+        let markings = markings(look);
         let authentication = AuthenticationResults::from_findings(&look.findings);
         let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
         let time = jiff::Timestamp::from_millisecond(received_ms).ok();
@@ -85,7 +99,7 @@ impl<'p> Ruling<'p> {
                 octets: case.octets,
                 time: time.as_ref(),
                 tls,
-                markings: &look.markings,
+                markings: &markings,
             }));
         }
         let is_own = case.facts.role != Role::Inbound;

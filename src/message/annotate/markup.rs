@@ -49,7 +49,8 @@ const DEPTH: usize = 200;
 
 /// Finds the place for an annotation.
 pub(super) fn spot(html: &[u8], place: Place) -> Spot {
-    let mut seen = Seen::default();
+    let styles = Styles::of(&String::from_utf8_lossy(html));
+    let mut seen = Seen { styles, ..Seen::default() };
     let end = seen.walk(html);
     match place {
         Place::Above => seen.above(),

@@ -73,7 +73,7 @@ impl Marker {
         if self.styles.silent > 0 || text.trim().is_empty() {
             return;
         }
-        let how = self.styles.style.concealment();
+        let how = self.styles.concealment();
         match self.stretches.last_mut() {
             Some((last, same)) if *same == how && last.end == stretch.start => last.end = end,
             _ => self.stretches.push((stretch, how)),
@@ -103,7 +103,8 @@ impl HtmlReader for Marker {
 }
 
 /// The styles in force where a walk through HTML stands.
-struct Styles {
+#[derive(Debug, Default)]
+pub(in crate::message) struct Styles {
     sheet: Sheet,
     stack: Vec<(String, Style)>,
     style: Style,
@@ -113,11 +114,12 @@ struct Styles {
 
 impl Styles {
     /// At the beginning of a document, whose style sheets are read.
-    fn of(html: &str) -> Styles {
+    pub(in crate::message) fn of(html: &str) -> Styles {
         Styles { sheet: Sheet::of(html), stack: Vec::new(), style: Style::default(), silent: 0 }
     }
 
-    fn open(&mut self, element: &str, attributes: Attributes<'_>) {
+    /// An element opens.
+    pub(in crate::message) fn open(&mut self, element: &str, attributes: Attributes<'_>) {
         if is_void(element) || self.stack.len() >= DEPTH {
             return;
         }
@@ -133,7 +135,7 @@ impl Styles {
     }
 
     /// An element closes, and with it those within that were not closed.
-    fn close(&mut self, element: &str) {
+    pub(in crate::message) fn close(&mut self, element: &str) {
         let depth = self.stack.iter().rev().take(SEARCH).position(|(open, _)| open == element);
         let Some(depth) = depth else { return };
         for _ in 0..=depth {
@@ -141,6 +143,11 @@ impl Styles {
             self.silent -= usize::from(is_silent(&open)).min(self.silent);
             self.style = style;
         }
+    }
+
+    /// How the text that stands here is hidden, if it is.
+    pub(in crate::message) fn concealment(&self) -> Option<Concealment> {
+        self.style.concealment()
     }
 
     /// What style sheets give to an element.
