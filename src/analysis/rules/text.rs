@@ -5,8 +5,8 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::form::Word;
 use super::plan::Start;
+use super::word::Word;
 use crate::message::Zone;
 
 /// Octets of an excerpt.
@@ -150,7 +150,7 @@ fn beginnings(block: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::rules::form::Boundary;
+    use crate::analysis::rules::word::Boundary;
 
     #[test]
     fn characters_are_counted_in_any_script() {
