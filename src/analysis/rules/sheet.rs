@@ -9,7 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::RuleSet;
 use super::form::Form;
 use super::near::{Mention, Near, Terms};
-use super::plan::{Edge, Part, Start};
+use super::plan::{Part, Start};
 use super::seam::Validator;
 use super::tally::{Ledger, Tally, VALUES_A_RULE, Value, masked};
 use super::text::{Span, Text};
