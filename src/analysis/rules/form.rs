@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::seam::{ExactQuery, Validator};
+use super::word::Word;
 use crate::config::Place;
 use crate::mail::{Class, Severity};
 use crate::message::Zone;
@@ -41,50 +42,6 @@ pub struct Expression {
     pub(super) marks: Option<String>,
     /// A whole word: plain text that stands alone.
     pub(super) word: Option<Word>,
-}
-
-/// What makes a literal text a whole word. Boundaries are looked at where it is reported: in
-/// the pattern they would make the engine's compiler a hundred times slower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Word {
-    /// Its length.
-    pub(super) characters: u32,
-    /// Before it.
-    pub(super) before: Boundary,
-    /// Behind it.
-    pub(super) behind: Boundary,
-}
-
-/// What may stand beside a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Boundary {
-    /// Anything: the word ends in a sign.
-    Open,
-    /// No letter, digit or underscore of ASCII, as `\b` has it.
-    Ascii,
-    /// No letter or digit of any script.
-    AnyScript,
-}
-
-impl Boundary {
-    /// The boundary that a letter at the edge of a word asks for.
-    pub(super) fn of(letter: Option<char>) -> Boundary {
-        match letter {
-            Some(letter) if letter.is_ascii_alphanumeric() || letter == '_' => Boundary::Ascii,
-            Some(letter) if letter.is_alphanumeric() => Boundary::AnyScript,
-            _ => Boundary::Open,
-        }
-    }
-
-    /// Whether it lies between the word and this letter.
-    pub(super) fn allows(self, letter: Option<char>) -> bool {
-        let Some(letter) = letter else { return true };
-        match self {
-            Boundary::Open => true,
-            Boundary::Ascii => !(letter.is_ascii_alphanumeric() || letter == '_'),
-            Boundary::AnyScript => !letter.is_alphanumeric(),
-        }
-    }
 }
 
 /// One side of a proximity rule.

@@ -25,6 +25,7 @@ mod tally;
 mod tests;
 mod text;
 mod trial;
+mod word;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -84,8 +85,8 @@ pub struct RuleSet {
     lookups: Lookups,
     /// Absent when there is not one pattern.
     database: Option<BlockDatabase>,
-    /// Whether any pattern is tied to the mark of a zone.
-    has_marked: bool,
+    /// Bits of the zones for whose marks there are patterns.
+    marked_zones: u8,
     /// Working memory of scans that have ended.
     scratches: Mutex<Vec<Scratch>>,
 }
@@ -178,9 +179,10 @@ impl RuleSet {
                 }
             })?),
         };
-        let has_marked = plan.probes.iter().any(|probe| probe.reach == Reach::Marked);
+        let marked = plan.probes.iter().filter(|probe| probe.reach == Reach::Marked);
+        let marked_zones = marked.fold(0, |zones, probe| zones | probe.zones);
         let scratches = Mutex::new(Vec::new());
-        Ok(RuleSet { rules, plan, lookups, database, has_marked, scratches })
+        Ok(RuleSet { rules, plan, lookups, database, marked_zones, scratches })
     }
 
     /// All rules.

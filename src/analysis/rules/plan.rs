@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::compile;
-use super::form::{Expression, Flags, Form, Rule, Side, Word};
+use super::form::{Expression, Flags, Form, Rule, Side};
 use super::seam::{ExactQuery, Validator};
 use super::tally::VALUES_A_RULE;
+use super::word::Word;
 
 /// In which scan of a text a pattern counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,8 @@ impl<'r> Scan<'r> {
     /// Scans one text of the message, in normal form.
     pub fn text(&mut self, zone: Zone, text: &str) {
         self.pass(&Text::new(zone, text, 0), Reach::Free);
-        if let Some(mark) = mark::before(zone).filter(|_| self.set.has_marked) {
+        let is_awaited = self.set.marked_zones & zone.bit() != 0;
+        if let Some(mark) = mark::before(zone).filter(|_| is_awaited) {
             let mut marked = String::with_capacity(text.len() + mark.len());
             marked.extend(mark);
             marked.push_str(text);

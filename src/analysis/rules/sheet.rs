@@ -4,6 +4,7 @@
 //! settled costs nothing more: a rule that hit once and does not count, a count at its limit.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::RuleSet;
 use super::form::Form;
@@ -21,17 +22,40 @@ pub(super) struct Hit {
     pub(super) text: String,
 }
 
+/// Spots are numbers of the box's own, so no sender can make them collide.
+type BySpot<T> = HashMap<u32, T, BuildHasherDefault<SpotHasher>>;
+
+/// Spreads small numbers.
+#[derive(Default)]
+struct SpotHasher(u64);
+
+impl Hasher for SpotHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.write_u32(u32::from(*octet));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}
+
 /// What is noted of a message.
 pub(super) struct Sheet {
     /// In the order in which they were found.
     pub(super) hits: Vec<Hit>,
     pub(super) ledger: Ledger,
     /// Of the spots that count.
-    counts: HashMap<u32, u32>,
+    counts: BySpot<u32>,
     /// One bit a spot: whether it is among the hits.
     seen: Vec<u64>,
-    tallies: HashMap<u32, Tally>,
-    pairs: HashMap<u32, Near>,
+    tallies: BySpot<Tally>,
+    pairs: BySpot<Near>,
     /// Spots with something open in the text at hand.
     open: Vec<u32>,
     open_pairs: Vec<u32>,
@@ -42,10 +66,10 @@ impl Sheet {
         Sheet {
             hits: Vec::new(),
             ledger: Ledger::default(),
-            counts: HashMap::new(),
+            counts: BySpot::default(),
             seen: vec![0; spots.div_ceil(64)],
-            tallies: HashMap::new(),
-            pairs: HashMap::new(),
+            tallies: BySpot::default(),
+            pairs: BySpot::default(),
             open: Vec::new(),
             open_pairs: Vec::new(),
         }

@@ -5,8 +5,8 @@
 
 use std::cell::{Cell, OnceCell};
 
-use super::form::Word;
 use super::plan::Start;
+use super::word::Word;
 use crate::message::Zone;
 
 /// Octets of an excerpt.
@@ -136,6 +136,12 @@ impl<'t> Text<'t> {
     /// What stands before the end of a match, on one line.
     pub(super) fn excerpt(&self, end: usize) -> String {
         let (_, cut) = self.tail(end, EXCERPT_OCTETS);
+        if cut.bytes().all(|octet| (b' '..=b'~').contains(&octet)) {
+            return match cut.trim().is_empty() {
+                true => String::new(),
+                false => cut.to_owned(),
+            };
+        }
         let cut = cut.rsplit('\n').find(|line| !line.trim().is_empty()).unwrap_or_default();
         cut.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
     }
@@ -150,7 +156,7 @@ fn beginnings(block: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::rules::form::Boundary;
+    use crate::analysis::rules::word::Boundary;
 
     #[test]
     fn characters_are_counted_in_any_script() {
