@@ -17,6 +17,7 @@ use super::layout::{
 use super::seam::{ExactQuery, Lookups, Validator};
 use super::source::Source;
 use super::tally::VALUES_A_RULE;
+use super::word::{self, Word};
 use super::{RuleError, mark};
 use crate::message::Zone;
 
@@ -108,11 +109,11 @@ impl Reader<'_> {
         let at = spanned.span().start;
         let mut text = spanned.into_inner();
         let head = text.head();
-        let expression = Expression {
-            validator: self.validator(text.validate.as_ref())?,
-            marks: mark::marks(text.pattern.get_ref(), zone_bits(&head.zones)),
-            ..self.expression(&text.pattern, &text.flags)?
-        };
+        let mut expression = self.expression(&text.pattern, &text.flags)?;
+        expression.validator = self.validator(text.validate.as_ref())?;
+        if expression.word.is_none() {
+            expression.marks = mark::marks(text.pattern.get_ref(), zone_bits(&head.zones));
+        }
         let score = self.score(&text.score)?;
         self.checked(head, at, score, Form::Pattern(expression), Examples::Needed)
     }
@@ -133,13 +134,13 @@ impl Reader<'_> {
                 return Err(self.source.wrong(at, "an empty term"));
             }
             terms.push(Expression {
-                text: whole_word(&word),
+                text: word::literal(&word),
                 flags: Flags { caseless: true, ..Flags::default() },
                 place: self.source.place(at),
                 term_score: self.score(&term.score)?,
                 validator,
                 marks: None,
-                literal_octets: u32::try_from(word.len()).ok(),
+                word: Some(Word::of(&word)),
             });
         }
         let max_score = self.score(&text.max_score)?;
@@ -228,14 +229,22 @@ impl Reader<'_> {
         pattern: &Spanned<String>,
         flags: &Spanned<String>,
     ) -> Result<Expression, RuleError> {
+        let mut flags = self.flags(flags)?;
+        let mut text = pattern.get_ref().clone();
+        let word = word::of_pattern(&text, flags);
+        let word = word.map(|(plain, word)| {
+            text = plain;
+            flags = Flags { caseless: flags.caseless, ..Flags::default() };
+            word
+        });
         Ok(Expression {
-            text: pattern.get_ref().clone(),
-            flags: self.flags(flags)?,
+            text,
+            flags,
             place: self.source.place(pattern.span().start),
             term_score: 0.0,
             validator: None,
             marks: None,
-            literal_octets: None,
+            word,
         })
     }
 
@@ -399,24 +408,4 @@ fn fault(rule: &Rule, examples: Examples) -> Option<&'static str> {
 
 fn zone_bits(zones: &[ZoneName]) -> u8 {
     zones.iter().fold(0, |bits, zone| bits | zone.zone().bit())
-}
-
-/// A pattern for a literal text that stands alone. `\b` knows ASCII only, so at other letters
-/// the boundary is spelt out.
-fn whole_word(word: &str) -> String {
-    let mut pattern = String::with_capacity(word.len() + 16);
-    let boundary = |letter: Option<char>, other: &'static str| match letter {
-        Some(letter) if letter.is_ascii_alphanumeric() || letter == '_' => r"\b",
-        Some(letter) if letter.is_alphanumeric() => other,
-        _ => "",
-    };
-    pattern.push_str(boundary(word.chars().next(), r"(?:^|[^\pL\pN])"));
-    for letter in word.chars() {
-        if letter.is_ascii() && !letter.is_ascii_alphanumeric() && letter != ' ' {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern.push_str(boundary(word.chars().next_back(), r"(?:[^\pL\pN]|$)"));
-    pattern
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::seam::{ExactQuery, Validator};
+use super::word::Word;
 use crate::config::Place;
 use crate::mail::{Class, Severity};
 use crate::message::Zone;
@@ -39,8 +40,8 @@ pub struct Expression {
     pub validator: Option<Validator>,
     /// Looks only into texts behind one of these marks (see [`super::mark`]).
     pub(super) marks: Option<String>,
-    /// Octets of the literal text of a term.
-    pub(super) literal_octets: Option<u32>,
+    /// A whole word: plain text that stands alone.
+    pub(super) word: Option<Word>,
 }
 
 /// One side of a proximity rule.

@@ -25,6 +25,7 @@ mod tally;
 mod tests;
 mod text;
 mod trial;
+mod word;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use super::compile;
 use super::form::{Expression, Flags, Form, Rule, Side};
 use super::seam::{ExactQuery, Validator};
 use super::tally::VALUES_A_RULE;
+use super::word::Word;
 
 /// In which scan of a text a pattern counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +43,8 @@ pub(super) enum Start {
     Reported,
     /// So many octets before the end.
     Fixed(u32),
-    /// The same for a literal word, behind whose end one letter may have been taken as its
-    /// boundary.
-    Word(u32),
+    /// So many characters before it, if it is a whole word.
+    Word(Word),
 }
 
 /// Which side of a proximity rule.
@@ -235,6 +235,8 @@ impl<'r> Planner<'r> {
             false => start_of(expression, Start::Unknown),
         };
         let reports = match (of.part, start) {
+            // The first place may not be a whole word.
+            (_, Start::Word(_)) => Reports::Ends,
             (Part::Once, _) => Reports::Once,
             (_, Start::Reported) => Reports::Spans,
             _ => Reports::Ends,
@@ -268,8 +270,8 @@ impl<'r> Planner<'r> {
 
 /// How the beginnings of matches are known; `otherwise` when not from their length.
 fn start_of(expression: &Expression, otherwise: Start) -> Start {
-    match (expression.literal_octets, otherwise) {
-        (Some(octets), _) => Start::Word(octets),
+    match (expression.word, otherwise) {
+        (Some(word), _) => Start::Word(word),
         (None, Start::Reported) => {
             compile::fixed_octets(expression).map_or(otherwise, Start::Fixed)
         }

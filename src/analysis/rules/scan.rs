@@ -59,11 +59,14 @@ impl<'r> Scan<'r> {
             let Some(probe) = probe.filter(|probe| probe.zones & zone != 0) else {
                 return Matching::Continue;
             };
-            if probe.reach == reach {
-                let span = text.span(probe.start, start, end);
+            if probe.reach == reach
+                && let spots = set.plan.spots_of(probe)
+                && !sheet.is_settled(set, spots)
+                && let Some(span) = text.span(probe.start, start, end)
+            {
                 // The engine cannot be unwound through: a panic waits until it has returned.
                 let noted = catch_unwind(AssertUnwindSafe(|| {
-                    for spot in set.plan.spots_of(probe) {
+                    for spot in spots {
                         sheet.note(set, *spot, text, span);
                     }
                 }));

@@ -56,6 +56,14 @@ impl Sheet {
         self.counts.get(&spot).copied().unwrap_or(1)
     }
 
+    /// Whether nothing more can be found at these spots.
+    pub(super) fn is_settled(&self, set: &RuleSet, spots: &[u32]) -> bool {
+        let is_once = |at: u32| {
+            set.plan.spots.get(at as usize).is_some_and(|spot| matches!(spot.part, Part::Once))
+        };
+        spots.iter().all(|at| self.is_seen(*at) && is_once(*at))
+    }
+
     /// Notes one report for one spot.
     pub(super) fn note(&mut self, set: &RuleSet, at: u32, text: &Text<'_>, span: Span) {
         let Some(spot) = set.plan.spots.get(at as usize) else { return };

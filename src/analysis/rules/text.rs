@@ -6,6 +6,7 @@
 use std::cell::{Cell, OnceCell};
 
 use super::plan::Start;
+use super::word::Word;
 use crate::message::Zone;
 
 /// Octets of an excerpt.
@@ -44,28 +45,39 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// What a report means, in whole characters.
-    pub(super) fn span(&self, start: Start, reported: u64, end: u64) -> Span {
+    /// What a report means, in whole characters; nothing for what is only part of a word.
+    pub(super) fn span(&self, start: Start, reported: u64, end: u64) -> Option<Span> {
         let end = self.octets.floor_char_boundary(usize::try_from(end).unwrap_or(usize::MAX));
-        let before = |octets: u32, end: usize| {
-            let start = end.saturating_sub(octets as usize).max(self.origin);
-            Some(self.octets.floor_char_boundary(start))
-        };
-        match start {
-            Start::Unknown => Span { start: None, end },
+        let start = match start {
+            Start::Unknown => None,
             Start::Reported => {
                 let start = usize::try_from(reported).unwrap_or(usize::MAX).min(end);
-                Span { start: Some(self.octets.floor_char_boundary(start)), end }
+                Some(self.octets.floor_char_boundary(start))
             }
-            Start::Fixed(octets) => Span { start: before(octets, end), end },
-            Start::Word(octets) => {
-                let taken = self.octets.get(..end).and_then(|text| text.chars().next_back());
-                let boundary =
-                    taken.filter(|letter| !letter.is_ascii() && !letter.is_alphanumeric());
-                let end = end - boundary.map_or(0, char::len_utf8);
-                Span { start: before(octets, end), end }
+            Start::Fixed(octets) => {
+                let start = end.saturating_sub(octets as usize).max(self.origin);
+                Some(self.octets.floor_char_boundary(start))
             }
-        }
+            Start::Word(word) => Some(self.word(word, end)?),
+        };
+        Some(Span { start, end })
+    }
+
+    /// Where a word begins that ends here, when it stands alone. Letters of either case can
+    /// differ in octets, so these are counted only where all is ASCII.
+    fn word(&self, word: Word, end: usize) -> Option<usize> {
+        let octets = self.octets.as_bytes();
+        let plain = end.checked_sub(word.characters as usize)?;
+        let start = match octets.get(plain..end)?.is_ascii() {
+            true => plain,
+            false => {
+                let last = (word.characters as usize).checked_sub(1)?;
+                self.octets.get(..end)?.char_indices().rev().nth(last)?.0
+            }
+        };
+        let before = self.part(self.origin, start).chars().next_back();
+        let behind = self.octets.get(end..)?.chars().next();
+        (word.before.allows(before) && word.behind.allows(behind)).then_some(start)
     }
 
     /// A part of the text.
@@ -138,6 +150,7 @@ fn beginnings(block: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::rules::word::Boundary;
 
     #[test]
     fn characters_are_counted_in_any_script() {
@@ -159,11 +172,14 @@ mod tests {
         let text = Text::new(Zone::Body, "é€", 0);
         for end in 0..9 {
             for start in 0..9 {
-                let span = text.span(Start::Reported, start, end);
+                let span = text.span(Start::Reported, start, end).unwrap();
                 assert!(span.start.is_some_and(|start| start <= span.end));
                 text.excerpt(span.end);
-                text.span(Start::Word(3), start, end);
                 text.span(Start::Fixed(7), start, end);
+                for characters in 0..4 {
+                    let (before, behind) = (Boundary::Ascii, Boundary::AnyScript);
+                    text.span(Start::Word(Word { characters, before, behind }), start, end);
+                }
             }
         }
         assert!(text.is_next(0, 2) && !text.is_next(0, 5) && !text.is_next(1, 2));
