@@ -4,6 +4,7 @@
 //! "Official: the bridge is closed": outside of brackets words of every day are in capitals.
 
 use super::forms::{self, Found, Setting};
+use crate::mail::MarkingLevel;
 
 /// Brackets of which the insides are looked at.
 const BRACKETS: usize = 8;
@@ -18,8 +19,8 @@ pub(super) fn markings(subject: &str) -> Vec<Found> {
     match forms::of_phrase(subject, Setting::Prominent) {
         Some(whole) => found.push(whole),
         None => {
-            found.extend(at_beginning(subject));
-            found.extend(at_end(subject));
+            found.extend(at_beginning(subject).or_else(|| unseparated(subject)));
+            found.extend(at_end(subject).or_else(|| unseparated_end(subject)));
         }
     }
     found
@@ -85,6 +86,46 @@ fn at_end(subject: &str) -> Option<Found> {
         let words = forms::words(tail);
         forms::are_capitals(&words).then(|| forms::of_phrase(tail, Setting::Line))?
     })
+}
+
+/// A marking in capitals before other words: `OFFICIAL-SENSITIVE Minutes`. Among words that
+/// are in capitals too it is one of them.
+fn unseparated(subject: &str) -> Option<Found> {
+    let words = forms::words(subject);
+    let form = forms::form_at(&words)?;
+    let (taken, rest) = words.split_at_checked(form.length)?;
+    let next = rest.first()?;
+    let written =
+        subject.get(taken.first()?.start..taken.last()?.start + taken.last()?.text.len())?;
+    stands_out(form, taken, next.text)
+        .then(|| Found { level: form.level, words: forms::shortened(written) })
+}
+
+/// The same behind other words: `Minutes OFFICIAL-SENSITIVE`.
+fn unseparated_end(subject: &str) -> Option<Found> {
+    // Only the last words are of interest.
+    let mut start = subject.len().saturating_sub(80);
+    while !subject.is_char_boundary(start) {
+        start += 1;
+    }
+    let tail = subject.get(start..)?;
+    let words = forms::words(tail);
+    (1..words.len()).find_map(|at| {
+        let (before, own) = words.split_at_checked(at)?;
+        let form = forms::form_at(own).filter(|form| form.length == own.len())?;
+        let written = tail.get(own.first()?.start..own.last()?.start + own.last()?.text.len())?;
+        stands_out(form, own, before.last()?.text)
+            .then(|| Found { level: form.level, words: forms::shortened(written) })
+    })
+}
+
+/// Whether a form is in capitals and the word beside it is not. Of the words of every day only
+/// those that are next to never written so for emphasis.
+fn stands_out(form: forms::Match, taken: &[forms::Word<'_>], beside: &str) -> bool {
+    let is_rare = !form.is_everyday() || form.level >= MarkingLevel::Restricted;
+    let is_shouted = beside.chars().filter(|letter| letter.is_alphabetic()).count() > 1
+        && !beside.chars().any(char::is_lowercase);
+    is_rare && !is_shouted && forms::are_capitals(taken)
 }
 
 /// A colon, a bar, or a dash or slash with space beside it.

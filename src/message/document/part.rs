@@ -221,6 +221,13 @@ impl Part<'_> {
                     opening.remark("OBJECT_UPDATES", value("ProgID"));
                 }
             }
+            // MS-OFFCRYPTO (LabelInfo): a sensitivity label in a part of its own, without its name.
+            "label" if self.root == "labelList" => {
+                let id = value("id");
+                let is_on = matches!(value("enabled").as_str(), "1" | "true");
+                let (id, is_on) = (id.trim_matches(['{', '}']), is_on && value("removed") != "1");
+                self.line(&format!("MSIP_Label_{id}_Enabled: {is_on}"));
+            }
             "textpath" => self.line(&value("string")),
             "Glyphs" => self.line(&value("UnicodeString")),
             "customUI" if !value("onLoad").is_empty() => {

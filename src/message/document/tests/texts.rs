@@ -23,12 +23,13 @@ fn texts_of_packages() {
         row("odd names", "a.docx", package(&[("[Content_Types].xml", b"<Types><Override PartName='/x/y.z' ContentType='application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml'/></Types>"), ("x/y.z", b"<w:document><w:t>odd</w:t></w:document>")]), "", "odd"),
         row("utf-16", "a.docx", package(&[("word/document.xml", &utf16)]), "", "Grün"),
         row("properties", "a.docx", word("", &[("docProps/custom.xml", custom), ("docProps/core.xml", core)]), "", "MSIP_Label_ab_Name: Secret|title: The plan|keywords: merger"),
+        row("label", "a.docx", word("", &[("docMetadata/LabelInfo.xml", b"<clbl:labelList><clbl:label id='{ab-cd}' enabled='1' removed='0'/><clbl:label id='{ef-01}' enabled='1' removed='1'/></clbl:labelList>")]), "", "MSIP_Label_ab-cd_Enabled: true|MSIP_Label_ef-01_Enabled: false"),
         row("cells", "a.xlsx", excel(&[("xl/sharedStrings.xml", b"<sst><si><t>shared</t></si><si><r><t>ri</t></r><r><t>ch</t></r></si></sst>"), ("xl/worksheets/sheet1.xml", b"<worksheet><c t='s'><v>77</v></c><c t='inlineStr'><is><t>inline</t></is></c><c><v>4111111111111111</v></c></worksheet>"), ("xl/comments1.xml", b"<comments><comment><text><t>remark</t></text></comment></comments>")]), "", "shared|rich|inline|4111111111111111|remark"),
         row("slides", "a.pptx", package(&[("ppt/slides/slide1.xml", b"<p:sld><a:p><a:r><a:t>slide</a:t></a:r></a:p></p:sld>"), ("ppt/notesSlides/n1.xml", b"<p:notes><a:t>note</a:t></p:notes>")]), "", "slide|note"),
         row("drawing", "a.vsdx", package(&[("visio/pages/page1.xml", b"<PageContents><Text>shape</Text></PageContents>")]), "", "shape"),
         row("entities", "a.docx", package(&[("word/document.xml", b"<!DOCTYPE a [<!ENTITY b 'cc'><!ENTITY d '&b;&b;'>]><w:document><w:t>&d;</w:t></w:document>")]), "XML_ENTITIES", ""),
         row("flat", "a.xml", b"<?xml version='1.0'?><pkg:package xmlns:pkg='http://schemas.microsoft.com/office/2006/xmlPackage'><pkg:part pkg:name='/word/document.xml'><pkg:xmlData><w:document><w:t>flat</w:t><w:fldSimple w:instr='DDE x'/></w:document></pkg:xmlData></pkg:part></pkg:package>".to_vec(), "DDE_FIELD", "flat"),
-        row("open document", "a.odt", package(&[("mimetype", b"application/vnd.oasis.opendocument.text"), ("content.xml", b"<office:document-content><text:p>open</text:p></office:document-content>"), ("meta.xml", b"<office:document-meta><dc:title>Plan</dc:title></office:document-meta>")]), "", "open|Plan"),
+        row("open document", "a.odt", package(&[("mimetype", b"application/vnd.oasis.opendocument.text"), ("content.xml", b"<office:document-content><text:p>open</text:p></office:document-content>"), ("meta.xml", b"<office:document-meta><dc:title>Plan</dc:title><meta:user-defined meta:name='Classification'>Secret</meta:user-defined></office:document-meta>")]), "", "open|Plan|Classification: Secret"),
     ]);
 }
 
