@@ -12,6 +12,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     let rules = super::rules::compile(Some(&config), &[])?;
     super::rules::weights(Some(&config), &rules)?;
     digests(&config)?;
+    directories(&config)?;
     crate::net::tls::ServerTls::check(&config.tls)
         .map_err(|error| Trouble::Tls(error.to_string()))?;
     say!(
@@ -36,6 +37,16 @@ fn digests(config: &Config) -> Result<(), Trouble> {
     }
     let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
     Err(Trouble::Rules(told.join("\n")))
+}
+
+/// Passwords and authorities of directories; nobody is connected to.
+fn directories(config: &Config) -> Result<(), Trouble> {
+    for directory in &config.directory {
+        let nowhere = std::path::Path::new("/nonexistent");
+        crate::directory::Directory::new(directory, nowhere, None)
+            .map_err(|error| Trouble::Refused(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// What is allowed, but may not be what was meant.

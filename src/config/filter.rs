@@ -67,14 +67,26 @@ impl Filter {
     pub fn with(&self, values: &[(&str, &str)]) -> String {
         let mut filled = String::with_capacity(self.0.len() + 64);
         let mut pieces = self.0.split('{');
-        filled.push_str(pieces.next().unwrap_or_default());
+        ascii_into(pieces.next().unwrap_or_default(), &mut filled);
         for piece in pieces {
             let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
             let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
             escape_into(value.filter(|value| !value.is_empty()).unwrap_or("\0"), &mut filled);
-            filled.push_str(rest);
+            ascii_into(rest, &mut filled);
         }
         filled
+    }
+}
+
+/// The filter's own text, in which only letters beyond ASCII need to be escaped.
+fn ascii_into(text: &str, filled: &mut String) {
+    for octet in text.bytes() {
+        match octet {
+            128.. => {
+                let _ = write!(filled, "\\{octet:02x}");
+            }
+            plain => filled.push(char::from(plain)),
+        }
     }
 }
 
@@ -276,6 +288,7 @@ mod tests {
         }
         assert_eq!(filter("(a={x}{y}-{x})").with(&[("x", "1"), ("y", "2")]), "(a=12-1)");
         assert_eq!(filter("(a={x})").with(&[]), r"(a=\00)");
+        assert_eq!(filter("(a=\u{fc}{x})").with(&[("x", "1")]), r"(a=\c3\bc1)");
         assert_eq!(
             filter("(&(a=smtp:{x})(b={y}@z))").for_anything(),
             filter("(&(a=smtp:*)(b=*@z))")

@@ -132,3 +132,44 @@ pub(super) async fn all(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Filter;
+
+    #[test]
+    fn whatever_the_configuration_takes_the_client_can_send() {
+        let hostile =
+            ["*", ")(", r"\2a", "\0", "gr\u{fc}n", "(|(a=*", "a b", "\u{1f600}", "", "#!=~<>"];
+        let filters = [
+            "(|(mail={x})(proxyAddresses=smtp:{x}))",
+            "(&(objectClass=person)(!(mail={x}))(cn=a*b*{x}))",
+            "(member:1.2.840.113556.1.4.1941:={x})",
+            "(cn:dn:caseIgnoreMatch:={x})",
+            "(userAccountControl:1.2.840.113556.1.4.803:=2)",
+            "(cn~={x})",
+            "(size>={x})",
+            "(size<={x})",
+            "(cn;lang-en={x})",
+            "(2.5.4.3={x})",
+            "(cn=gr\u{fc}n {x})",
+            r"(cn=\2a{x})",
+            "(cn=*)",
+            "(cn={x}*)",
+            "(cn=*{x}*a*)",
+        ];
+        for text in filters {
+            let filter = Filter::try_from(text.to_owned()).unwrap();
+            for value in hostile {
+                let filled = filter.with(&[("x", value)]);
+                assert!(ldap3::parse_filter(&filled).is_ok(), "{filled}");
+            }
+            let anything = filter.for_anything().with(&[]);
+            let is_odd = text.contains(":=")
+                || text.contains('<')
+                || text.contains('>')
+                || text.contains('~');
+            assert!(is_odd || ldap3::parse_filter(&anything).is_ok(), "{anything}");
+        }
+    }
+}

@@ -285,7 +285,7 @@ fn a_next_hop_that_takes_anybody_is_not_asked_for_each() {
     let sink = Sink::start();
     let postern = Setup::new().next_hop(sink.hop()).recipients("recipients = \"callout\"").start();
     for number in 0..5 {
-        expect(&postern, &[(&format!("x{number}@example.test"), "250")]);
+        expect(&postern, &[(format!("x{number}@example.test").as_str(), "250")]);
     }
     assert_eq!(sink.connections(), 2);
     let rows = postern.ask(&["directory", "status"]);
