@@ -27,8 +27,10 @@ use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_19
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
-use crate::mail::{Address, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order};
-use crate::message::edit;
+use crate::mail::{
+    Address, Content, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order,
+};
+use crate::message::edit::{self, Outgoing};
 use crate::quarantine::APPROVAL_AREA;
 use crate::smtp::client::Speaker;
 use crate::spool::{Attempt, Outcome};
@@ -197,11 +199,11 @@ where
         plan: &Plan,
     ) -> Result<(), String> {
         let about = About::of(mail, judgement);
-        if !plan.unscanned.is_empty()
-            || self.queue.history(mail).errands == Done::Yes
-            || !Errands::has_any(about)
-        {
+        if self.queue.history(mail).errands == Done::Yes || !Errands::has_any(about) {
             return Ok(());
+        }
+        if !plan.unscanned.is_empty() {
+            return Err("it is not scanned yet".into());
         }
         self.errands.run(about).await?;
         self.queue.mark_errands_done(mail.id);
@@ -400,9 +402,15 @@ where
         attempts: u32,
     ) -> std::io::Result<Letter> {
         let (content, orders) = (mail.content.clone(), orders.to_vec());
+<<<<<<< HEAD
         let (outgoing, refusals) = match content.in_memory().is_some() {
             true => edit::carry_out(&content, &orders)?,
             false => tokio::task::spawn_blocking(move || edit::carry_out(&content, &orders))
+=======
+        let outgoing = match content.in_memory().is_some() {
+            true => shaped(&content, &orders)?,
+            false => tokio::task::spawn_blocking(move || shaped(&content, &orders))
+>>>>>>> orders
                 .await
                 .map_err(std::io::Error::other)??,
         };
@@ -530,6 +538,17 @@ where
         self.chronicle.note(mail.id, Event::Reported { report });
         Ok(())
     }
+}
+
+/// What goes out. Places that are replaced are counted in the mail as it came, so they come
+/// first; an annotation reads what is left; fields of the header are edited last.
+fn shaped(content: &Content, orders: &[Order]) -> std::io::Result<Outgoing> {
+    if !orders.iter().any(|order| matches!(order, Order::Annotate { .. })) {
+        return edit::rewrite(content, orders);
+    }
+    let replaced = edit::replace_places(content, orders)?;
+    let others = orders.iter().filter(|order| !matches!(order, Order::Replace { .. }));
+    edit::rewrite(&replaced, &others.cloned().collect::<Vec<Order>>())
 }
 
 /// The letter on the way that policy ordered. One that cannot be understood is no reason to

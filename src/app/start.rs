@@ -109,7 +109,6 @@ impl App {
             errands: Arc::clone(&errands),
             windows,
         });
-        let approvals = approvals(&rooms, errands);
         let warden = Warden::new(&config, &line, &rooms.store, rooms.vault.clone());
         let tls = ServerTls::load(&config.tls, &config.system.hostname, &config.system.data_dir);
         let tls = Arc::new(tls.map_err(|error| Trouble::Tls(error.to_string()))?);
@@ -125,7 +124,7 @@ impl App {
             spool: Arc::clone(&rooms.spool),
             quarantine: Arc::clone(&rooms.quarantine),
             archive: Arc::clone(&rooms.archive),
-            approvals: Arc::clone(&approvals),
+            approvals: approvals(&rooms, errands),
             journal: Arc::clone(&rooms.journal),
             store: Arc::clone(&rooms.store),
             teacher: Arc::clone(&learning.teacher),
@@ -141,7 +140,6 @@ impl App {
         let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
         background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
-        background.push(tokio::spawn(approvals.run(stopped.clone())));
         watch_lists(&line.judging.load().analysis, &stopped);
         let executor = outflow::executor(&config, &line, &rooms.quarantine, delivery);
         let executing = outflow::start(&config, &executor, stopped);
@@ -331,7 +329,7 @@ fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<
     )
 }
 
-/// The control socket, the quarantine's expiry, and DMARC reports.
+/// The control socket, approvals, what expires, and DMARC reports.
 async fn background(
     config: &Config,
     desk: Desk,
@@ -339,6 +337,7 @@ async fn background(
     clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
+    let approvals = Arc::clone(&desk.approvals).run(stopped.clone());
     let socket = admin::socket_path(&config.system.data_dir);
     let control = admin::serve(&socket, Arc::new(desk), stopped.clone())
         .await
@@ -349,6 +348,7 @@ async fn background(
     tokio::task::spawn_blocking(move || recovery::complete(&journal, &spool, &recovered));
     Ok(vec![
         tokio::spawn(control),
+        tokio::spawn(approvals),
         tokio::spawn(outflow::expire(
             Arc::clone(&rooms.quarantine),
             Arc::clone(&rooms.archive),

@@ -171,8 +171,6 @@ type Row = (&'static str, fn(&mut Arrived), bool);
 
 #[tokio::test]
 async fn a_sender_is_told_only_where_a_machine_may_answer() {
-    let spf = || Finding::new("SPF_PASS", Class::Notice, 0.0, "");
-    let _ = spf;
     let table: [Row; 12] = [
         ("an own sender", |_| {}, true),
         ("outside, nobody vouches", |mail| mail.role = Role::Inbound, false),
