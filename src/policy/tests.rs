@@ -6,7 +6,13 @@ use crate::mail::{
     ReversePath, Role, Verdict,
 };
 
-fn judgement(envelope: &Envelope, role: Role, look: &Look, policy: &PolicySet) -> Judgement {
+/// What the policy makes of a mail of which nothing remarkable was observed.
+pub(super) fn judgement(
+    envelope: &Envelope,
+    role: Role,
+    look: &Look,
+    policy: &PolicySet,
+) -> Judgement {
     let facts = Facts {
         role,
         client: "192.0.2.7".parse().unwrap(),

@@ -135,14 +135,12 @@ impl<'b> Checker<'b> {
         let mut report = Report::default();
         for (number, standing) in self.book.standing.iter().enumerate() {
             let rule = &standing.rule;
-            // What is switched off everywhere is meant to be.
-            if !rule.is_enabled && standing.full == Node::never() {
-                continue;
-            }
             let mut earlier = Vec::new();
             match self.decides(number, standing.final_kind().is_some(), &mut earlier) {
                 Found::Yes(_) => {}
                 Found::Undecided => report.undecided.push(rule),
+                // What is switched off everywhere is meant to be.
+                Found::No if earlier.is_empty() && !rule.is_enabled => {}
                 Found::No if earlier.is_empty() => {
                     report.problems.push(Problem::NeverApplies { rule });
                 }
