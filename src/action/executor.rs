@@ -402,15 +402,9 @@ where
         attempts: u32,
     ) -> std::io::Result<Letter> {
         let (content, orders) = (mail.content.clone(), orders.to_vec());
-<<<<<<< HEAD
         let (outgoing, refusals) = match content.in_memory().is_some() {
             true => edit::carry_out(&content, &orders)?,
             false => tokio::task::spawn_blocking(move || edit::carry_out(&content, &orders))
-=======
-        let outgoing = match content.in_memory().is_some() {
-            true => shaped(&content, &orders)?,
-            false => tokio::task::spawn_blocking(move || shaped(&content, &orders))
->>>>>>> orders
                 .await
                 .map_err(std::io::Error::other)??,
         };
@@ -538,17 +532,6 @@ where
         self.chronicle.note(mail.id, Event::Reported { report });
         Ok(())
     }
-}
-
-/// What goes out. Places that are replaced are counted in the mail as it came, so they come
-/// first; an annotation reads what is left; fields of the header are edited last.
-fn shaped(content: &Content, orders: &[Order]) -> std::io::Result<Outgoing> {
-    if !orders.iter().any(|order| matches!(order, Order::Annotate { .. })) {
-        return edit::rewrite(content, orders);
-    }
-    let replaced = edit::replace_places(content, orders)?;
-    let others = orders.iter().filter(|order| !matches!(order, Order::Replace { .. }));
-    edit::rewrite(&replaced, &others.cloned().collect::<Vec<Order>>())
 }
 
 /// The letter on the way that policy ordered. One that cannot be understood is no reason to

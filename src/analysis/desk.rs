@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::attachments;
 use super::bulk::Bulk;
 use super::impersonation::Site;
 use super::likeness::Likeness;
-use super::rules::{Lookups, RuleError, RuleSet};
+use super::rules::{RuleError, RuleSet};
 use super::weights::Weights;
+use super::{answers, attachments};
 use crate::config::{AttachmentOrder, Config, UnpackLimits};
 use crate::mail::Domain;
 use crate::message::contents::Limits;
@@ -42,8 +42,9 @@ impl Desk {
             (config.content.dirs.as_slice(), config.content.disabled.as_slice())
         });
         let packs = config.map_or(&[][..], |config| config.content.packs.as_slice());
-        let rules = RuleSet::load_packs(packs, dirs, disabled, data_dir, Lookups::shipped())?;
         let own_dir = config.and(data_dir);
+        let lookups = answers::lookups(own_dir);
+        let rules = RuleSet::load_packs(packs, dirs, disabled, data_dir, lookups)?;
         let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
         let weights = Weights::load(dirs, own_dir, is_rule)?;
         if let Some(likeness) = &likeness {

@@ -6,6 +6,7 @@
 //! the operator. Small messages are looked into where the session runs, large ones on a
 //! thread of their own, a few at once, while the virus scanner works beside.
 
+pub mod answers;
 pub mod antivirus;
 pub mod attachments;
 mod authenticated;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::arguments::{RulesAct, RulesOrder};
 use super::exit::{Exit, Trouble};
 use super::render;
-use crate::analysis::rules::{Lookups, RuleError, RuleSet};
+use crate::analysis::answers;
+use crate::analysis::rules::{RuleError, RuleSet};
 use crate::analysis::weights::Weights;
 use crate::config::Config;
 
@@ -24,7 +25,9 @@ pub(super) fn compile(config: Option<&Config>, dirs: &[PathBuf]) -> Result<Arc<R
     let content = config.map(|config| config.content.clone()).unwrap_or_default();
     let dirs: Vec<PathBuf> = content.dirs.iter().chain(dirs).cloned().collect();
     let (packs, disabled) = (&content.packs, &content.disabled);
-    let rules = RuleSet::load_packs(packs, &dirs, disabled, None, Lookups::shipped());
+    let data_dir = config.map(|config| config.system.data_dir.as_path());
+    let lookups = answers::lookups(data_dir.filter(|dir| dir.is_dir()));
+    let rules = RuleSet::load_packs(packs, &dirs, disabled, None, lookups);
     rules.map_err(|error| match error {
         RuleError::Wrong { .. } | RuleError::Unreadable { .. } | RuleError::NoPack { .. } => {
             Trouble::Rules(error.to_string())

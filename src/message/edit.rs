@@ -103,14 +103,6 @@ fn restructure(content: &Content, orders: &[Order]) -> io::Result<Outgoing> {
     Ok(Outgoing { head: head.into(), rest, rest_offset: taken as u64 })
 }
 
-/// The content with other octets in the places that orders replace, and nothing else changed:
-/// for whoever edits what is left. Blocks like [`rewrite`].
-pub fn replace_places(content: &Content, orders: &[Order]) -> io::Result<Content> {
-    let window = read_window(content)?;
-    let taken = Draft::of(&window, content.len()).taken;
-    replaced(content, orders, taken as u64)
-}
-
 /// The content with other octets in places of its body.
 fn replaced(content: &Content, orders: &[Order], body_offset: u64) -> io::Result<Content> {
     let mut edits = Vec::new();

@@ -22,9 +22,9 @@ use std::thread::JoinHandle;
 pub use report::{Difference, Opinion, PairCount, Report};
 
 use super::likeness::Likeness;
-use super::rules::{Lookups, RuleError, RuleSet};
+use super::rules::{RuleError, RuleSet};
 use super::weights::Weights;
-use super::{Analysis, Desk, content};
+use super::{Analysis, Desk, answers, content};
 use crate::config::{Config, Shadow as Settings};
 use crate::mail::{Content, Finding, MailId};
 use crate::message::contents::Limits;
@@ -50,7 +50,7 @@ pub(super) fn candidate(
         // Not in the data directory: the patterns in force are kept there.
         false => {
             let content = &config.content;
-            let lookups = Lookups::shipped();
+            let lookups = answers::lookups(data_dir);
             RuleSet::load_packs(&content.packs, &dirs, &content.disabled, None, lookups)?
         }
     };
