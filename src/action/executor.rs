@@ -27,10 +27,8 @@ use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_19
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
-use crate::mail::{
-    Address, Content, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order,
-};
-use crate::message::edit::{self, Outgoing};
+use crate::mail::{Address, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order};
+use crate::message::edit;
 use crate::quarantine::APPROVAL_AREA;
 use crate::smtp::client::Speaker;
 use crate::spool::{Attempt, Outcome};

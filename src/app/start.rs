@@ -39,7 +39,6 @@ use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
-use crate::policy::PolicySet;
 use crate::quarantine::Quarantine;
 use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};

@@ -12,7 +12,7 @@ use super::rules::{
     Notified, Order as Ordered, Outcome, Parties, Rule, TlsState, TlsVersion,
 };
 use super::{Case, PolicySet};
-use crate::analysis::Look;
+use crate::analysis::{Look, markings};
 use crate::config::AttachmentOrder;
 use crate::mail::{Address, Class, Disposition, EnhancedCode, Finding, MailId, Order, Reply, Role};
 use crate::message::Authorship;
@@ -21,19 +21,6 @@ use crate::message::Authorship;
 const TOLD: usize = 20;
 /// Words of a From field that are read as mailboxes where it is unclear whose it is.
 const UNCLEAR_AUTHORS: usize = 50;
-
-/// Each marking by the words of its level and by its own.
-fn markings(look: &Look) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for marking in &look.markings {
-        for words in [marking.level.words(), marking.words.as_str()] {
-            if !names.iter().any(|name| name == words) {
-                names.push(words.to_owned());
-            }
-        }
-    }
-    names
-}
 
 /// What rules order for each recipient.
 #[derive(Debug, Default)]
@@ -58,7 +45,7 @@ impl<'p> Ruling<'p> {
         let reverse_path = case.envelope.reverse_path.address();
         let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
         let authors = authors(look);
-        let markings = markings(look);
+        let markings = markings::names(&look.markings);
         let authentication = AuthenticationResults::from_findings(&look.findings);
         let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
         let time = jiff::Timestamp::from_millisecond(received_ms).ok();
