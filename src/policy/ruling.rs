@@ -44,7 +44,7 @@ impl<'p> Ruling<'p> {
         let facts = look.relayed.as_ref().unwrap_or(case.facts);
         let reverse_path = case.envelope.reverse_path.address();
         let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
-        let authors = authors(look);
+        let (authors, markings) = (authors(look), markings(look));
         let authentication = AuthenticationResults::from_findings(&look.findings);
         let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
         let time = jiff::Timestamp::from_millisecond(received_ms).ok();
@@ -85,7 +85,7 @@ impl<'p> Ruling<'p> {
                 octets: case.octets,
                 time: time.as_ref(),
                 tls,
-                markings: &look.markings,
+                markings: &markings,
             }));
         }
         let is_own = case.facts.role != Role::Inbound;
@@ -346,6 +346,11 @@ impl Resolving<'_> {
             Notified::Address(address) => Some(address),
         }
     }
+}
+
+/// The names by which rules ask for the markings of a mail.
+fn markings(look: &Look) -> Vec<String> {
+    look.markings.clone()
 }
 
 /// The mailboxes that any reader may see as authors.
