@@ -106,11 +106,14 @@ fn known_bad(judgement: &Judgement) -> Option<Label> {
 
 /// Policy as it is in force, for other findings of the same mail.
 fn judge(judging: &Arc<Judging>, mail: &Mail<Judged>) -> Judge {
-    let (judging, mail) = (Arc::clone(judging), mail.clone());
+    // The content is not needed, and would fill the budget until the trial is over.
+    let (judging, envelope) = (Arc::clone(judging), Arc::clone(&mail.envelope));
+    let (facts, id, octets) = (Arc::clone(&mail.facts), mail.id, mail.content.len());
     Box::new(move |findings| {
         let look = Look { findings: findings.to_vec(), ..Look::default() };
         let groups = policy::PartyGroups::default();
-        let case = policy::Case::of(&mail, &groups);
+        let (envelope, facts, groups) = (&*envelope, &*facts, &groups);
+        let case = policy::Case { envelope, facts, id, octets, groups };
         let judgement = policy::judgement_of(&case, &look, &judging.policy);
         opinion(&judgement)
     })

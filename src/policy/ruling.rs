@@ -44,8 +44,7 @@ impl<'p> Ruling<'p> {
         let facts = look.relayed.as_ref().unwrap_or(case.facts);
         let reverse_path = case.envelope.reverse_path.address();
         let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
-        let authors = authors(look);
-        let markings = markings::names(&look.markings);
+        let (authors, markings) = (authors(look), markings::names(&look.markings));
         let authentication = AuthenticationResults::from_findings(&look.findings);
         let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
         let time = jiff::Timestamp::from_millisecond(received_ms).ok();
