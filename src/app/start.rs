@@ -16,7 +16,7 @@ use super::door::Door;
 use super::gate::Gate;
 use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
-use super::pipeline::{Judging, Line};
+use super::pipeline::{Inspections, Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, KnownAccounts, proxied};
 use super::warden::Warden;
@@ -25,7 +25,7 @@ use crate::action::approval::Approvals;
 use crate::action::errands::Errands;
 use crate::action::secret::Secret;
 use crate::action::windows::Windows;
-use crate::admin::{self, Acquainted, Desk, Hearing, Watchful};
+use crate::admin::{self, Acquainted, Desk, Hearing, Ruling, Watchful};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::archive::Archive;
@@ -39,6 +39,7 @@ use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
+use crate::policy::rules::Groups;
 use crate::quarantine::Quarantine;
 use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
@@ -133,6 +134,8 @@ impl App {
             bulk: Some(Arc::clone(&rooms.bulk)),
             watchful: Arc::clone(&warden) as Arc<dyn Watchful>,
             acquainted: Arc::clone(&line) as Arc<dyn Acquainted>,
+            ruling: Arc::clone(&line) as Arc<dyn Ruling>,
+            searching: Arc::default(),
             budget,
             started: Instant::now(),
         };
@@ -216,7 +219,12 @@ pub(super) async fn judging(
     let for_policy = config.clone();
     let policy = blocking(move || super::policy::policy(&for_policy)).await?;
     let rate_limited = config.orders.rate_limited;
-    Ok(Judging { analysis, policy, rate_limited })
+    let inspections = match config.journal.inspections {
+        true => Inspections::Kept,
+        false => Inspections::Forgotten,
+    };
+    let groups = Groups::configured(&config.group);
+    Ok(Judging { analysis, policy, rate_limited, inspections, groups })
 }
 
 /// Directories and next hops that know recipients; what is known already goes with them.

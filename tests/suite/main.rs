@@ -37,6 +37,7 @@ mod lists;
 mod mail_exchangers;
 mod next_hop_postfix;
 mod operate;
+mod past_mail;
 mod peers;
 mod proxy;
 mod relay;
