@@ -232,18 +232,20 @@ fn searching(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Reject
         .and(warp::body::content_length_limit(DRAFT_OCTETS))
         .and(body())
         .and(with.clone())
-        .and_then(|order: ReplayRequest, desk: Arc<Desk>| async move { begun(desk.replay(order)) });
+        .and_then(|order: ReplayRequest, desk: Arc<Desk>| begun(move || desk.replay(order)));
     let inspect = warp::path!("v1" / "inspect")
         .and(warp::body::content_length_limit(BODY_OCTETS))
         .and(body())
         .and(with)
-        .and_then(
-            |order: InspectRequest, desk: Arc<Desk>| async move { begun(desk.inspect(order)) },
-        );
+        .and_then(|order: InspectRequest, desk: Arc<Desk>| begun(move || desk.inspect(order)));
     warp::post().and(replay.or(inspect).unify()).boxed()
 }
 
-fn begun(answer: Result<Answer, DeskError>) -> Result<Answer, Rejection> {
+/// Checks what is asked away from the sessions' threads, and begins to answer.
+async fn begun(
+    work: impl FnOnce() -> Result<Answer, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let answer = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
     answered(answer).map_err(|never| match never {})
 }
 

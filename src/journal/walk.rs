@@ -127,3 +127,99 @@ fn only_last(events: &mut Events) {
         at > judged || matches!(event, Event::Received { .. })
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config;
+    use crate::journal::{Inspection, Journal};
+    use crate::mail::{Role, Verdict};
+
+    fn received(number: usize) -> Event {
+        Event::Received {
+            role: Role::Inbound,
+            client: "192.0.2.1".parse().unwrap(),
+            helo: "client.test".into(),
+            reverse_path: format!("s{number}@sender.test"),
+            forward_paths: vec!["bob@own.test".into()],
+            size_octets: 1,
+            tls: None,
+            account: None,
+        }
+    }
+
+    fn judged(dispositions: &str) -> Event {
+        Event::Judged {
+            verdict: Verdict::Clean,
+            score: 0.0,
+            findings: Vec::new(),
+            subject: "x".repeat(200),
+            message_id: String::new(),
+            dispositions: dispositions.into(),
+        }
+    }
+
+    fn inspected(score: f32) -> Event {
+        Event::Inspected(Box::new(Inspection::at(1, score)))
+    }
+
+    fn journal(dir: &tempfile::TempDir) -> Arc<Journal> {
+        Journal::open_with(&config::Journal::default(), dir.path(), 4_096).unwrap()
+    }
+
+    fn all(journal: &Journal, since_ms: u64, most: usize) -> Vec<Story> {
+        let mut stories = Vec::new();
+        let show = &mut |story| {
+            stories.push(story);
+            match stories.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        journal.walk(since_ms, show).unwrap();
+        stories
+    }
+
+    #[test]
+    fn every_mail_is_shown_once_with_its_last_judgement() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(&dir);
+        let waiting = MailId::mint();
+        journal.record(waiting, received(0));
+        journal.record(waiting, judged("hold 1"));
+        journal.record(waiting, inspected(1.0));
+        let ids: Vec<MailId> = (0..100).map(|_| MailId::mint()).collect();
+        for (number, id) in ids.iter().enumerate() {
+            journal.record(*id, received(number));
+            journal.record(*id, judged("deliver 1"));
+            journal.record(*id, inspected(number as f32));
+            journal.record(*id, Event::Committed);
+            journal.flush();
+        }
+        journal.record(waiting, judged("deliver 1"));
+        journal.record(waiting, inspected(9.0));
+        let shown = all(&journal, 0, usize::MAX);
+        let names: Vec<MailId> = shown.iter().map(|story| story.mail_id).collect();
+        let expected: Vec<MailId> = [waiting].into_iter().chain(ids).collect();
+        assert_eq!(names, expected);
+        for (number, story) in shown.iter().skip(1).enumerate() {
+            let [(_, Event::Received { .. }), (_, Event::Judged { .. }), (_, last)] =
+                &*story.events
+            else {
+                panic!("{story:?}");
+            };
+            assert_eq!(*last, inspected(number as f32));
+        }
+        // Judged again many segments later.
+        assert_eq!(shown[0].events.last().unwrap().1, inspected(9.0));
+        assert_eq!(shown[0].events.len(), 3, "{:?}", shown[0]);
+        assert_eq!(all(&journal, 0, 5).len(), 5);
+        assert_eq!(all(&journal, u64::MAX, usize::MAX).len(), 0);
+        journal.close();
+        drop(journal);
+        let again = self::journal(&dir);
+        assert_eq!(all(&again, 0, usize::MAX), shown);
+    }
+}

@@ -203,7 +203,8 @@ fn look() -> impl Strategy<Value = Look> {
     (findings, content, header, line, from, files, prop::option::of(facts())).prop_map(
         |(findings, content, header, line, from, files, relayed)| {
             let message = format!("From: {from}\r\nSubject: {line}\r\n\r\n{line}\r\n");
-            let anatomy = Anatomy::of(message.as_bytes(), crate::message::Limits::default());
+            let message = Bytes::from(message);
+            let anatomy = Anatomy::of(&message, crate::message::Limits::default());
             let mut seeker = markings::Seeker::default();
             seeker.message(&anatomy);
             Look {
