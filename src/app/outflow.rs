@@ -103,7 +103,7 @@ impl SecondLook {
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
-        let groups = PartyGroups::default();
+        let groups = policy::PartyGroups::default();
         let case = policy::Case::of(mail, &groups);
         let mut judgement = policy::judgement_of(&case, &look, &judging.policy);
         policy::hold_outbreak(&look, &mut judgement);
