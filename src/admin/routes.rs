@@ -8,7 +8,7 @@ use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
 
-use super::api::{AccountOrder, INCOMPLETE, Problem, SenderOrder};
+use super::api::{AccountOrder, Acted, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
 use super::past::{InspectRequest, ReplayRequest};
 use super::serve::Answered;
@@ -289,7 +289,8 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
         );
     let mails = queue.or(quarantine).unify().or(report).unify().or(approval).unify();
     let acting = mails.or(add).unify().or(remove).unify();
-    let acting = acting.or(sender).unify().or(accept).unify();
+    let reload = warp::path!("v1" / "reload").and_then(|| async move { acted(reload()) });
+    let acting = acting.or(sender).unify().or(accept).unify().or(reload).unify();
     warp::post().and(acting.or(teaching(with)).unify()).boxed()
 }
 
@@ -417,6 +418,14 @@ async fn one<Row: Serialize + Send + 'static>(
 ) -> Result<Answer, Rejection> {
     let row = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
     answered(row.map(|row| json(&row))).map_err(|never| match never {})
+}
+
+/// The same as a SIGHUP from outside; the log says what comes of it.
+fn reload() -> Result<Acted, DeskError> {
+    use nix::sys::signal::{Signal, kill};
+    kill(nix::unistd::Pid::this(), Signal::SIGHUP)
+        .map_err(|error| DeskError::Unfit(format!("the box cannot be told: {error}")))?;
+    Ok(Acted { mail_id: String::new(), done: "told".into(), lesson: None })
 }
 
 fn acted<Row: Serialize>(done: Result<Row, DeskError>) -> Result<Answer, Rejection> {

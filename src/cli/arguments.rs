@@ -9,6 +9,7 @@ use super::content::ContentOrder;
 use super::directory::DirectoryOrder;
 use super::inspect::InspectOrder;
 use super::model::ModelOrder;
+use super::policy::PolicyOrder;
 use super::report::ReportOrder;
 use super::shadow::ShadowOrder;
 use super::tune::TuneOrder;
@@ -43,6 +44,8 @@ pub enum Command {
     Shadow(ShadowOrder),
     /// Configuration, model, weights and store in a folder, and back
     Backup(BackupOrder),
+    /// The site's own rules: check, show, publish, restore
+    Policy(PolicyOrder),
     /// Content rules
     Rules(RulesOrder),
     /// Lists for exact matching, and protected documents

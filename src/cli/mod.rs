@@ -27,6 +27,7 @@ mod exit;
 mod inspect;
 mod messages;
 mod model;
+mod policy;
 mod progress;
 mod quarantine;
 mod queue;
@@ -58,6 +59,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Tune(order) => tune::tune(&order),
         Command::Shadow(order) => shadow::shadow(&order),
         Command::Backup(order) => backup::backup(&order),
+        Command::Policy(order) => policy::policy(&order),
         Command::Rules(order) => rules::rules(&order),
         Command::Content(order) => content::content(&order),
         Command::Queue(order) => queue::queue(&order),

@@ -56,8 +56,12 @@ impl Filter {
         let mut pieces = self.0.split('{');
         let mut text = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
-            text.push('*');
-            text.push_str(piece.split_once('}').map_or("", |(_, rest)| rest));
+            // One star for any number of things beside each other.
+            if !text.ends_with('*') {
+                text.push('*');
+            }
+            let rest = piece.split_once('}').map_or("", |(_, rest)| rest);
+            text.push_str(rest.strip_prefix('*').unwrap_or(rest));
         }
         Filter(text)
     }

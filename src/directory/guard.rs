@@ -55,11 +55,6 @@ impl Guard {
         let rest = self.waiting.split_off(end);
         Ok(std::mem::replace(&mut self.waiting, rest))
     }
-
-    /// Whether part of a message is waiting for its rest.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
 }
 
 /// The length of the first message, when it is there to its end.
@@ -154,7 +149,7 @@ mod tests {
                 passed.extend(now);
             }
             assert_eq!(passed, stream);
-            assert!(guard.is_empty());
+            assert!(guard.waiting.is_empty());
         }
     }
 

@@ -228,13 +228,18 @@ fn rule_name(about: About<'_>, recipients: &[u16]) -> String {
             Some(Disposition::Approval { rule, .. }) => Some(rule.clone()),
             _ => None,
         });
-    let found = || {
-        let mut findings = about.judgement.findings.iter();
-        findings
-            .find(|finding| finding.class == Class::Policy)
-            .map(|finding| finding.name.to_string())
+    let findings = || about.judgement.findings.iter();
+    let acted = || {
+        findings().filter(|finding| finding.name == ACTED).find_map(|finding| {
+            let (name, words) = finding.detail.split_once('"')?.1.rsplit_once("\": ")?;
+            words.contains("notify").then(|| name.to_owned())
+        })
     };
-    held.or_else(found).unwrap_or_default()
+    let found = || {
+        let finding = findings().find(|finding| finding.class == Class::Policy)?;
+        Some(finding.name.to_string())
+    };
+    held.or_else(acted).or_else(found).unwrap_or_default()
 }
 
 /// What becomes of the mail, in words.

@@ -5,7 +5,7 @@ use mail_parser::{MessageParser, MimeHeaders, PartType};
 use super::super::removal::remove;
 use super::corpora::corpus;
 use super::*;
-use crate::mail::{Content, Order};
+use crate::mail::Content;
 
 fn without(message: &Bytes, parts: &[usize], notice: &str) -> (Bytes, Vec<usize>) {
     let anatomy = Anatomy::of(message, Limits::default());
