@@ -1,9 +1,5 @@
 //! Rules over mail of the past: a draft over the journal, the rules in force over the archive.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::harness::{Postern, Setup, Sink, client, text, wait_for};
@@ -17,24 +13,6 @@ const STOP: &str = "[[rule]]\nname = \"stop\"\nwhen = { direction = \"outbound\"
 fn body(subject: &str, id: &str, first: &str) -> Vec<u8> {
     let plain = String::from_utf8(text::message(subject, id)).unwrap();
     plain.replace("\r\n\r\nThe minutes", &format!("\r\n\r\n{first}\r\n\r\nThe minutes")).into()
-}
-
-/// Status and the lines of an answer.
-fn post(data_dir: &Path, path: &str, order: &Value) -> (String, Vec<Value>) {
-    let mut socket = UnixStream::connect(data_dir.join("control.sock")).unwrap();
-    let body = order.to_string();
-    let length = body.len();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: postern\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
-    socket.write_all((head + &body).as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().to_owned();
-    // Chunks are lines of JSON between lines with their lengths.
-    let objects = answer.lines().filter(|line| line.starts_with('{'));
-    (status, objects.map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 fn start(sink: &Sink) -> Postern {
@@ -62,11 +40,11 @@ fn start(sink: &Sink) -> Postern {
 fn a_draft_names_what_it_would_have_changed() {
     let sink = Sink::start();
     let postern = start(&sink);
-    let data_dir = postern.setup().dir().join("data");
-    let draft = format!("{RULES}{STOP}");
-    let order = serde_json::json!({ "draft": draft, "days": 1 });
-    let (status, lines) = post(&data_dir, "/v1/policy/replay", &order);
-    assert_eq!(status, "200", "{lines:?}");
+    let draft = postern.setup().dir().join("draft.toml");
+    std::fs::write(&draft, format!("{RULES}{STOP}")).unwrap();
+    let name = draft.to_str().unwrap();
+    let replay = ["policy", "replay", "--draft", name, "--days", "1"];
+    let lines = postern.ask(&replay);
     let changes: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "change").collect();
     let [change] = changes[..] else { panic!("{lines:?}") };
     assert_eq!(change["recipient"], "eve@else.test");
@@ -79,10 +57,13 @@ fn a_draft_names_what_it_would_have_changed() {
     assert_eq!(summary["rules"]["stop"]["newly"], 1, "{summary}");
     assert_eq!(summary["users"]["ann@example.test"], 1, "{summary}");
 
-    let wrong = serde_json::json!({ "draft": "[[rule]]\nnam = 1\n", "days": 1 });
-    let (status, lines) = post(&data_dir, "/v1/policy/replay", &wrong);
-    assert_eq!(status, "400");
-    assert!(lines[0]["error"].as_str().unwrap().contains("draft:2:1"), "{lines:?}");
+    let told = postern.tell(&replay);
+    assert!(told.contains("none with archive") && told.contains("(rule \"stop\")"), "{told}");
+
+    std::fs::write(&draft, "[[rule]]\nnam = 1\n").unwrap();
+    let refused = postern.cli(&replay);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("draft.toml:2:1"), "{said}");
 }
 
 #[test]
