@@ -4,7 +4,8 @@
 //! In: the text that `[policy] file` names, or a draft. Out: what is wrong with file, line and
 //! column, rules that never count, answers to claims, the rules for one sender and recipient;
 //! what a draft would have changed; on `publish` and `restore` a new version, the file replaced
-//! whole, and the running box told. Nothing is published that cannot be read. A claim that does not hold exits with 1.
+//! whole, and the running box told. Nothing is published that cannot be read. A claim that does
+//! not hold exits with 1.
 
 use std::collections::BTreeSet;
 use std::fs;
