@@ -1,4 +1,5 @@
-//! `postern check`: the configuration and the rules that it names.
+//! `postern check`: the configuration, and the content rules and rules of the house that it
+//! names.
 
 use super::arguments::WithConfig;
 use super::exit::{Exit, Trouble};
@@ -11,6 +12,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
         .map_err(|error| Trouble::Telemetry(error.to_string()))?;
     let rules = super::rules::compile(Some(&config), &[])?;
     super::rules::weights(Some(&config), &rules)?;
+    super::policy::readable(&config)?;
     digests(&config)?;
     directories(&config)?;
     crate::net::tls::ServerTls::check(&config.tls)

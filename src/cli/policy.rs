@@ -207,6 +207,14 @@ fn file_of(config: &Config) -> Result<&Path, Trouble> {
     config.policy.file.as_deref().ok_or_else(none)
 }
 
+/// Whether a box would start with the rules that the configuration names, if it names any.
+pub(super) fn readable(config: &Config) -> Result<(), Trouble> {
+    match config.policy.file {
+        Some(_) => book(config, None).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// The rules of a draft, or those in the file that the configuration names.
 fn book(config: &Config, draft: Option<&Path>) -> Result<RuleBook, Trouble> {
     let file = match draft {

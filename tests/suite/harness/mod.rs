@@ -5,6 +5,7 @@
 
 pub mod clamd;
 pub mod client;
+pub mod clock;
 pub mod nsd;
 pub mod patterns;
 pub mod postern;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use client::Client;
+pub use clock::Clock;
 pub use nsd::Nsd;
 pub use postern::{Postern, Setup};
 pub use sink::{Act, Arrived, Moment, Sink};

@@ -28,6 +28,7 @@ pub struct Setup {
     sections: BTreeMap<String, Vec<String>>,
     raw: String,
     without_listeners: bool,
+    environment: Vec<(String, PathBuf)>,
     inbound: SocketAddr,
     outbound: SocketAddr,
     submission: SocketAddr,
@@ -51,6 +52,7 @@ impl Setup {
             sections: BTreeMap::new(),
             raw: String::new(),
             without_listeners: false,
+            environment: Vec::new(),
             inbound: here(),
             outbound: here(),
             submission: here(),
@@ -104,6 +106,12 @@ impl Setup {
     /// Leaves the four usual listeners out.
     pub fn without_listeners(mut self) -> Setup {
         self.without_listeners = true;
+        self
+    }
+
+    /// A variable of the running program's environment.
+    pub fn environment(mut self, name: &str, value: &Path) -> Setup {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -250,6 +258,7 @@ impl Postern {
         let child = program()
             .args(["run", "--config"])
             .arg(self.setup.file())
+            .envs(self.setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
