@@ -106,7 +106,7 @@ impl App {
             learning: learning.clone(),
             dmarc: Arc::clone(&clerk),
             keeper: Keeper::new(Arc::clone(&rooms.store), rooms.vault.clone()),
-            errands: Arc::clone(&errands),
+            errands,
             windows,
         });
         let warden = Warden::new(&config, &line, &rooms.store, rooms.vault.clone());
@@ -119,26 +119,8 @@ impl App {
         let mut listeners = Listeners::new(Arc::new(house));
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
-        let desk = Desk {
-            data_dir: config.system.data_dir.clone(),
-            spool: Arc::clone(&rooms.spool),
-            quarantine: Arc::clone(&rooms.quarantine),
-            archive: Arc::clone(&rooms.archive),
-            approvals: approvals(&rooms, errands),
-            journal: Arc::clone(&rooms.journal),
-            store: Arc::clone(&rooms.store),
-            teacher: Arc::clone(&learning.teacher),
-            hearing: Arc::clone(&line) as Arc<dyn Hearing>,
-            shadow: Arc::clone(&learning.shadow),
-            reporter: Arc::clone(&reporter),
-            bulk: Some(Arc::clone(&rooms.bulk)),
-            watchful: Arc::clone(&warden) as Arc<dyn Watchful>,
-            acquainted: Arc::clone(&line) as Arc<dyn Acquainted>,
-            ruling: Arc::clone(&line) as Arc<dyn Ruling>,
-            searching: Arc::default(),
-            budget,
-            started: Instant::now(),
-        };
+        let watching = (Arc::clone(&warden), Arc::clone(&reporter));
+        let desk = desk(&config, &rooms, &line, &learning, watching, budget);
         let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
         background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
@@ -169,6 +151,37 @@ impl App {
             learning,
             _data_dir: data_dir,
         })
+    }
+}
+
+/// Everything that the operator reaches.
+fn desk(
+    config: &Config,
+    rooms: &Rooms,
+    line: &Arc<Line>,
+    learning: &Learning,
+    (warden, reporter): (Arc<Warden>, Arc<Reporter>),
+    budget: Arc<Budget>,
+) -> Desk {
+    Desk {
+        data_dir: config.system.data_dir.clone(),
+        spool: Arc::clone(&rooms.spool),
+        quarantine: Arc::clone(&rooms.quarantine),
+        archive: Arc::clone(&rooms.archive),
+        approvals: approvals(rooms, Arc::clone(&line.errands)),
+        journal: Arc::clone(&rooms.journal),
+        store: Arc::clone(&rooms.store),
+        teacher: Arc::clone(&learning.teacher),
+        hearing: Arc::clone(line) as Arc<dyn Hearing>,
+        shadow: Arc::clone(&learning.shadow),
+        reporter,
+        bulk: Some(Arc::clone(&rooms.bulk)),
+        watchful: warden as Arc<dyn Watchful>,
+        acquainted: Arc::clone(line) as Arc<dyn Acquainted>,
+        ruling: Arc::clone(line) as Arc<dyn Ruling>,
+        searching: Arc::default(),
+        budget,
+        started: Instant::now(),
     }
 }
 
