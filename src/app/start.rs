@@ -73,19 +73,11 @@ impl App {
             tracing::warn!("{remark}");
         }
         let (stop, stopped) = watch::channel(false);
-        let rooms = blocking({
-            let config = config.clone();
-            move || open_rooms(&config)
-        })
-        .await?;
+        let for_rooms = config.clone();
+        let rooms = blocking(move || open_rooms(&for_rooms)).await?;
         resume_releases(&rooms).await?;
         let learning = Learning::start(&config, &rooms.bulk).await?;
-        let surroundings = Surroundings {
-            resolver: Some(resolver(&config)?),
-            store: Some(Arc::clone(&rooms.store)),
-            likeness: Some(Arc::clone(&learning.likeness)),
-            bulk: Some(Arc::clone(&rooms.bulk)),
-        };
+        let surroundings = surroundings(&config, &rooms, &learning)?;
         let resolver: Option<Arc<dyn Resolve>> = surroundings.resolver.clone().map(|one| one as _);
         let resolver = resolver.context("no resolver")?;
         let reporter = reporter(&config, &rooms, &resolver);
@@ -170,6 +162,20 @@ impl App {
             _data_dir: data_dir,
         })
     }
+}
+
+/// What analysis asks beside its configuration.
+fn surroundings(
+    config: &Config,
+    rooms: &Rooms,
+    learning: &Learning,
+) -> Result<Surroundings, Trouble> {
+    Ok(Surroundings {
+        resolver: Some(resolver(config)?),
+        store: Some(Arc::clone(&rooms.store)),
+        likeness: Some(Arc::clone(&learning.likeness)),
+        bulk: Some(Arc::clone(&rooms.bulk)),
+    })
 }
 
 fn errands(config: &Config, rooms: &Rooms, windows: &Arc<Windows>) -> Arc<Errands> {
