@@ -15,6 +15,7 @@ use super::api::{
     SignedFeed, Status,
 };
 use super::directory::Acquainted;
+use super::ruling::Ruling;
 use super::senders::{self, SenderError};
 use crate::action::approval::{ApprovalError, Approvals};
 use crate::analysis::Statement;
@@ -74,6 +75,10 @@ pub struct Desk {
     pub watchful: Arc<dyn Watchful>,
     /// Knows who there is.
     pub acquainted: Arc<dyn Acquainted>,
+    /// Knows the rules in force and what looks into mail.
+    pub ruling: Arc<dyn Ruling>,
+    /// Taken by whoever goes through all mail: one at a time.
+    pub searching: Arc<tokio::sync::Mutex<()>>,
     /// Mail in reception.
     pub budget: Arc<Budget>,
     /// When the box was started.

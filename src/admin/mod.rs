@@ -12,8 +12,13 @@ mod desk;
 mod directory;
 mod dmarc;
 mod held;
+mod inspect;
 mod learning;
+mod lines;
+pub mod past;
+mod replay;
 mod routes;
+mod ruling;
 pub mod senders;
 mod serve;
 
@@ -22,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use antivirus::Watchful;
 pub use desk::{Desk, Hearing};
 pub use directory::Acquainted;
+pub use ruling::{Asking, InForce, Ruling};
 pub use serve::{SocketError, serve};
 
 /// Where the control socket lies.

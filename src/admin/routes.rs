@@ -10,13 +10,17 @@ use warp::{Filter, Rejection, Reply};
 
 use super::api::{AccountOrder, Acted, INCOMPLETE, Problem, SenderOrder};
 use super::desk::{Desk, DeskError};
+use super::past::{InspectRequest, ReplayRequest};
 use super::serve::Answered;
 use crate::archive::ArchiveFilter;
 use crate::journal::Found;
 use crate::mail::Content;
+use crate::policy::rules::TEXT_OCTETS;
 
 /// An order of the operator is small.
 const BODY_OCTETS: u64 = 64 << 10;
+/// A draft of rules, as JSON writes it.
+const DRAFT_OCTETS: u64 = 2 * TEXT_OCTETS as u64;
 /// A message that is reported may be as large as one that is received.
 const MESSAGE_OCTETS: u64 = 64 << 20;
 
@@ -103,6 +107,8 @@ pub(super) fn all(
         .or(dmarc(Arc::clone(&desk)))
         .unify()
         .or(archive(Arc::clone(&desk)))
+        .unify()
+        .or(searching(Arc::clone(&desk)))
         .unify()
         .or(acting(desk))
         .unify()
@@ -217,6 +223,30 @@ fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection>
     );
     let reading = reports.or(report).unify().or(sources).unify().or(observed).unify();
     warp::get().and(reading).boxed()
+}
+
+/// What goes through all mail of the past; the answers begin before all of them is known.
+fn searching(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let with = with(desk);
+    let replay = warp::path!("v1" / "policy" / "replay")
+        .and(warp::body::content_length_limit(DRAFT_OCTETS))
+        .and(body())
+        .and(with.clone())
+        .and_then(|order: ReplayRequest, desk: Arc<Desk>| begun(move || desk.replay(order)));
+    let inspect = warp::path!("v1" / "inspect")
+        .and(warp::body::content_length_limit(BODY_OCTETS))
+        .and(body())
+        .and(with)
+        .and_then(|order: InspectRequest, desk: Arc<Desk>| begun(move || desk.inspect(order)));
+    warp::post().and(replay.or(inspect).unify()).boxed()
+}
+
+/// Checks what is asked away from the sessions' threads, and begins to answer.
+async fn begun(
+    work: impl FnOnce() -> Result<Answer, DeskError> + Send + 'static,
+) -> Result<Answer, Rejection> {
+    let answer = tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeskError::Broken));
+    answered(answer).map_err(|never| match never {})
 }
 
 fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {

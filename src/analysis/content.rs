@@ -20,7 +20,7 @@ use super::weights::Weights;
 use super::{Authenticated, Look, Passage, Sighting, authorship, headers, impersonation, markings};
 use crate::mail::{Finding, HeaderField};
 use crate::message::contents::Contents;
-use crate::message::{Anatomy, Limits, Zone};
+use crate::message::{Anatomy, Authorship, Limits, Zone};
 
 /// A rule that alone leads to a tag is not outweighed by the classifier.
 const SURE_POINTS: f32 = 5.0;
@@ -190,6 +190,12 @@ fn header_of(anatomy: &Anatomy) -> Vec<HeaderField> {
         HeaderField { name: String::from_utf8_lossy(head.name(field)).into_owned(), value }
     });
     kept.collect()
+}
+
+/// The header of a message, and whom the reader sees as its author; none where a parser fails.
+pub fn header_and_author(octets: &Bytes) -> Option<(Vec<HeaderField>, Authorship)> {
+    let anatomy = Outline::of(octets).anatomy.ok()?;
+    Some((header_of(&anatomy), anatomy.author()))
 }
 
 fn liken(desk: &Desk, anatomy: &Anatomy, rule_points: f32) -> Vec<Finding> {

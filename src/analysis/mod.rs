@@ -52,6 +52,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use authenticated::{Authenticated, Dmarc, DmarcPolicy};
+pub use content::header_and_author;
 pub use feedback::Statement;
 pub use history::{Acquaintance, Feedback, Speaker};
 pub use likeness::{Likeness, Saved, Untaught};
@@ -59,6 +60,8 @@ pub use lists::Listed;
 pub use passage::Passage;
 pub use sighting::Sighting;
 pub use stage::Scanned;
+
+use origin::Arrival;
 
 use crate::config::{self, Config, Consequence, DeadlinePolicy, DmarcReports, Impersonation};
 use crate::mail::{
@@ -376,6 +379,22 @@ impl Analysis {
     /// What a sighting of another process is worth by the weights in force.
     pub fn weigh(&self, sighting: Sighting) -> Finding {
         self.desk.weights.weigh(sighting)
+    }
+
+    /// The same for a mail that was looked into before: what its content shows by the rules in
+    /// force. Nobody is asked about its sender, and no scanner.
+    pub fn look_at_content(&self, octets: &Bytes, passage: Option<Passage<'_>>) -> Look {
+        let arrival = passage
+            .map_or(Arrival::Direct, |passage| Arrival::of(&self.settings, octets, passage.facts));
+        let passage =
+            passage.map(|passage| Passage { facts: arrival.facts(passage.facts), ..passage });
+        let mut inside = content::look(&self.desk, octets, passage);
+        let pretence = inside.pretence(&self.desk, None, None);
+        inside.look.findings.extend(pretence);
+        if let Arrival::Relayed(facts) = arrival {
+            inside.look.relayed = Some(facts);
+        }
+        inside.look
     }
 
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's

@@ -67,7 +67,7 @@ impl Rescan<Spooled> for SecondLook {
         if let Some(left) = outbreak::left(&judging, &mail) {
             return Rescanned::Waits { left };
         }
-        let (judgement, look) = match self.judge_again(&judging, &mail).await {
+        let Again { judgement, look, inspected } = match self.judge_again(&judging, &mail).await {
             Ok(judged) => judged,
             Err(why) => return not_yet(why),
         };
@@ -76,6 +76,9 @@ impl Rescan<Spooled> for SecondLook {
         match self.0.spool.rejudge(mail.id, judgement.clone()).await {
             Ok(_) => {
                 self.0.journal.record(mail.id, event);
+                if let Some(inspected) = inspected {
+                    self.0.journal.record(mail.id, inspected);
+                }
                 if outbreak::is_held(mail.stage().judgement()) {
                     outbreak::remember(&judging, &mail, &look, &judgement);
                 }
@@ -92,13 +95,17 @@ impl Rescan<Spooled> for SecondLook {
     }
 }
 
+/// What a second look brought.
+struct Again {
+    judgement: Judgement,
+    look: Look,
+    /// For the journal.
+    inspected: Option<Event>,
+}
+
 impl SecondLook {
     /// The new judgement, once every scanner has answered.
-    async fn judge_again(
-        &self,
-        judging: &Judging,
-        mail: &Mail<Spooled>,
-    ) -> Result<(Judgement, Look), String> {
+    async fn judge_again(&self, judging: &Judging, mail: &Mail<Spooled>) -> Result<Again, String> {
         let passage = Passage { facts: &mail.facts, envelope: &mail.envelope };
         let look = judging.analysis.look_again(&mail.content, Some(passage)).await;
         let look = look.map_err(|error| error.to_string())?;
@@ -112,7 +119,8 @@ impl SecondLook {
         let filed = self.0.dmarc.file(&look, &judgement, &mail.envelope).await;
         filed.map_err(|error| error.to_string())?;
         judgement.dispositions.iter_mut().for_each(keep_what_cannot_be_refused);
-        Ok((judgement, look))
+        let inspected = judging.inspected(&case, &look);
+        Ok(Again { judgement, look, inspected })
     }
 }
 

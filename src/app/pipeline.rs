@@ -12,11 +12,13 @@ use super::policy::groups_of;
 use crate::action::errands::{About, Errands};
 use crate::action::limits::{Charge, charge};
 use crate::action::windows::{Together, Windows};
-use crate::analysis::{Analysis, Failure, Passage};
+use crate::admin::{Asking, InForce};
+use crate::analysis::{Analysis, Failure, Look, Passage};
 use crate::config::RateLimited;
 use crate::directory::Directories;
 use crate::journal::{Event, Journal};
 use crate::mail::{Disposition, EnhancedCode, Envelope, Mail, MailId, Receipt, Reply, Role};
+use crate::policy::rules::Groups;
 use crate::policy::{self, Judged, PartyGroups, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
 use crate::spool::{CommitError, Spool};
@@ -28,6 +30,25 @@ pub(super) struct Judging {
     pub(super) policy: PolicySet,
     /// What becomes of mail from outside beyond a limit.
     pub(super) rate_limited: RateLimited,
+    /// What rules can ask is kept in the journal.
+    pub(super) inspections: Inspections,
+    /// That the site's own rules may speak of.
+    pub(super) groups: Groups,
+}
+
+/// Whether the journal keeps what rules can ask of a mail, so that they can be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inspections {
+    Kept,
+    Forgotten,
+}
+
+impl Judging {
+    /// What the journal is told of a judged mail beside the judgement.
+    pub(super) fn inspected(&self, case: &policy::Case<'_>, look: &Look) -> Option<Event> {
+        let inspection = || Box::new(policy::inspection(case, look, &self.policy));
+        (self.inspections == Inspections::Kept).then(|| Event::Inspected(inspection()))
+    }
 }
 
 /// Where mail from outside is kept that a limit does not let through.
@@ -55,6 +76,21 @@ impl crate::admin::Acquainted for Line {
     }
 }
 
+impl crate::admin::Ruling for Line {
+    fn in_force(&self) -> InForce {
+        let judging = self.judging.load();
+        InForce {
+            policy: judging.policy.clone(),
+            analysis: Arc::clone(&judging.analysis),
+            groups: judging.groups.clone(),
+        }
+    }
+
+    fn groups_of<'a>(&'a self, envelope: &'a Envelope) -> Asking<'a, PartyGroups> {
+        Box::pin(async move { groups_of(&self.directories.load_full(), envelope).await })
+    }
+}
+
 impl Pipeline for Line {
     async fn process(&self, mail: Mail<Received>) -> Decision {
         let id = mail.id;
@@ -72,6 +108,9 @@ impl Pipeline for Line {
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
         let look = judged.stage().scanned().look();
+        if let Some(event) = judging.inspected(&policy::Case::of(&judged, &groups), look) {
+            self.journal.record(id, event);
+        }
         if let Some(refusal) = policy::refusal(&judgement) {
             if let Refusal::Rejected(_) = refusal {
                 // Refused mail is not kept: what is ordered beside is done before the sender

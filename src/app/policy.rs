@@ -45,7 +45,7 @@ pub(super) async fn groups_of(directories: &Arc<Directories>, envelope: &Envelop
     };
     let mut recipients = vec![Vec::new(); envelope.recipients.len()];
     let mut asked = JoinSet::new();
-    let mut take = |recipients: &mut Vec<Vec<String>>, answer: (usize, Vec<String>)| {
+    let take = |recipients: &mut Vec<Vec<String>>, answer: (usize, Vec<String>)| {
         if let Some(place) = recipients.get_mut(answer.0) {
             *place = answer.1;
         }

@@ -16,7 +16,7 @@ use super::door::Door;
 use super::gate::Gate;
 use super::learning::Learning;
 use super::listeners::{Listeners, OurHouse};
-use super::pipeline::{Judging, Line};
+use super::pipeline::{Inspections, Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, KnownAccounts, proxied};
 use super::warden::Warden;
@@ -25,7 +25,7 @@ use crate::action::approval::Approvals;
 use crate::action::errands::Errands;
 use crate::action::secret::Secret;
 use crate::action::windows::Windows;
-use crate::admin::{self, Acquainted, Desk, Hearing, Watchful};
+use crate::admin::{self, Acquainted, Desk, Hearing, Ruling, Watchful};
 use crate::analysis::bulk::Bulk;
 use crate::analysis::{Analysis, Surroundings};
 use crate::archive::Archive;
@@ -39,6 +39,7 @@ use crate::journal::Journal;
 use crate::mail::Budget;
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::net::tls::ServerTls;
+use crate::policy::rules::Groups;
 use crate::quarantine::Quarantine;
 use crate::session::{Doorman, House};
 use crate::spool::{Recovery, Spool};
@@ -105,7 +106,7 @@ impl App {
             learning: learning.clone(),
             dmarc: Arc::clone(&clerk),
             keeper: Keeper::new(Arc::clone(&rooms.store), rooms.vault.clone()),
-            errands: Arc::clone(&errands),
+            errands,
             windows,
         });
         let warden = Warden::new(&config, &line, &rooms.store, rooms.vault.clone());
@@ -118,24 +119,8 @@ impl App {
         let mut listeners = Listeners::new(Arc::new(house));
         // Ports that cannot be had are found out before any mail moves.
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
-        let desk = Desk {
-            data_dir: config.system.data_dir.clone(),
-            spool: Arc::clone(&rooms.spool),
-            quarantine: Arc::clone(&rooms.quarantine),
-            archive: Arc::clone(&rooms.archive),
-            approvals: approvals(&rooms, errands),
-            journal: Arc::clone(&rooms.journal),
-            store: Arc::clone(&rooms.store),
-            teacher: Arc::clone(&learning.teacher),
-            hearing: Arc::clone(&line) as Arc<dyn Hearing>,
-            shadow: Arc::clone(&learning.shadow),
-            reporter: Arc::clone(&reporter),
-            bulk: Some(Arc::clone(&rooms.bulk)),
-            watchful: Arc::clone(&warden) as Arc<dyn Watchful>,
-            acquainted: Arc::clone(&line) as Arc<dyn Acquainted>,
-            budget,
-            started: Instant::now(),
-        };
+        let watching = (Arc::clone(&warden), Arc::clone(&reporter));
+        let desk = desk(&config, &rooms, &line, &learning, watching, budget);
         let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
         background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
@@ -166,6 +151,37 @@ impl App {
             learning,
             _data_dir: data_dir,
         })
+    }
+}
+
+/// Everything that the operator reaches.
+fn desk(
+    config: &Config,
+    rooms: &Rooms,
+    line: &Arc<Line>,
+    learning: &Learning,
+    (warden, reporter): (Arc<Warden>, Arc<Reporter>),
+    budget: Arc<Budget>,
+) -> Desk {
+    Desk {
+        data_dir: config.system.data_dir.clone(),
+        spool: Arc::clone(&rooms.spool),
+        quarantine: Arc::clone(&rooms.quarantine),
+        archive: Arc::clone(&rooms.archive),
+        approvals: approvals(rooms, Arc::clone(&line.errands)),
+        journal: Arc::clone(&rooms.journal),
+        store: Arc::clone(&rooms.store),
+        teacher: Arc::clone(&learning.teacher),
+        hearing: Arc::clone(line) as Arc<dyn Hearing>,
+        shadow: Arc::clone(&learning.shadow),
+        reporter,
+        bulk: Some(Arc::clone(&rooms.bulk)),
+        watchful: warden as Arc<dyn Watchful>,
+        acquainted: Arc::clone(line) as Arc<dyn Acquainted>,
+        ruling: Arc::clone(line) as Arc<dyn Ruling>,
+        searching: Arc::default(),
+        budget,
+        started: Instant::now(),
     }
 }
 
@@ -216,7 +232,12 @@ pub(super) async fn judging(
     let for_policy = config.clone();
     let policy = blocking(move || super::policy::policy(&for_policy)).await?;
     let rate_limited = config.orders.rate_limited;
-    Ok(Judging { analysis, policy, rate_limited })
+    let inspections = match config.journal.inspections {
+        true => Inspections::Kept,
+        false => Inspections::Forgotten,
+    };
+    let groups = Groups::configured(&config.group);
+    Ok(Judging { analysis, policy, rate_limited, inspections, groups })
 }
 
 /// Directories and next hops that know recipients; what is known already goes with them.

@@ -72,6 +72,14 @@ impl Archive {
         Err(LogError::NoRecord.into())
     }
 
+    /// The mails and classes of what was stored at this time or later, oldest first.
+    pub fn names(&self, since_ms: u64) -> Vec<(MailId, String)> {
+        let state = self.state();
+        let items = state.items.iter().flat_map(|(id, items)| items.iter().map(|it| (*id, it)));
+        let recent = items.filter(|(_, item)| u64::from(item.stored_s) * 1_000 >= since_ms);
+        recent.map(|(id, item)| (id, item.class.to_string())).collect()
+    }
+
     /// Archived mail, newest first. Blocks on the disk.
     pub fn list(&self, filter: &ArchiveFilter, limit: usize) -> Vec<ArchivedEntry> {
         let mut found: Vec<(u32, MailId, Position)> = {

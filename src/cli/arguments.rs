@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::backup::BackupOrder;
 use super::content::ContentOrder;
 use super::directory::DirectoryOrder;
+use super::inspect::InspectOrder;
 use super::model::ModelOrder;
 use super::policy::PolicyOrder;
 use super::report::ReportOrder;
@@ -59,6 +60,8 @@ pub enum Command {
     Archive(ArchiveOrder),
     /// Find a message and tell its story
     Track(TrackOrder),
+    /// The rules in force over mail in archive, quarantine and spool, with a report
+    Inspect(InspectOrder),
     /// DMARC reports on own domains, and on what came from others
     Dmarc(DmarcOrder),
     /// Accounts that may submit mail

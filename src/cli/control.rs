@@ -1,10 +1,12 @@
 //! The client's side of the control socket: HTTP/1.1 over `control.sock` in the data directory.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::client::conn::http1::handshake;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -100,17 +102,57 @@ impl Control {
         Ok(serde_json::from_slice(&text).context("unexpected answer")?)
     }
 
+    /// `POST`, one object a line, each shown as it comes until `each` has seen enough.
+    pub(super) fn stream<Row: DeserializeOwned>(
+        &self,
+        path: &str,
+        order: &impl Serialize,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<(), Trouble> {
+        let body = serde_json::to_vec(order).context("cannot write the request")?;
+        self.runtime.block_on(async {
+            let stream =
+                UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
+            let (mut sender, connection) = handshake(TokioIo::new(stream))
+                .await
+                .context("the box does not speak as expected")?;
+            let running = tokio::spawn(connection);
+            let request = request(Method::POST, path, body.into())?;
+            let answer = sender.send_request(request).await.context("the box does not answer")?;
+            let status = answer.status();
+            let mut body = answer.into_body();
+            if !status.is_success() {
+                let text = body.collect().await.context("the answer broke off")?.to_bytes();
+                return Err(refusal(status, &text));
+            }
+            let mut waiting = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.context("the answer broke off")?;
+                waiting.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                while let Some(end) = waiting.iter().position(|octet| *octet == b'\n') {
+                    let rest = waiting.split_off(end + 1);
+                    let line = std::mem::replace(&mut waiting, rest);
+                    let row = serde_json::from_slice(&line).context("unexpected answer")?;
+                    if each(row).is_break() {
+                        running.abort();
+                        return Ok(());
+                    }
+                }
+            }
+            running.abort();
+            Ok(())
+        })
+    }
+
     fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answered, Trouble> {
         let (status, answered) = self.runtime.block_on(async {
             let stream =
                 UnixStream::connect(&self.socket).await.map_err(|error| self.deaf(&error))?;
             ask(stream, method, path, body).await.map_err(Trouble::from)
         })?;
-        match status {
-            _ if status.is_success() => Ok(answered),
-            StatusCode::NOT_FOUND => Err(Trouble::NotFound(problem(&answered.text))),
-            StatusCode::BAD_REQUEST => Err(Trouble::Usage(problem(&answered.text))),
-            _ => Err(Trouble::Refused(problem(&answered.text))),
+        match status.is_success() {
+            true => Ok(answered),
+            false => Err(refusal(status, &answered.text)),
         }
     }
 
@@ -128,21 +170,31 @@ async fn ask(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<(StatusCode, Answered)> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let running = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "postern")
-        .header("content-type", "application/json")
-        .body(Full::new(body))?;
-    let answer = sender.send_request(request).await?;
+    let answer = sender.send_request(request(method, path, body)?).await?;
     let status = answer.status();
     let is_complete = !answer.headers().contains_key(INCOMPLETE);
     let text = answer.into_body().collect().await?.to_bytes();
     running.abort();
     Ok((status, Answered { text, is_complete }))
+}
+
+fn request(method: Method, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "postern")
+        .header("content-type", "application/json");
+    Ok(request.body(Full::new(body))?)
+}
+
+fn refusal(status: StatusCode, text: &[u8]) -> Trouble {
+    match status {
+        StatusCode::NOT_FOUND => Trouble::NotFound(problem(text)),
+        StatusCode::BAD_REQUEST => Trouble::Usage(problem(text)),
+        _ => Trouble::Refused(problem(text)),
+    }
 }
 
 fn problem(text: &[u8]) -> String {

@@ -24,6 +24,7 @@ mod control;
 mod directory;
 mod dmarc;
 mod exit;
+mod inspect;
 mod messages;
 mod model;
 mod policy;
@@ -31,6 +32,7 @@ mod progress;
 mod quarantine;
 mod queue;
 mod render;
+mod replay;
 mod report;
 mod rules;
 mod scan;
@@ -65,6 +67,7 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Approval(order) => archive::approval(&order),
         Command::Archive(order) => archive::archive(&order),
         Command::Track(order) => track::track(&order),
+        Command::Inspect(order) => inspect::inspect(&order),
         Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
         Command::Sender(order) => sender::sender(&order),

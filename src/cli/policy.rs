@@ -3,8 +3,9 @@
 //!
 //! In: the text that `[policy] file` names, or a draft. Out: what is wrong with file, line and
 //! column, rules that never count, answers to claims, the rules for one sender and recipient;
-//! on `publish` and `restore` a new version, the file replaced whole, and the running box told.
-//! Nothing is published that cannot be read. A claim that does not hold exits with 1.
+//! what a draft would have changed; on `publish` and `restore` a new version, the file replaced
+//! whole, and the running box told. Nothing is published that cannot be read. A claim that does
+//! not hold exits with 1.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,6 +20,7 @@ use super::arguments::{Listing, WithConfig};
 use super::control::Control;
 use super::exit::{Exit, Trouble};
 use super::render;
+use super::replay::{ReplayOrder, replay};
 use super::rules::{compile, weights};
 use crate::config::{Config, Version, VersionError, Versions};
 use crate::mail::{Address, ReversePath, Role};
@@ -51,6 +53,8 @@ pub enum PolicyAct {
         #[arg(long, value_name = "FILE")]
         claims: Vec<PathBuf>,
     },
+    /// Ask a draft about past mail, and list what it would have changed
+    Replay(ReplayOrder),
     /// The rules for mail of a sender to a recipient, and which of them are in force
     Show(ShowOrder),
     /// Put a draft in force
@@ -171,6 +175,7 @@ pub(super) fn policy(order: &PolicyOrder) -> Result<Exit, Trouble> {
         PolicyAct::Check { with, draft, claim, claims } => {
             check(&Config::load(&with.config)?, draft.as_deref(), claim, claims)
         }
+        PolicyAct::Replay(order) => replay(order),
         PolicyAct::Show(order) => show(order),
         PolicyAct::Publish { with, draft, signed } => {
             let config = Config::load(&with.config)?;

@@ -23,6 +23,21 @@ impl Progress {
         Progress { what, total, done: 0, started: Instant::now(), shown: None, terminal }
     }
 
+    /// How far it is, when somebody else counts.
+    pub(super) fn tell(&mut self, text: &str) {
+        if self.terminal && self.started.elapsed() >= PATIENCE {
+            self.shown = Some(Instant::now());
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text} {}", self.what);
+        }
+    }
+
+    /// Takes the line away while something else is written.
+    pub(super) fn hide(&mut self) {
+        if self.shown.take().is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+
     /// One more is done.
     pub(super) fn step(&mut self) {
         self.done += 1;

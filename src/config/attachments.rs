@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::group::Party;
 use crate::mail::{Family, Role};
@@ -124,7 +124,7 @@ pub enum AttachmentOrder {
 }
 
 /// What is the matter with a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileState {
     /// It, or what is in it, needs a password.

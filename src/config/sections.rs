@@ -346,11 +346,14 @@ impl Default for SpoolSettings {
 pub struct Journal {
     /// Events older than this are forgotten.
     pub keep_days: u32,
+    /// What rules of policy can ask of a mail is kept as well, so that a draft of rules can be
+    /// tried on past mail; a kilobyte or two a mail. True unless given.
+    pub inspections: bool,
 }
 
 impl Default for Journal {
     fn default() -> Journal {
-        Journal { keep_days: 90 }
+        Journal { keep_days: 90, inspections: true }
     }
 }
 

@@ -132,6 +132,8 @@ fn announce_order(mail_id: MailId, event: &Event) {
             info!(target: TARGET, mail_id = id, event = name, limit = short(limit),
                 counted = short(counted), consequence = short(consequence), "rate limited");
         }
+        // For rules; the journal keeps it, and the judgement beside it was told.
+        Event::Inspected(_) => {}
         _ => info!(target: TARGET, mail_id = id, event = name, "{name}"),
     }
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::inspection::Inspection;
 use crate::mail::{Disposition, Envelope, Facts, Judgement, MailId, Role, TlsFacts, Verdict};
 use crate::telemetry::escape::cut;
 
@@ -262,6 +263,8 @@ pub enum Event {
         /// What becomes of it: what the sender read, or where it is kept.
         consequence: String,
     },
+    /// What rules of policy could ask of it when it was judged; told after the judgement.
+    Inspected(Box<Inspection>),
 }
 
 impl Event {
@@ -344,6 +347,7 @@ impl Event {
             Event::ApprovalAsked { .. } => "approval_asked",
             Event::ApprovalDecided { .. } => "approval_decided",
             Event::RateLimited { .. } => "rate_limited",
+            Event::Inspected(_) => "inspected",
         }
     }
 
@@ -385,6 +389,7 @@ impl Event {
             Event::RateLimited { limit, counted, consequence } => {
                 limit.len() + counted.len() + consequence.len()
             }
+            Event::Inspected(inspection) => inspection.weight_octets(),
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -467,6 +472,7 @@ impl Event {
                 limit(counted, ADDRESS_OCTETS);
                 limit(consequence, TEXT_OCTETS);
             }
+            Event::Inspected(inspection) => inspection.limit(),
             Event::Committed
             | Event::Reported { .. }
             | Event::Discarded
@@ -476,7 +482,7 @@ impl Event {
     }
 }
 
-fn limit(text: &mut String, octets: usize) {
+pub(super) fn limit(text: &mut String, octets: usize) {
     if text.len() > octets {
         text.truncate(text.floor_char_boundary(octets));
     }

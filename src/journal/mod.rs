@@ -22,17 +22,21 @@ mod announce;
 mod event;
 mod frame;
 mod index;
+mod inspection;
 mod search;
 mod segment;
 mod story;
+mod walk;
 mod writer;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use event::{Event, FindingNote};
+pub use inspection::{FileNote, Inspection, RelayNote, Topic};
 pub use search::{Found, TrackQuery};
 pub use story::Story;
 pub use writer::BACKLOG_OCTETS;
@@ -110,6 +114,17 @@ impl Journal {
     pub fn search(&self, query: &TrackQuery) -> Result<Found, JournalError> {
         self.flush();
         search::search(&self.books, query)
+    }
+
+    /// Shows every mail that came in at this time or later, the oldest first, with what was
+    /// made of it, until `show` says that it is enough. Blocks; holds one segment in memory.
+    pub fn walk(
+        &self,
+        since_ms: u64,
+        show: &mut dyn FnMut(Story) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        self.flush();
+        walk::walk(&self.books, since_ms, show)
     }
 
     /// Waits, for a short time at most, until what was recorded so far is in the files.

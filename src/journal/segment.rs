@@ -210,6 +210,19 @@ impl Books {
         }
     }
 
+    /// Shows the entries of one segment as they lie in it; none of an expired one. What is
+    /// damaged, or is being written, is passed over.
+    pub(super) fn scan(&self, view: &View, seen: &mut dyn FnMut(Entry)) {
+        let number = match view {
+            View::Open(number) => *number,
+            View::Closed(closed) => closed.number,
+        };
+        let Ok(octets) = fs::read(segment_path(&self.folder, number)) else { return };
+        if octets.starts_with(&SEGMENT_HEAD) {
+            frame::scan(&octets, &mut |_, entry| seen(entry));
+        }
+    }
+
     /// Reads frames of one segment. What is damaged or expired is passed over.
     pub(super) fn read(&self, number: u32, offsets: &[u32]) -> Vec<Entry> {
         if offsets.is_empty() {

@@ -238,6 +238,15 @@ fn words_of_orders(event: &Event) -> String {
             safe(counted),
             safe(consequence)
         ),
+        Event::Inspected(inspection) => format!(
+            "kept for rules: {} content rules, {} files, markings: {}",
+            inspection.content.len(),
+            inspection.files.len(),
+            match inspection.markings.is_empty() {
+                true => "none".to_owned(),
+                false => safe(&inspection.markings.join(", ")),
+            }
+        ),
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),

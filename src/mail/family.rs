@@ -3,10 +3,10 @@
 //! The recognition of files says them and rules about attachments speak of them; in
 //! configuration they are written `disk-image`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a kind of file is used for: what a rule about attachments speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Runs by itself on some platform.

@@ -8,15 +8,18 @@
 //! Invariants: there is one disposition a recipient; a mail that was not scanned is never
 //! given [`Disposition::Deliver`](crate::mail::Disposition::Deliver).
 
+mod asked;
 mod attachments;
 pub mod check;
 mod evaluate;
 mod groups;
+pub mod replay;
 pub mod rules;
 mod ruling;
 mod stage;
 mod terms;
 
+pub use asked::inspection;
 pub use evaluate::{Case, Refusal, hold_outbreak, judge, judgement_of, refusal, verdict};
 pub use groups::PartyGroups;
 pub use stage::Judged;

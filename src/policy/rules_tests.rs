@@ -11,7 +11,7 @@ use crate::analysis::{Demand, Listed, Look};
 use crate::config::{Config, Consequence};
 use crate::mail::{
     Class, Disposition, EnhancedCode, Envelope, Facts, Finding, HeaderField, Judgement, MailId,
-    Manners, Order, Recipient, ReversePath, Role, Verdict,
+    Manners, Marking, MarkingLevel, MarkingPlace, Order, Recipient, ReversePath, Role, Verdict,
 };
 
 const CONFIG: &str = "
@@ -205,7 +205,11 @@ fn a_forged_reverse_path_is_told_nothing() {
 fn header_fields_and_markings_come_from_the_look() {
     let look = Look {
         header: vec![HeaderField { name: "X-Secret".into(), value: "yes".into() }],
-        markings: vec!["RESTRICTED".into()],
+        markings: vec![Marking {
+            level: MarkingLevel::Restricted,
+            words: "RESTRICTED: STAFF".into(),
+            place: MarkingPlace::Subject,
+        }],
         ..Look::default()
     };
     let rules = rule("a", "header = { name = 'x-secret' }, marking = 'RESTRICTED'", "'discard'");

@@ -6,21 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::Asked;
 use super::attachments::{Fate, Files};
 use super::rules::{
-    AuthenticationResult, AuthenticationResults, Circumstances, Despite, Direction, FinalOrder,
-    Notified, Order as Ordered, Outcome, Parties, Rule, TlsState, TlsVersion,
+    AuthenticationResult, Despite, FinalOrder, Notified, Order as Ordered, Outcome, Rule,
 };
 use super::{Case, PolicySet};
-use crate::analysis::{Look, markings};
+use crate::analysis::Look;
 use crate::config::AttachmentOrder;
 use crate::mail::{Address, Class, Disposition, EnhancedCode, Finding, MailId, Order, Reply, Role};
-use crate::message::Authorship;
 
 /// Rules that are told of, a message.
 const TOLD: usize = 20;
-/// Words of a From field that are read as mailboxes where it is unclear whose it is.
-const UNCLEAR_AUTHORS: usize = 50;
 
 /// What rules order for each recipient.
 #[derive(Debug, Default)]
@@ -41,56 +38,18 @@ impl<'p> Ruling<'p> {
         if policy.rules.is_empty() {
             return Ruling::default();
         }
-        let facts = look.relayed.as_ref().unwrap_or(case.facts);
-        let reverse_path = case.envelope.reverse_path.address();
-        let sender_groups = policy.memberships.of(reverse_path, Some(&case.groups.sender));
-        let (authors, markings) = (authors(look), markings::names(&look.markings));
-        let authentication = AuthenticationResults::from_findings(&look.findings);
-        let received_ms = i64::try_from(case.facts.received_ms).unwrap_or(i64::MAX);
-        let time = jiff::Timestamp::from_millisecond(received_ms).ok();
-        let time = time.map(|time| time.to_zoned(policy.zone.clone()));
-        let subject = look.header.iter().find(|field| field.name.eq_ignore_ascii_case("subject"));
-        let tls = TlsState {
-            version: facts
-                .tls
-                .as_ref()
-                .map_or(TlsVersion::None, |it| TlsVersion::named(&it.version)),
-            verified: false,
-        };
+        let asked = Asked::of(case, look, files, policy);
         let mut outcomes = Vec::with_capacity(case.envelope.recipients.len());
         for (at, recipient) in case.envelope.recipients.iter().enumerate() {
             let forward_path = &recipient.forward_path;
-            let recipient_groups =
-                policy.memberships.of(Some(forward_path), case.groups.recipients.get(at));
-            let is_own = || forward_path.domain().is_some_and(|it| policy.own_domains.contains(it));
-            outcomes.push(policy.rules.evaluate(&Circumstances {
-                parties: Parties {
-                    direction: Direction::of(case.facts.role, is_own),
-                    reverse_path,
-                    forward_path,
-                    sender_groups: &sender_groups,
-                    recipient_groups: &recipient_groups,
-                },
-                role: case.facts.role,
-                header: &look.header,
-                subject: subject.map_or(&*look.summary.subject, |field| &*field.value),
-                authors: &authors,
-                client: Some(facts.client),
-                account: facts.account.as_deref(),
-                authentication,
-                findings: &look.findings,
-                score: look.findings.iter().map(|finding| finding.score).sum(),
-                content: &look.content,
-                files: &files.facts,
-                octets: case.octets,
-                time: time.as_ref(),
-                tls,
-                markings: &markings,
-            }));
+            let groups = policy.memberships.of(Some(forward_path), case.groups.recipients.get(at));
+            let circumstances = asked.circumstances(forward_path, &groups, policy);
+            outcomes.push(policy.rules.evaluate(&circumstances));
         }
         let is_own = case.facts.role != Role::Inbound;
         let passes = |result| result == AuthenticationResult::Pass;
-        let sender_is_known = is_own || passes(authentication.spf) || passes(authentication.dmarc);
+        let sender_is_known =
+            is_own || passes(asked.authentication.spf) || passes(asked.authentication.dmarc);
         Ruling { outcomes, sender_is_known }
     }
 
@@ -344,25 +303,6 @@ impl Resolving<'_> {
             Notified::Recipient => Some(self.recipient),
             Notified::Administrator => self.postmaster,
             Notified::Address(address) => Some(address),
-        }
-    }
-}
-
-/// The mailboxes that any reader may see as authors.
-fn authors(look: &Look) -> Vec<String> {
-    let keys = |mailboxes: &[crate::message::Mailbox]| {
-        mailboxes.iter().map(|mailbox| mailbox.address.key()).collect()
-    };
-    match &look.author {
-        Authorship::Absent => Vec::new(),
-        Authorship::One(mailbox) => vec![mailbox.address.key()],
-        Authorship::Several(mailboxes) => keys(mailboxes),
-        Authorship::Unclear(_) => {
-            let fields = look.header.iter().filter(|it| it.name.eq_ignore_ascii_case("from"));
-            let ends = |letter: char| letter.is_whitespace() || "<>,;()\"".contains(letter);
-            let words = fields.flat_map(|field| field.value.split(ends));
-            let read = words.filter(|word| word.contains('@')).take(UNCLEAR_AUTHORS);
-            read.filter_map(|word| word.parse::<Address>().ok()).map(|it| it.key()).collect()
         }
     }
 }

@@ -94,6 +94,13 @@ impl Quarantine {
         self.read(id, |head, _| record::read(&head).ok_or(QuarantineError::Unreadable(id)))
     }
 
+    /// The entries that were stored at this time or later, oldest first.
+    pub fn names(&self, since_ms: u64) -> Vec<MailId> {
+        let state = self.state();
+        let recent = |item: &Item| u64::from(item.stored_s) * 1_000 >= since_ms;
+        state.items.iter().filter(|(_, item)| recent(item)).map(|(id, _)| *id).collect()
+    }
+
     /// Entries, newest first. Blocks on the disk.
     pub fn list(&self, filter: &HeldFilter, limit: usize) -> Vec<HeldEntry> {
         let mut ids: Vec<(u32, MailId)> = {

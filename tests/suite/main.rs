@@ -39,6 +39,7 @@ mod mail_exchangers;
 mod next_hop_postfix;
 mod operate;
 mod orders;
+mod past_mail;
 mod peers;
 mod policy;
 mod proxy;

@@ -97,7 +97,7 @@ async fn next_hops_that_take_anybody_are_left_alone() {
     assert_eq!(directories.callouts().takers_of_any(), ["example.test"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn silent_next_hops_cost_so_much_time_and_no_more() {
     #[derive(Debug)]
     struct Silent;
@@ -108,7 +108,8 @@ async fn silent_next_hops_cost_so_much_time_and_no_more() {
     }
     let text = "[system]\nhostname = \"mx.example.test\"\ndata_dir = \"/nowhere\"\n\
          postmaster = \"p@example.test\"\n[[domain]]\nname = \"example.test\"\n\
-         next_hop = [\"smtp://127.0.0.1\"]\nrecipients = \"callout\"\n";
+         next_hop = [\"smtp://127.0.0.1\"]\nrecipients = \"callout\"\n\
+         [callout]\ntimeout_s = 1\n";
     let config = Config::parse(text, "t".as_ref(), "/".as_ref()).unwrap();
     let directories = Arc::new(Directories::new(&config, Arc::new(Silent), None).unwrap());
     let begun = tokio::time::Instant::now();
@@ -120,5 +121,5 @@ async fn silent_next_hops_cost_so_much_time_and_no_more() {
     while let Some(answer) = waiting.join_next().await {
         assert_eq!(answer.unwrap(), "Defer: no answer in time");
     }
-    assert!(begun.elapsed() < Duration::from_secs(31));
+    assert!(begun.elapsed() < Duration::from_secs(20), "50 questions did not each wait their turn");
 }

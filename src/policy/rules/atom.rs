@@ -347,11 +347,6 @@ impl Atoms {
         number
     }
 
-    /// The number of an atom that is known.
-    pub fn known(&self, atom: &Atom) -> Option<AtomId> {
-        self.numbers.get(atom).copied()
-    }
-
     /// The atom of a number.
     pub fn atom(&self, number: AtomId) -> Option<&Atom> {
         self.list.get(number as usize)
@@ -360,11 +355,6 @@ impl Atoms {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 
     /// All, with their numbers.
