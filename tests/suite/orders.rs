@@ -289,6 +289,7 @@ fn hold_waits_for_an_answer_over_a_kill() {
     let links = question.matches("https://portal.example.test/approval/").count();
     assert_eq!(links, 2, "{question}");
     assert!(question.contains("ann@sender.test") && question.contains(BOB[0]), "{question}");
+    postern.wait_until_empty();
     postern.kill();
     postern.start_again();
     let rows = postern.ask(&["approval", "list"]);
@@ -352,6 +353,7 @@ fn hold_ends_when_nobody_answers() {
         assert_eq!(send(&postern, subject, BOB).code, 250);
     }
     sink.wait(6);
+    postern.wait_until_empty();
     postern.kill();
     clock.set_ahead(20_000);
     postern.start_again();
