@@ -10,9 +10,9 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
     let config = Config::load(&with.config)?;
     crate::telemetry::check_level(&config.telemetry.level)
         .map_err(|error| Trouble::Telemetry(error.to_string()))?;
+    super::policy::readable(&config)?;
     let rules = super::rules::compile(Some(&config), &[])?;
     super::rules::weights(Some(&config), &rules)?;
-    super::policy::readable(&config)?;
     digests(&config)?;
     directories(&config)?;
     crate::net::tls::ServerTls::check(&config.tls)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::Signal;
 
 use super::harness::client::Reply;
 use super::harness::random::Random;
@@ -433,4 +434,51 @@ fn protective_markings_wherever_they_stand() {
         let file = with_file("m.docx", WORD, &docx(paragraphs, properties));
         assert_eq!(verdict(&postern, &file).as_deref(), expected, "{paragraphs:?} {properties:?}");
     }
+}
+
+#[test]
+fn a_wrong_content_rule_leaves_the_old_ones_in_force() {
+    let sink = Sink::start();
+    let policy = refusing(&[("customers", "content = \"SITE_CUSTOMERS\"")]);
+    let mut postern = setup(&sink, SITE, &policy).start();
+    let table = [
+        ("KD-100001, KD-100002 and KD-100003", Some("customers")),
+        ("XY-100001, XY-100002 and XY-100003", None),
+    ];
+    expect(&postern, &table);
+    let file = postern.setup().dir().join("rules/site.toml");
+    let reload = |text: &str, what: &str| {
+        std::fs::write(&file, text).unwrap();
+        let before = postern.log().len();
+        postern.signal(Signal::SIGHUP);
+        wait_for(what, || {
+            let log = postern.log().split_off(before);
+            log.contains(what).then_some(log)
+        })
+    };
+    for (from, to, place) in [
+        ("KD-", "(?<=KD-)", "site.toml:4:11"),
+        ("KD-", "KD-(", "site.toml:4:11"),
+        ("count = 3", "count = 0", "site.toml:6:9"),
+        ("\"nhs_number\"", "\"nhs_numbr\"", "site.toml:17:12"),
+        ("\"kd-200001, kd-200002, kd-200003\"]", "", "site.toml:"),
+    ] {
+        let log = reload(&SITE.replacen(from, to, 1), "reload refused");
+        assert!(log.contains(place), "{place}: {log}");
+        expect(&postern, &table);
+    }
+    reload(&SITE.replace("KD", "XY").replace("kd", "xy"), "reloaded");
+    expect(&postern, &[(table[0].0, None), (table[1].0, Some("customers"))]);
+    // A damaged store of compiled patterns is made afresh, and that is said.
+    assert!(postern.terminate().success());
+    let compiled = postern.setup().dir().join("data/content-patterns.hsdb");
+    let mut octets = std::fs::read(&compiled).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 0x55;
+    std::fs::write(&compiled, octets).unwrap();
+    let before = postern.log().len();
+    postern.start_again();
+    expect(&postern, &[(table[0].0, None), (table[1].0, Some("customers"))]);
+    let log = postern.log().split_off(before);
+    assert!(log.contains("made afresh") && log.contains("content patterns compiled"), "{log}");
 }

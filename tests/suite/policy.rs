@@ -388,3 +388,128 @@ fn one_mail_many_fates() {
     }
     sink.stays_at(3);
 }
+
+/// A rule for each condition, which refuses with its own name.
+const ASKED: [(&str, &str); 20] = [
+    ("account", "account = \"own\""),
+    ("role", "role = \"submission\""),
+    ("tls", "tls = \"1.3\", subject = \"by tls\""),
+    ("no tls", "tls = \"none\", subject = \"by tls\""),
+    ("label", "header = { name = \"x-label\", matches = \"top*\" }"),
+    ("no label", "header = { name = \"X-Label\", absent = true }, subject = \"labels\""),
+    ("author", "author = \"@*.evil.test\""),
+    ("exactly", "subject = { is = \"exactly THIS\" }"),
+    ("glob", "subject = \"invoice * of *\""),
+    ("large", "size = { at_least = \"40 KB\" }"),
+    ("tables", "attachment = { extension = \"csv\", count = 2 }"),
+    ("named", "attachment = { name = \"payroll*\" }"),
+    ("score", "score = { at_least = 900 }, subject = \"by score\""),
+    ("finding", "finding = \"GTU*\""),
+    ("network", "network = [\"10.0.0.0/8\", \"127.0.0.0/8\"], subject = \"by network\""),
+    ("null", "reverse_path = \"<>\", not = { subject = \"bounce\" }"),
+    ("time", "time = { days = [\"weekdays\", \"weekend\"] }, subject = \"by time\""),
+    ("below", "direction = \"outbound\", recipient_domain = \"*.friend.test\""),
+    (
+        "both",
+        "all = [{ subject = \"one\" }, { subject = \"two\" }], any = [{ direction = \"inbound\" }, { role = \"outbound\" }]",
+    ),
+    ("internal", "direction = \"internal\", sender_domain = \"example.test\""),
+];
+
+/// A mail with further fields and files.
+fn mail(subject: &str, fields: &str, body: &str, files: &[&str]) -> Vec<u8> {
+    let from = if fields.contains("From:") { "" } else { "From: Ann <ann@example.test>\r\n" };
+    let file = |name: &&str| {
+        format!(
+            "--b\r\nContent-Type: application/octet-stream; name=\"{name}\"\r\n\
+             Content-Disposition: attachment; filename=\"{name}\"\r\n\r\na;b\r\n1;2\r\n"
+        )
+    };
+    let files: String = files.iter().map(file).collect();
+    format!(
+        "{from}{fields}To: <x@elsewhere.test>\r\nSubject: {subject}\r\n\
+         Date: Mon, 16 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{}@policy.test>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+         {body}\r\n{files}--b--\r\n",
+        crc32c::crc32c(format!("{subject}{fields}{body}{files}").as_bytes())
+    )
+    .into_bytes()
+}
+
+/// What refuses a mail over this connection.
+fn refused_by(
+    client: &mut Client,
+    sender: &str,
+    recipient: &str,
+    message: &[u8],
+) -> Option<String> {
+    let reply = client.send(sender, &[recipient], message).to_string();
+    let words = reply.strip_prefix("550 5.7.1 ");
+    assert!(words.is_some() || reply.starts_with("250"), "{reply}");
+    words.map(|words| words.split(';').next().unwrap().to_owned())
+}
+
+#[test]
+fn conditions_are_asked_of_real_mail() {
+    let sink = Sink::start();
+    let rule = |(name, when): &(&str, &str)| {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nwhen = {{ {when} }}\norders = [{{ reject = \"{name}\" }}]\n"
+        )
+    };
+    let rules: String = ASKED.iter().map(rule).collect();
+    let postern =
+        setup(&sink, &rules).start_with_user("own", "local secret", &["own@example.test"]);
+    let gtube = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+    let long = "Some words that nobody has to read.\r\n".repeat(1_200);
+    let table: [(Vec<u8>, Option<&str>); 16] = [
+        (mail("by tls", "", "x", &[]), Some("no tls")),
+        (mail("labels", "X-LABEL: Top of all\r\n", "x", &[]), Some("label")),
+        (mail("labels", "X-Label: bottom\r\n", "x", &[]), None),
+        (mail("labels", "", "x", &[]), Some("no label")),
+        (mail("a", "From: Eve <eve@mail.evil.test>\r\n", "x", &[]), Some("author")),
+        (mail("a", "From: Eve <eve@evil.test>\r\n", "x", &[]), None),
+        (mail("=?utf-8?q?Exactly_this?=", "", "x", &[]), Some("exactly")),
+        (mail("exactly this one", "", "x", &[]), None),
+        (mail("Invoice 5 of May", "", "x", &[]), Some("glob")),
+        (mail("a", "", &long, &[]), Some("large")),
+        (mail("a", "", "x", &["a.csv", "b.CSV"]), Some("tables")),
+        (mail("a", "", "x", &["a.csv", "b.txt"]), None),
+        (mail("a", "", "x", &["Payroll May.txt"]), Some("named")),
+        (mail("by score", "", gtube, &[]), Some("score")),
+        (mail("a", "", gtube, &[]), Some("finding")),
+        (mail("by network", "", "x", &[]), Some("network")),
+    ];
+    let mut out = Client::greeted(postern.outbound());
+    for (message, expected) in &table {
+        let seen = refused_by(&mut out, "ann@example.test", "x@elsewhere.test", message);
+        let shown = String::from_utf8_lossy(&message[..message.len().min(400)]);
+        assert_eq!(seen.as_deref(), *expected, "{shown}");
+    }
+    let table = [
+        ("", "x@elsewhere.test", "a", Some("null")),
+        ("", "x@elsewhere.test", "a bounce", None),
+        ("ann@example.test", "x@elsewhere.test", "by time", Some("time")),
+        ("ann@example.test", "x@deep.friend.test", "a", Some("below")),
+        ("ann@example.test", "x@friend.test", "a", None),
+        ("ann@example.test", "x@elsewhere.test", "two and one", Some("both")),
+        ("ann@example.test", "x@elsewhere.test", "only one", None),
+        ("ann@example.test", "bob@example.test", "a", Some("internal")),
+    ];
+    for (sender, recipient, subject, expected) in table {
+        let seen = refused_by(&mut out, sender, recipient, &mail(subject, "", "x", &[]));
+        assert_eq!(seen.as_deref(), expected, "{sender} {recipient} {subject}");
+    }
+    let mut inbound = Client::greeted(postern.inbound());
+    inbound.starttls();
+    let by_tls = mail("by tls", "", "x", &[]);
+    let seen = refused_by(&mut inbound, "ann@sender.test", "bob@example.test", &by_tls);
+    assert_eq!(seen.as_deref(), Some("tls"));
+    let mut submission = Client::greeted(postern.submission());
+    submission.starttls();
+    // base64 of NUL name NUL password.
+    assert_eq!(submission.say("AUTH PLAIN AG93bgBsb2NhbCBzZWNyZXQ=").code, 235);
+    let plain = mail("a", "From: <own@example.test>\r\n", "x", &[]);
+    let seen = refused_by(&mut submission, "own@example.test", "x@elsewhere.test", &plain);
+    assert_eq!(seen.as_deref(), Some("account"));
+}
