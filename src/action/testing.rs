@@ -31,7 +31,6 @@ pub(super) struct Rooms {
     pub(super) archive: Arc<Archive>,
     pub(super) journal: Arc<Journal>,
     pub(super) approvals: Arc<Approvals>,
-    pub(super) errands: Arc<Errands>,
     pub(super) steps: Arc<AtomicUsize>,
     executor: Arc<Executor<Spool, Fused<Quarantine>, NoScanner, Journal>>,
 }
@@ -139,7 +138,7 @@ impl Rooms {
             Arc::clone(&errands),
             secret,
         );
-        Rooms { config, spool, quarantine, archive, journal, approvals, errands, steps, executor }
+        Rooms { config, spool, quarantine, archive, journal, approvals, steps, executor }
     }
 
     /// As after a power cut: what is on the disk and nothing else.

@@ -116,9 +116,9 @@ impl TryFrom<String> for Filter {
         let mut reader = Reader { octets, at: 0 };
         let read = match octets.len() > OCTETS {
             true => Err("too long a text"),
-            false => reader.filter(0).and_then(|()| match reader.at == octets.len() {
-                true => Ok(()),
-                false => Err("something behind the last bracket"),
+            false => reader.filter(0).and_then(|()| {
+                let ends = (reader.at == octets.len()).then_some(());
+                ends.ok_or("something behind the last bracket")
             }),
         };
         match read {

@@ -130,7 +130,7 @@ pub(super) struct Growth {
 impl Growth {
     /// Notes a match; gives the one before when that has ended.
     pub(super) fn note(&mut self, text: &Text<'_>, span: Span) -> Option<Span> {
-        let Some(before) = self.pending.replace(span) else { return None };
+        let before = self.pending.replace(span)?;
         let begins_no_later = span.start <= before.start;
         let grows = span.end == before.end || text.is_next(before.end, span.end);
         (!(grows && begins_no_later)).then_some(before)

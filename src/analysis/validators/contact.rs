@@ -122,7 +122,8 @@ fn international(written: &str) -> Option<String> {
 
 /// Ofcom's plan, without the leading 0.
 fn is_national(digits: &str) -> bool {
-    let same = digits.bytes().skip(2).all(|octet| Some(octet) == digits.bytes().nth(2));
+    let third = digits.as_bytes().get(2).copied();
+    let same = digits.bytes().skip(2).all(|octet| Some(octet) == third);
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| digits.starts_with(prefix));
     !same
         && match digits.len() {

@@ -84,7 +84,7 @@ pub(super) fn aws_secret_key(text: &str) -> Option<Valid> {
     let is_own = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/');
     let at = text.trim_end_matches(is_own).len();
     let key = text.get(at..)?;
-    let has = |kind: fn(&u8) -> bool| key.bytes().filter(|octet| kind(octet)).count();
+    let has = |kind: fn(&u8) -> bool| key.bytes().filter(kind).count();
     let is_mixed = has(u8::is_ascii_uppercase) >= 4
         && has(u8::is_ascii_lowercase) >= 4
         && has(u8::is_ascii_digit) >= 1;

@@ -340,7 +340,7 @@ proptest! {
             .map(|mail| mail.with(|it| book.evaluate(it).final_order.map(|(rule, _)| rule)))
             .collect();
         for rule in book.rules().filter(|rule| rule.final_order.is_some()) {
-            let decides = decided.iter().any(|other| *other == Some(rule));
+            let decides = decided.contains(&Some(rule));
             prop_assert_eq!(!decides, accused.contains(&&*rule.name), "{} of\n{}", rule.name, rules);
         }
         let (when, kind) = (SMALL[claimed.0], ORDERS[claimed.1 % 3]);

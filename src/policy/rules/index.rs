@@ -124,7 +124,7 @@ pub(super) fn set(bits: &mut [u64], number: u32) {
 /// Under which name an atom is looked up.
 fn name_of(atom: &Atom) -> Option<(Kind, &str)> {
     let address = |pattern, [exact, domain, below]: [Kind; 3]| match pattern {
-        &AddressPattern::Exact(ref key) => Some((exact, &**key)),
+        AddressPattern::Exact(key) => Some((exact, &**key)),
         AddressPattern::Domain(name) => Some((domain, &**name)),
         AddressPattern::Below(name) => Some((below, &**name)),
         AddressPattern::Null | AddressPattern::Like(_) => None,

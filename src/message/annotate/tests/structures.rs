@@ -133,16 +133,14 @@ fn the_annotation_goes_where_it_is_read() {
             vec![below],
         ),
         (
-            format!(
-                "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na =\r\n|"
-            ),
+            "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na =\r\n|"
+                .to_owned(),
             Below,
             vec!["\r\n\r\nX Y"],
         ),
         (
-            format!(
-                "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n|"
-            ),
+            "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n|"
+                .to_owned(),
             Below,
             vec!["DQoNClggWQ==\r\n"],
         ),
@@ -303,9 +301,8 @@ fn html_given_is_used() {
 
 #[test]
 fn what_cannot_take_it_in_becomes_a_part() {
-    let message = format!(
-        "From: a@x.test\r\nContent-Type: application/pdf; name=x.pdf\r\nSubject: s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment\r\n\r\nAAAA\r\n"
-    );
+    let message = "From: a@x.test\r\nContent-Type: application/pdf; name=x.pdf\r\nSubject: s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment\r\n\r\nAAAA\r\n"
+        .to_owned();
     for place in [Above, Below] {
         let whole = String::from_utf8(fixed(&message, place)).unwrap();
         let boundary = whole.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();

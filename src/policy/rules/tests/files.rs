@@ -89,9 +89,9 @@ fn hostile_files_are_refused_in_good_time() {
     let tables = format!("[{}a]", "a.".repeat(10_000));
     assert!(!error(&tables).is_empty());
     let shallow = format!(
-        "[[rule]]\nname='a'\norders=['discard']\nwhen = {}{}",
+        "[[rule]]\nname='a'\norders=['discard']\nwhen = {}{{}}{}",
         "{ not = ".repeat(10),
-        format!("{{}}{}", "}".repeat(10))
+        "}".repeat(10)
     );
     assert!(RuleBook::parse(&shallow, "f", &groups()).is_ok());
     let list = vec!["'a@b.test'"; 10_001].join(",");

@@ -84,7 +84,6 @@ fn rich() -> Situation {
         time: Some("2024-03-01T17:30[Europe/London]".parse().unwrap()),
         tls: TlsState { version: TlsVersion::V13, verified: false },
         markings: vec!["Official-Sensitive".into()],
-        ..Situation::plain().unwrap()
     }
 }
 
