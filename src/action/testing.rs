@@ -135,7 +135,7 @@ impl Rooms {
             Arc::clone(&quarantine),
             Arc::clone(&spool),
             Arc::clone(&journal),
-            Arc::clone(&errands),
+            errands,
             secret,
         );
         Rooms { config, spool, quarantine, archive, journal, approvals, steps, executor }
