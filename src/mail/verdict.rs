@@ -276,7 +276,7 @@ pub enum Order {
         /// A template.
         text: String,
     },
-    /// Goes by this next hop, whatever the routes say.
+    /// Goes by these next hops, with spaces between, in their order, whatever the routes say.
     RouteVia(String),
     /// Keeps the mail as it came in the archive before anything of it goes out.
     Archive {

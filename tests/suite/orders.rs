@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::harness::client::Reply;
 use super::harness::postern::field;
-use super::harness::{Arrived, Clock, Postern, Setup, Sink, client, text, wait_for};
+use super::harness::{Arrived, Clock, Postern, Setup, Sink, client, free_port, text, wait_for};
 
 const BOB: &[&str] = &["bob@example.test"];
 const BOSS: &str = "boss@example.test";
@@ -429,4 +429,66 @@ fn limits_and_routes() {
     sink.stays_at(0);
     assert_eq!(other.count(), 4);
     assert!(story(&postern, "order 5").contains("451"), "{}", story(&postern, "order 5"));
+}
+
+#[test]
+fn each_approver_decides_about_the_own_copies() {
+    let sink = Sink::start();
+    let both = "[[rule]]\nname = \"both\"\nwhen = { forward_path = [\"cid@example.test\", \"dan@example.test\"] }\n\
+                orders = [{ hold = \"chief@example.test\" }, { archive = { class = \"chief\" } }]\n";
+    let bob = "[[rule]]\nname = \"bob\"\nscope = \"bob@example.test\"\n\
+               orders = [{ hold = \"boss@example.test\" }, { archive = { class = \"boss\" } }]\n";
+    let postern = start(&sink, &(bob.to_owned() + both));
+    let everybody =
+        ["ann@example.test", "bob@example.test", "cid@example.test", "dan@example.test"];
+    assert_eq!(send(&postern, "an order", &everybody).code, 250);
+    let mails = sink.wait(3);
+    for who in ["ann@example.test", BOSS, "chief@example.test"] {
+        assert_eq!(for_whom(&mails, who).len(), 1, "{who}");
+    }
+    let rows = postern.ask(&["approval", "list"]);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let id = |boss: &str| {
+        let row = rows.iter().find(|row| field(row, "approver").starts_with(boss)).unwrap();
+        field(row, "mail_id")
+    };
+    postern.tell(&["approval", "release", &id("chief")]);
+    let mails = sink.wait(4);
+    let mut released = mails[3].recipients();
+    released.sort_unstable();
+    assert_eq!(released, ["cid@example.test", "dan@example.test"]);
+    postern.tell(&["approval", "refuse", &id("boss")]);
+    let mails = sink.wait(5);
+    assert_eq!(mails[4].recipients(), BOB);
+    assert_eq!(mails[4].reverse_path, "");
+    for class in ["boss", "chief"] {
+        assert_eq!(postern.ask(&["archive", "list", "--class", class]).len(), 1, "{class}");
+    }
+    sink.stays_at(5);
+}
+
+#[test]
+fn a_route_is_the_only_way() {
+    let (sink, second) = (Sink::start(), Sink::start());
+    let (nobody, later) = (free_port(), free_port());
+    let routes = [
+        named("first", "first order", &format!("{{ route_via = \"smtp://127.0.0.1:{nobody}\" }}")),
+        named(
+            "next",
+            "next order",
+            &format!("{{ route_via = [\"smtp://127.0.0.1:{nobody}\", \"{}\"] }}", second.hop()),
+        ),
+        named("wait", "wait order", &format!("{{ route_via = \"smtp://127.0.0.1:{later}\" }}")),
+    ];
+    let postern = start(&sink, &routes.concat());
+    for subject in ["first order", "next order", "wait order"] {
+        assert_eq!(send(&postern, subject, BOB).code, 250);
+    }
+    second.wait(1);
+    sink.stays_at(0);
+    assert_eq!(postern.queue().len(), 2);
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], later));
+    let awaited = Sink::options().address(address).start();
+    awaited.wait(1);
+    assert_eq!((sink.count(), second.count()), (0, 1));
 }

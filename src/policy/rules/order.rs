@@ -172,7 +172,7 @@ pub enum Order {
         /// In this class.
         class: String,
     },
-    /// Goes by this next hop.
+    /// Goes by these next hops, with spaces between, in their order.
     RouteVia(String),
     /// Lets no more than so many through in a time.
     RateLimit {

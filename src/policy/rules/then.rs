@@ -273,12 +273,19 @@ impl<'v, 't> Reading<'_, 'v, 't> {
         Ok(Order::AddHeader { name, value })
     }
 
+    /// One next hop, or several in the order in which they are tried.
     fn route_via(&self) -> Read<Order> {
-        let value = self.needed("a next hop")?;
-        let hop = self.source.line(value, "`route_via`")?;
-        match hop.parse::<crate::config::NextHop>() {
-            Ok(_) => Ok(Order::RouteVia(hop.to_owned())),
-            Err(why) => Err(self.source.wrong(value.span().start, format!("`route_via`: {why}"))),
+        let mut hops = Vec::new();
+        for value in self.list(self.needed("a next hop")?)? {
+            let hop = self.source.line(value, "`route_via`")?;
+            if let Err(why) = hop.parse::<crate::config::NextHop>() {
+                return Err(self.source.wrong(value.span().start, format!("`route_via`: {why}")));
+            }
+            hops.push(hop);
+        }
+        match hops.is_empty() {
+            true => self.wrong("needs a next hop"),
+            false => Ok(Order::RouteVia(hops.join(" "))),
         }
     }
 

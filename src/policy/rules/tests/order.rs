@@ -101,6 +101,10 @@ fn every_order_is_read() {
         ("{ archive = { class = 'legal' } }", Order::Archive { class: "legal".into() }),
         ("{ route_via = 'smtp://relay.test' }", Order::RouteVia("smtp://relay.test".into())),
         (
+            "{ route_via = ['smtp://a.test', 'smtp://b.test:26'] }",
+            Order::RouteVia("smtp://a.test smtp://b.test:26".into()),
+        ),
+        (
             "{ rate_limit = { count = 10, per_s = 60, by = 'client' } }",
             Order::RateLimit { name: "n".into(), count: 10, per_s: 60, by: RateKey::Client },
         ),
