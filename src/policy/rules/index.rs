@@ -123,12 +123,6 @@ pub(super) fn set(bits: &mut [u64], number: u32) {
 
 /// Under which name an atom is looked up.
 fn name_of(atom: &Atom) -> Option<(Kind, &str)> {
-    let address = |pattern, [exact, domain, below]: [Kind; 3]| match pattern {
-        AddressPattern::Exact(key) => Some((exact, &**key)),
-        AddressPattern::Domain(name) => Some((domain, &**name)),
-        AddressPattern::Below(name) => Some((below, &**name)),
-        AddressPattern::Null | AddressPattern::Like(_) => None,
-    };
     match atom {
         Atom::Finding(glob) if glob.is_literal() => Some((Kind::Finding, glob.as_str())),
         Atom::Marking(glob) if glob.is_literal() => Some((Kind::Marking, glob.as_str())),
@@ -155,6 +149,16 @@ fn name_of(atom: &Atom) -> Option<(Kind, &str)> {
         Atom::Scope(Scope::Group(name)) => Some((Kind::ScopeGroup, name)),
         Atom::Scope(Scope::User(key)) => Some((Kind::ScopeUser, key)),
         _ => None,
+    }
+}
+
+/// The same of a mailbox.
+fn address(pattern: &AddressPattern, [exact, domain, below]: [Kind; 3]) -> Option<(Kind, &str)> {
+    match pattern {
+        AddressPattern::Exact(key) => Some((exact, key)),
+        AddressPattern::Domain(name) => Some((domain, name)),
+        AddressPattern::Below(name) => Some((below, name)),
+        AddressPattern::Null | AddressPattern::Like(_) => None,
     }
 }
 
