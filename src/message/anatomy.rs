@@ -520,7 +520,9 @@ impl Walk {
         if self.is_open_above(number, part.parent, &boundary) {
             self.anatomy.oddities.note_octets(Oddity::BoundaryReused, &boundary);
         }
-        let found = boundary::find(body, &boundary, waiting.strictness);
+        // One more than there may be parts, so that too many are noticed.
+        let most_lines = self.anatomy.limits.parts.saturating_add(1);
+        let found = boundary::find(body, &boundary, waiting.strictness, most_lines);
         if waiting.strictness == Strictness::Usual {
             self.split_otherwise(part, &boundary, &found, waiting);
         }
@@ -597,7 +599,7 @@ impl Walk {
         if !self.ledger.pay_search() {
             return;
         }
-        let is_elsewhere = !boundary::find(beyond, boundary, Strictness::Usual).lines.is_empty();
+        let is_elsewhere = !boundary::find(beyond, boundary, Strictness::Usual, 1).lines.is_empty();
         if !is_elsewhere || self.is_open_above(self.anatomy.parts.len(), part.parent, boundary) {
             return;
         }

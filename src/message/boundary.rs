@@ -59,8 +59,14 @@ pub(super) struct Delimiters {
 /// Suspects beyond this are left away: one is enough for the finding.
 const SUSPECTS: usize = 64;
 
-/// Finds the delimiter lines of a boundary.
-pub(super) fn find(body: &Bytes, boundary: &[u8], strictness: Strictness) -> Delimiters {
+/// Finds the delimiter lines of a boundary, as far as `most_lines`: what follows belongs to the
+/// part behind the last one.
+pub(super) fn find(
+    body: &Bytes,
+    boundary: &[u8],
+    strictness: Strictness,
+    most_lines: usize,
+) -> Delimiters {
     let mut dashed = b"--".to_vec();
     dashed.extend_from_slice(match strictness {
         Strictness::Strict => boundary,
@@ -68,6 +74,9 @@ pub(super) fn find(body: &Bytes, boundary: &[u8], strictness: Strictness) -> Del
     });
     let mut found = Delimiters::default();
     for at in Finder::new(&dashed).find_iter(body) {
+        if found.lines.len() >= most_lines {
+            break;
+        }
         let before = body.get(..at).unwrap_or_default();
         if !begins_line(before, strictness, &mut found) {
             continue;
@@ -186,9 +195,11 @@ mod tests {
             ("--", AnyLine, 0, false, 0),
         ];
         for (body, strictness, lines, any_line, suspects) in table {
-            let found = find(&Bytes::from(body.to_owned()), b"b", strictness);
+            let found = find(&Bytes::from(body.to_owned()), b"b", strictness, 9);
             let seen = (found.lines.len(), found.any_line, found.suspects.len());
             assert_eq!(seen, (lines, any_line, suspects), "{body:?} {strictness:?}");
         }
+        let many = Bytes::from("--b\n".repeat(1_000_000));
+        assert_eq!(find(&many, b"b", Usual, 9).lines.len(), 9);
     }
 }

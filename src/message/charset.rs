@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// Text, and whether its charset was known.
@@ -29,6 +29,11 @@ pub(super) fn decode<'o>(octets: &'o [u8], label: Option<&str>) -> Decoded<'o> {
             return Decoded { text: String::from_utf8_lossy(octets), unknown: false };
         }
         return Decoded { text: encoding.decode(octets).0, unknown: false };
+    }
+    // Browsers show nothing of what is labelled so; other programs, and people who look for
+    // themselves, read what can be read.
+    if Encoding::for_label(label.as_bytes()) == Some(REPLACEMENT) {
+        return Decoded { text: guess(octets), unknown: true };
     }
     match charset_decoder(label.as_bytes()) {
         Some(decoder) => Decoded { text: Cow::Owned(decoder(octets)), unknown: false },
@@ -103,5 +108,9 @@ mod tests {
             assert_eq!(decode(octets, label).text, text, "{label:?}");
         }
         assert!(decode(b"\xff", Some("no-such")).unknown);
+        for label in ["iso-2022-kr", "csISO2022KR", "hz-gb-2312", "iso-2022-cn", "replacement"] {
+            let decoded = decode(b"read me: http://a.test/", Some(label));
+            assert!(decoded.unknown && decoded.text.contains("http://a.test/"), "{label}");
+        }
     }
 }

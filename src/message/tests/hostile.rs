@@ -100,6 +100,7 @@ fn readings_end() {
             (0..900).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n")).collect(),
         ),
         ("boundaries", format!("{mixed}b{}\r\n\r\n--b\r\n\r\nx\r\n", many("; boundary=c", 500))),
+        ("empty parts", format!("{mixed}b\r\n\r\n{}", many("--b\n", 2_000_000))),
         ("prefixes", format!("{mixed}b\r\n\r\n{}", many("--bc\r\n\r\nx\r\n", 50_000))),
         ("bare CRs", format!("{mixed}b\r\n\r\n{}", many("\r--b\r\rx", 50_000))),
         (
