@@ -308,6 +308,26 @@ impl Order {
         }
     }
 
+    /// Whether it belongs to what stands in the place of something of the mail.
+    fn replaces(&self) -> bool {
+        let describes =
+            |name: &str| name.get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case("content-"));
+        match self {
+            Order::For { order, .. } => order.replaces(),
+            Order::Replace { .. } | Order::KeepOriginal { .. } => true,
+            Order::AddHeader { name, .. } | Order::RemoveHeader(name) => describes(name),
+            _ => false,
+        }
+    }
+
+    fn keeps_original_in(&self, wanted: &str) -> bool {
+        match self {
+            Order::For { order, .. } => order.keeps_original_in(wanted),
+            Order::KeepOriginal { area } => area == wanted,
+            _ => false,
+        }
+    }
+
     /// The order with its recipients counted anew: `numbers` are those that stay, in their
     /// new order. Nothing when it is for none of them.
     fn renumbered(&self, numbers: &[u16]) -> Option<Order> {
@@ -338,6 +358,14 @@ impl Judgement {
         judgement.orders =
             self.orders.iter().filter_map(|order| order.renumbered(recipients)).collect();
         judgement
+    }
+
+    /// What is released from an area in which originals are kept goes out as it came: nothing is
+    /// taken out of it again.
+    pub fn release_from(&mut self, area: &str) {
+        if self.orders.iter().any(|order| order.keeps_original_in(area)) {
+            self.orders.retain(|order| !order.replaces());
+        }
     }
 
     /// The orders for one recipient's copy, in order.

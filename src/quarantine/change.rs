@@ -109,6 +109,7 @@ impl Quarantine {
         judgement.dispositions = vec![Disposition::Deliver; held.envelope.recipients.len()];
         // Archived, copied and told about was it when it was kept.
         judgement.orders.retain(|order| !order.is_errand());
+        judgement.release_from(&held.area);
         spool
             .commit_own(OwnMail {
                 id: Some(becomes),

@@ -7,6 +7,9 @@
 use super::Nature;
 use crate::message::fixed::{be32, find, le16, le32, place, rest, slice};
 
+/// The first of sixteen.
+const SKIPPABLE_MARK: u32 = 0x184d_2a50;
+
 /// Place, octets, nature.
 type Signature = (usize, &'static [u8], Nature);
 
@@ -160,6 +163,10 @@ pub(super) fn all(octets: &[u8], found: &mut Vec<Nature>) {
         || find(slice(octets, 0, PDF_JUNK_OCTETS), b"%!PS-Adobe-3.0 PDF-").is_some()
     {
         found.push(Nature::Pdf);
+    }
+    // RFC 8878 section 3.1.2: frames to be skipped may come first, with the same marks in lz4.
+    if le32(octets, 0).is_some_and(|mark| mark & !15 == SKIPPABLE_MARK) {
+        found.extend([Nature::Zstd, Nature::Lz4]);
     }
     // UDF (ECMA-167 part 2, section 9.1) stands in the volume recognition sequence.
     let sequence = slice(octets, 0x8000, 16 * 2_048);

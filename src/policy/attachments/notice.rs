@@ -46,7 +46,7 @@ impl Notice<'_> {
             None => out.push_str("\r\nThe file was not kept. Ask the sender for another way.\r\n"),
         }
         if let Some(text) = text {
-            out.push_str("\r\n----- text of the file -----\r\n\r\n");
+            out.push_str("\r\n===== text of the file =====\r\n\r\n");
             let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
             out.push_str(&lines.join("\r\n"));
             out.push_str("\r\n");
