@@ -10,6 +10,9 @@ use crate::message::fixed::{be32, find, le16, le32, place, rest, slice};
 /// The first of sixteen.
 const SKIPPABLE_MARK: u32 = 0x184d_2a50;
 
+/// Frames that are skipped to see what comes behind them.
+const SKIPPED_FRAMES: usize = 64;
+
 /// Place, octets, nature.
 type Signature = (usize, &'static [u8], Nature);
 
@@ -164,10 +167,7 @@ pub(super) fn all(octets: &[u8], found: &mut Vec<Nature>) {
     {
         found.push(Nature::Pdf);
     }
-    // RFC 8878 section 3.1.2: frames to be skipped may come first, with the same marks in lz4.
-    if le32(octets, 0).is_some_and(|mark| mark & !15 == SKIPPABLE_MARK) {
-        found.extend([Nature::Zstd, Nature::Lz4]);
-    }
+    found.extend(behind_skippable(octets));
     // UDF (ECMA-167 part 2, section 9.1) stands in the volume recognition sequence.
     let sequence = slice(octets, 0x8000, 16 * 2_048);
     let descriptor = |chunk: &[u8]| matches!(slice(chunk, 1, 5), b"NSR02" | b"NSR03");
@@ -180,6 +180,22 @@ pub(super) fn all(octets: &[u8], found: &mut Vec<Nature>) {
     found.extend([bzip2, lha, disk, tail, python].iter().filter_map(|test| test(octets)));
     found.extend([picture, ar, lzma, der, pgp_packet].iter().filter_map(|test| test(octets)));
     found.extend([tar_without_magic, plist, sound, arc].iter().filter_map(|test| test(octets)));
+}
+
+/// RFC 8878 section 3.1.2: frames to be skipped may come first; lz4 has the same ones.
+fn behind_skippable(octets: &[u8]) -> Option<Nature> {
+    let mut at = 0_usize;
+    for _ in 0..SKIPPED_FRAMES {
+        if le32(octets, at).is_none_or(|mark| mark & !15 != SKIPPABLE_MARK) {
+            break;
+        }
+        let length = le32(octets, at.saturating_add(4))?;
+        at = at.saturating_add(8).saturating_add(usize::try_from(length).ok()?);
+    }
+    let is_lz4 = [&b"\x04\x22\x4d\x18"[..], b"\x02\x21\x4c\x18"]
+        .iter()
+        .any(|mark| rest(octets, at).starts_with(mark));
+    (at > 0).then_some(if is_lz4 { Nature::Lz4 } else { Nature::Zstd })
 }
 
 fn dos_or_windows(octets: &[u8]) -> Option<Nature> {
