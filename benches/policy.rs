@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use postern::config::{FileFamily, FileState};
-use postern::mail::{Class, ContentHit, Finding, HeaderField, Severity};
+use postern::config::FileState;
+use postern::mail::{Class, ContentHit, Family, Finding, HeaderField, Severity};
 use postern::policy::check::{Checker, MadeFile, Situation, parse_claims};
 use postern::policy::rules::{Direction, Groups, RuleBook};
 
@@ -83,7 +83,7 @@ fn rich(plain: &Situation) -> Situation {
     mail.files = (0..5)
         .map(|n| MadeFile {
             kind: "pdf".into(),
-            family: FileFamily::Document,
+            family: Family::Document,
             name: format!("minutes{n}.pdf"),
             states: vec![FileState::Inside],
             octets: 100_000,
