@@ -10,6 +10,10 @@ use postern::analysis::Analysis;
 use postern::mail::{Content, Order};
 use postern::message::{Anatomy, Limits, edit};
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn analysis(bench: &mut Criterion) {
     let stages = match Analysis::shipped() {
         Ok(stages) => stages,

@@ -11,6 +11,10 @@ use postern::mail::{Class, ContentHit, Family, Finding, HeaderField, Severity};
 use postern::policy::check::{Checker, MadeFile, Situation, parse_claims};
 use postern::policy::rules::{Direction, Groups, RuleBook};
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A rule of one of many kinds.
 fn rule(n: usize) -> String {
     let when = match n % 16 {

@@ -25,13 +25,14 @@ mod reload;
 mod signals;
 mod start;
 mod warden;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::analysis::Surroundings;
@@ -52,6 +53,7 @@ use pipeline::Line;
 use place::DataDir;
 use signals::{Signal, Signals};
 use warden::Warden;
+use web::{Told, Wheel};
 
 /// A running box.
 #[derive(Debug)]
@@ -72,6 +74,9 @@ struct App {
     executor: Arc<OurExecutor>,
     reporter: Arc<Reporter>,
     warden: Arc<Warden>,
+    wheel: Arc<Wheel>,
+    /// Reloads that the site asks for.
+    ordered: mpsc::Receiver<Told>,
     executing: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     learning: Learning,
@@ -108,10 +113,19 @@ impl App {
     async fn run(mut self, signals: &mut Signals) {
         notify::service_manager("READY=1");
         tracing::info!(hostname = %self.config.system.hostname, "the box is open");
-        while signals.next().await == Signal::Reload {
+        loop {
+            let told = tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => None,
+                    Signal::End => break,
+                },
+                Some(told) = self.ordered.recv() => Some(told),
+            };
             notify::service_manager("RELOADING=1");
-            self.reload().await;
+            let done = self.reload().await;
             notify::service_manager("READY=1");
+            // Who does not wait for the answer any more can do without it.
+            let _ = told.map(|told| told.send(done));
         }
         notify::service_manager("STOPPING=1");
         self.drain(signals).await;

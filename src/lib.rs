@@ -41,7 +41,13 @@ pub mod delivery;
 
 pub mod action;
 
+pub mod web;
+
 pub mod admin;
+
+pub mod firewall;
+
+pub mod update;
 
 pub mod cli;
 

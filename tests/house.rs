@@ -43,6 +43,8 @@ const ROOMS: &[&str] = &[
     "web",
     "portal",
     "admin",
+    "firewall",
+    "update",
     "cli",
     "app",
 ];

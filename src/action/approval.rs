@@ -1,7 +1,7 @@
 //! Approvals carried out: what somebody, or the end of the time, decides about a mail that
 //! waits in the quarantine.
 //!
-//! In: a link's text or the name of an entry, and a decision. Out: the mail delivered, or
+//! In: a link's secret or the name of an entry, and a decision. Out: the mail delivered, or
 //! refused and somebody told. Own senders, who are known, get a delivery report; of mail from
 //! outside its recipients are told instead, since the reverse-path may be anybody's.
 //!
@@ -12,35 +12,36 @@
 //! carried out when it is on again.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
-use super::errands::{Claim, Decision, Errands, derived_id, harmless, letter_to, mark_of, now_ms};
+use super::errands::{Decision, Errands, derived_id, harmless, letter_to, mark_of, now_ms};
 use super::secret::Secret;
+use super::tickets::Tickets;
 use crate::delivery::outcome::ms_since_1970;
 use crate::delivery::report::{self, Action, Author, Entry, Kind, Subject, Times};
 use crate::journal::{Event, Journal};
 use crate::mail::{Address, Content, EnhancedCode, Expiry, MailId, Role, Summary};
 use crate::quarantine::{Quarantine, QuarantineError, Refusing, Waiting};
 use crate::spool::{CommitError, OwnMail, Spool};
+use crate::store::StoreError;
 
 /// Between two looks for those whose time is over.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// After trouble with the disk.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks for links whose time is over.
+const SWEEP_PAUSE: Duration = Duration::from_secs(3_600);
 /// Who decides when nobody does.
 const BY_EXPIRY: &str = "expiry";
 
 /// Why a decision is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ApprovalError {
-    /// It was not written here, or not for this answer.
-    #[error("the link is not good")]
-    BadToken,
-    /// The time is over.
-    #[error("the time for an answer is over")]
-    Late,
+    /// There is none such, it was used, or its time is over: nobody is told which.
+    #[error("the link is not good, or not any more")]
+    BadLink,
     /// Somebody has answered, or there never was such a question.
     #[error("{0} does not wait for an approval")]
     NotWaiting(MailId),
@@ -53,6 +54,9 @@ pub enum ApprovalError {
     /// The message cannot be read for a report.
     #[error("the message cannot be read: {0}")]
     Content(#[from] std::io::Error),
+    /// The store of links fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Decides about what waits.
@@ -63,6 +67,7 @@ pub struct Approvals {
     journal: Arc<Journal>,
     errands: Arc<Errands>,
     secret: Arc<Secret>,
+    tickets: Tickets,
 }
 
 impl Approvals {
@@ -73,8 +78,9 @@ impl Approvals {
         journal: Arc<Journal>,
         errands: Arc<Errands>,
         secret: Arc<Secret>,
+        tickets: Tickets,
     ) -> Arc<Approvals> {
-        Arc::new(Approvals { quarantine, spool, journal, errands, secret })
+        Arc::new(Approvals { quarantine, spool, journal, errands, secret, tickets })
     }
 
     /// What waits, the next to expire first. Blocks on the disk.
@@ -82,24 +88,34 @@ impl Approvals {
         self.quarantine.all_waiting(limit)
     }
 
-    /// What a link is about, for whoever shows it before it is followed. Blocks on the disk.
-    pub fn asked_by(&self, token: &str) -> Result<(Decision, Waiting), ApprovalError> {
-        let claim = Claim::read(&self.secret, token).ok_or(ApprovalError::BadToken)?;
-        let waiting = self.quarantine.waiting(claim.entry)?;
-        Ok((claim.decision, waiting.ok_or(ApprovalError::NotWaiting(claim.entry))?))
+    /// What a link is about; changes nothing. Blocks on the disk.
+    pub fn asked_by(&self, secret: &str) -> Result<Waiting, ApprovalError> {
+        let ticket = self.tickets.find(secret)?.ok_or(ApprovalError::BadLink)?;
+        let entry = ticket.entry().ok_or(ApprovalError::BadLink)?;
+        let waiting = self.quarantine.waiting(entry)?.ok_or(ApprovalError::BadLink)?;
+        match u64::from(waiting.until_s.min(ticket.until_s)) * 1_000 <= now_ms() {
+            true => Err(ApprovalError::BadLink),
+            false => Ok(waiting),
+        }
     }
 
-    /// Follows a link: what its holder decides is carried out. Good once, and in time.
-    pub async fn approve(&self, token: &str, decision: Decision) -> Result<(), ApprovalError> {
-        let claim = Claim::read(&self.secret, token).ok_or(ApprovalError::BadToken)?;
-        if claim.decision != decision {
-            return Err(ApprovalError::BadToken);
+    /// Follows a link: what its holder decides is carried out in the approver's name. Good once,
+    /// and in time. What was decided about.
+    pub async fn answer(
+        self: &Arc<Self>,
+        secret: &str,
+        decision: Decision,
+    ) -> Result<Waiting, ApprovalError> {
+        let (me, secret) = (Arc::clone(self), secret.to_owned());
+        let reading = tokio::task::spawn_blocking(move || me.asked_by(&secret)).await;
+        let waiting = reading.map_err(|error| std::io::Error::other(error.to_string()))??;
+        match self.decide(waiting.held.id, decision, &waiting.approver.to_string()).await {
+            Ok(()) => Ok(waiting),
+            // Somebody was faster, or is about to be.
+            Err(ApprovalError::NotWaiting(_))
+            | Err(ApprovalError::Quarantine(QuarantineError::Busy)) => Err(ApprovalError::BadLink),
+            Err(error) => Err(error),
         }
-        let waiting = self.waiting(claim.entry).await?;
-        if u64::from(waiting.until_s.min(claim.until_s)) * 1_000 <= now_ms() {
-            return Err(ApprovalError::Late);
-        }
-        self.decide(claim.entry, decision, &waiting.approver.to_string()).await
     }
 
     /// Carries out a decision about an entry, whoever has made it.
@@ -117,7 +133,7 @@ impl Approvals {
                 let becomes = released.ok_or(ApprovalError::NotWaiting(entry))?;
                 tracing::info!(%entry, %becomes, by, "approved");
                 self.decided(mail_id, entry, decision, by);
-                self.journal.record(mail_id, Event::Released { by: by.to_owned() });
+                self.journal.record_release(waiting.held.continued_as(becomes), by);
             }
             Decision::Refuse => {
                 let refusing = self.quarantine.refuse(entry, by).await?;
@@ -165,9 +181,23 @@ impl Approvals {
         Ok(decided)
     }
 
+    /// Forgets links whose time is over.
+    async fn sweep(&self) {
+        let now_s = u32::try_from(now_ms() / 1_000).unwrap_or(u32::MAX);
+        let tickets = self.tickets.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || tickets.sweep(now_s)).await {
+            tracing::warn!(%error, "links of approvals that are over cannot be forgotten yet");
+        }
+    }
+
     /// Looks after the time of every question until told to stop.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut swept: Option<Instant> = None;
         loop {
+            if swept.is_none_or(|at| at.elapsed() >= SWEEP_PAUSE) {
+                self.sweep().await;
+                swept = Some(Instant::now());
+            }
             let done = async {
                 self.resume().await?;
                 self.expire(SystemTime::now()).await

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::errands::{About, Errands, Question};
+use super::errands::{Errands, Question};
 use super::plan::Plan;
 use super::queue::{Chronicle, Done, Keep, Postponement, Queue, Rescan, Rescanned};
 use super::stage::Disposed;
@@ -27,7 +27,7 @@ use crate::delivery::outcome::{Conclusion, Due, Situation, conclude, ms_since_19
 use crate::delivery::report::{self, Author, Kind, Times};
 use crate::delivery::{Delivery, Handed, Letter};
 use crate::journal::Event;
-use crate::mail::{Address, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order};
+use crate::mail::{About, Address, Disposition, Domain, Envelope, Judgement, Mail, MailId, Order};
 use crate::message::edit;
 use crate::quarantine::APPROVAL_AREA;
 use crate::smtp::client::Speaker;

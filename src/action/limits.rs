@@ -5,9 +5,8 @@
 //! mail that is let through, once for each key; what is refused or kept for another reason is
 //! not.
 
-use super::errands::About;
 use super::windows::{Key, Together, Wanted, Windows};
-use crate::mail::{Disposition, Order, RateKey};
+use crate::mail::{About, Disposition, Order, RateKey};
 
 /// A limit that lets no more through.
 #[derive(Debug, Clone, PartialEq, Eq)]

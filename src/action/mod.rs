@@ -7,6 +7,7 @@
 //! recorded before a crash is done once more and nowhere lost.
 
 pub mod approval;
+mod bounce;
 pub mod errands;
 mod executor;
 pub mod limits;
@@ -14,6 +15,7 @@ mod plan;
 mod queue;
 pub mod secret;
 mod stage;
+pub mod tickets;
 pub mod windows;
 
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use bounce::{BounceError, Returner, bounce};
 pub use executor::{Executor, Settings};
 pub use plan::{Plan, REFUSED_AREA};
 pub use queue::{

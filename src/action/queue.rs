@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::archive::{Archive, Filed, Subject};
+use crate::archive::{Archive, Filed};
 use crate::delivery::Origin;
 use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
 use crate::journal::{Event, Journal};
-use crate::mail::{Content, Durable, Judgement, Mail, MailId, Summary};
+use crate::mail::{About, Content, Durable, Judgement, Mail, MailId, Order, Summary};
 use crate::quarantine::Quarantine;
 use crate::spool::{self, Attempt, Outcome, OwnMail, Spool, Spooled};
 
@@ -129,11 +129,7 @@ pub trait Outbox: Send + Sync + 'static {
 /// Takes mails for the archive.
 pub trait Shelf: Send + Sync + 'static {
     /// Durable when it returns; the same mail twice in one class is one.
-    fn shelve<'a>(
-        &'a self,
-        subject: Subject<'a>,
-        class: &'a str,
-    ) -> Soon<'a, Result<Filed, String>>;
+    fn shelve<'a>(&'a self, about: About<'a>, class: &'a str) -> Soon<'a, Result<Filed, String>>;
 }
 
 /// What came of scanning a mail that was accepted unscanned.
@@ -181,7 +177,16 @@ impl Queue for Spool {
     }
 
     fn judgement(&self, mail: &Mail<Spooled>) -> Arc<Judgement> {
-        Arc::clone(mail.stage().judgement())
+        let judgement = mail.stage().judgement();
+        match mail.stage().route() {
+            None => Arc::clone(judgement),
+            // The first order of its kind counts, whoever it is for.
+            Some(hops) => {
+                let mut steered = (**judgement).clone();
+                steered.orders.insert(0, Order::RouteVia(hops.to_owned()));
+                Arc::new(steered)
+            }
+        }
     }
 
     fn origin(&self, mail: &Mail<Spooled>) -> Origin {
@@ -279,11 +284,7 @@ impl Outbox for Spool {
 }
 
 impl Shelf for Archive {
-    fn shelve<'a>(
-        &'a self,
-        subject: Subject<'a>,
-        class: &'a str,
-    ) -> Soon<'a, Result<Filed, String>> {
-        Box::pin(async move { self.store(subject, class).await.map_err(|error| error.to_string()) })
+    fn shelve<'a>(&'a self, about: About<'a>, class: &'a str) -> Soon<'a, Result<Filed, String>> {
+        Box::pin(async move { self.store(about, class).await.map_err(|error| error.to_string()) })
     }
 }

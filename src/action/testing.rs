@@ -9,19 +9,21 @@ use std::time::Duration;
 use super::approval::Approvals;
 use super::errands::Errands;
 use super::secret::Secret;
+use super::tickets::Tickets;
 use super::windows::Windows;
 use super::*;
-use crate::archive::{Archive, Filed, Subject};
+use crate::archive::{Archive, Filed};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::delivery::testing::Server;
 use crate::journal::{Journal, TrackQuery};
 use crate::mail::{
-    Content, Disposition, Envelope, Finding, Mail, MailId, Order, Role, Summary, Verdict,
+    About, Content, Disposition, Envelope, Finding, Mail, MailId, Order, Role, Summary, Verdict,
 };
 use crate::net::resolver::mock::MockResolver;
 use crate::quarantine::Quarantine;
 use crate::spool::{Origin, OwnMail, Spool, Spooled};
+use crate::store::Store;
 
 /// The rooms of a box, with a fuse that blows after so many durable steps.
 pub(super) struct Rooms {
@@ -60,14 +62,10 @@ impl Outbox for Fused<Spool> {
 }
 
 impl Shelf for Fused<Archive> {
-    fn shelve<'a>(
-        &'a self,
-        subject: Subject<'a>,
-        class: &'a str,
-    ) -> Soon<'a, Result<Filed, String>> {
+    fn shelve<'a>(&'a self, about: About<'a>, class: &'a str) -> Soon<'a, Result<Filed, String>> {
         Box::pin(async move {
             self.step()?;
-            self.room.shelve(subject, class).await
+            self.room.shelve(about, class).await
         })
     }
 }
@@ -112,6 +110,7 @@ impl Rooms {
         let (archive, _) = Archive::open(&config.archive, dir).unwrap();
         let journal = Journal::open(&config.journal, dir).unwrap();
         let secret = Arc::new(Secret::open(dir).unwrap());
+        let tickets = Tickets::open(&Store::open(dir).unwrap()).unwrap();
         let steps = Arc::new(AtomicUsize::new(steps));
         let errands = Errands::new(
             &config,
@@ -120,6 +119,7 @@ impl Rooms {
             Arc::clone(&journal) as Arc<dyn Chronicle>,
             Arc::clone(&secret),
             Arc::new(Windows::default()),
+            tickets.clone(),
         );
         let keep = Fused { room: Arc::clone(&quarantine), steps: Arc::clone(&steps) };
         let executor = Executor::new(
@@ -137,6 +137,7 @@ impl Rooms {
             Arc::clone(&journal),
             errands,
             secret,
+            tickets,
         );
         Rooms { config, spool, quarantine, archive, journal, approvals, steps, executor }
     }

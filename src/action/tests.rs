@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use super::errands::Errands;
 use super::secret::Secret;
+use super::tickets::Tickets;
 use super::windows::Windows;
 use super::*;
-use crate::archive::{Filed, Subject};
+use crate::archive::Filed;
 use crate::config::Config;
 use crate::delivery::outcome::Warned;
 use crate::delivery::report::Written;
@@ -20,8 +21,8 @@ use crate::delivery::testing::{self, Decreed, Server};
 use crate::delivery::{Delivery, Origin};
 use crate::journal::{Event, Journal, TrackQuery};
 use crate::mail::{
-    Content, Disposition, EnhancedCode, Judgement, Mail, MailId, Notify, Order, Reply, ReversePath,
-    Summary, Verdict,
+    About, Content, Disposition, EnhancedCode, Judgement, Mail, MailId, Notify, Order, Reply,
+    ReversePath, Summary, Verdict,
 };
 use crate::net::resolver::mock::MockResolver;
 use crate::quarantine::Quarantine;
@@ -213,11 +214,7 @@ impl Outbox for World {
 }
 
 impl Shelf for World {
-    fn shelve<'a>(
-        &'a self,
-        _subject: Subject<'a>,
-        _class: &'a str,
-    ) -> Soon<'a, Result<Filed, String>> {
+    fn shelve<'a>(&'a self, _about: About<'a>, _class: &'a str) -> Soon<'a, Result<Filed, String>> {
         Box::pin(async { Err("nothing was to be archived".into()) })
     }
 }
@@ -273,7 +270,7 @@ fn errands(
     chronicle: Arc<dyn Chronicle>,
 ) -> Arc<Errands> {
     let (secret, windows) = (Arc::new(Secret::of(b"key")), Arc::new(Windows::default()));
-    Errands::new(config, outbox, shelf, chronicle, secret, windows)
+    Errands::new(config, outbox, shelf, chronicle, secret, windows, Tickets::temporary())
 }
 
 fn refusing() -> impl Fn(usize, &str) -> Option<String> {

@@ -14,7 +14,8 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-/// Makes the account, or gives it this password and these addresses. Blocks.
+/// Makes the account, or gives it this password and these addresses; an empty password leaves that
+/// of a known account as it is. Blocks.
 pub fn put(accounts: &Accounts, order: &AccountOrder) -> Result<AccountRow, AccountError> {
     let addresses: Vec<AllowedAddress> = order
         .addresses
@@ -25,7 +26,9 @@ pub fn put(accounts: &Accounts, order: &AccountOrder) -> Result<AccountRow, Acco
     let account = match accounts.find(&order.name)? {
         None => accounts.add(&order.name, &order.password, addresses)?,
         Some(mut known) => {
-            accounts.set_password(&known.name, &order.password)?;
+            if !order.password.is_empty() {
+                accounts.set_password(&known.name, &order.password)?;
+            }
             accounts.set_addresses(&known.name, &addresses)?;
             known.addresses = addresses;
             known

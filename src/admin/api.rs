@@ -9,7 +9,7 @@ use crate::analysis::classifier::{Record, Standing};
 pub const INCOMPLETE: &str = "x-postern-incomplete";
 
 /// One queued mail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueRow {
     /// The mail's name.
     pub mail_id: String,
@@ -38,7 +38,7 @@ pub struct QueueRow {
 }
 
 /// One mail in quarantine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuarantineRow {
     /// The mail's name.
     pub mail_id: String,
@@ -89,7 +89,7 @@ pub struct ArchiveRow {
 }
 
 /// One mail that waits for somebody's approval.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalRow {
     /// The entry of the quarantine.
     pub mail_id: String,
@@ -118,7 +118,7 @@ pub struct ApprovalRow {
 }
 
 /// One finding of a mail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FindingRow {
     /// Upper snake case.
     pub name: String,
@@ -140,7 +140,7 @@ impl From<&crate::mail::Finding> for FindingRow {
 }
 
 /// What a mail in the queue or in quarantine is about, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detail<Row> {
     /// As in the list.
     #[serde(flatten)]
@@ -156,7 +156,7 @@ pub struct Detail<Row> {
 }
 
 /// The answer to an act of the operator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Acted {
     /// Which mail.
     pub mail_id: String,
@@ -168,7 +168,7 @@ pub struct Acted {
 }
 
 /// What a report, or an order to the classifier, did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LessonRow {
     /// `learned as spam`, `not learned: …`, `saved`.
     pub done: String,
@@ -462,7 +462,7 @@ pub struct ReportTurn {
 }
 
 /// Why a request was refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
     /// One line for the operator.
     pub error: String,
@@ -480,12 +480,23 @@ pub struct AccountOrder {
 }
 
 /// One account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccountRow {
     /// The name to log in with.
     pub name: String,
     /// Reverse-paths the account may use.
     pub addresses: Vec<String>,
+}
+
+/// Somebody who got another password for the site. The password is shown once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResetRow {
+    /// The name to log in with.
+    pub name: String,
+    /// To be changed after the log-in.
+    pub password: String,
+    /// May not log in all the same.
+    pub is_disabled: bool,
 }
 
 /// What the box remembers of a text or file, before it is weighed.
@@ -507,7 +518,7 @@ pub struct SignedFeed {
 }
 
 /// The box at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Of the program.
     pub version: String,
@@ -539,7 +550,7 @@ pub struct SenderOrder {
 }
 
 /// One entry in a list of senders.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SenderRow {
     /// `site`, `@domain` or the recipient's address.
     pub list: String,

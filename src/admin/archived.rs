@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::api::{Acted, ApprovalRow, ArchiveRow};
-use super::desk::{DeskError, OPERATOR, parse_id, rfc3339};
+use super::desk::{DeskError, parse_id, rfc3339};
 use crate::action::errands::Decision;
 use crate::archive::{ArchiveFilter, ArchivedEntry};
 use crate::mail::Expiry;
@@ -38,7 +38,7 @@ impl Desk {
             _ => return Err(DeskError::Unknown(format!("no such act: {act}"))),
         };
         let entry = parse_id(id)?;
-        self.approvals.decide(entry, decision, OPERATOR).await?;
+        self.approvals.decide(entry, decision, &self.by).await?;
         let done = decision.word().to_owned();
         Ok(Acted { mail_id: entry.to_string(), done, lesson: None })
     }

@@ -32,7 +32,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics;
 
 /// Who the journal says has acted: the socket is open to one user only.
-pub(super) const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
 /// For the log to catch up before a list.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// How much of a header section is shown.
@@ -45,8 +45,10 @@ pub trait Hearing: fmt::Debug + Send + Sync {
 }
 
 /// Everything that the operator reaches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Desk {
+    /// Who acts, as the journal names them.
+    pub by: Arc<str>,
     /// Where all state lies.
     pub data_dir: PathBuf,
     /// Mail that waits.
@@ -124,9 +126,11 @@ pub enum DeskError {
 }
 
 impl DeskError {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
-            DeskError::Misspoken(_) => StatusCode::BAD_REQUEST,
+            DeskError::Misspoken(_) | DeskError::Journal(JournalError::Query { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
             DeskError::Unknown(_) => StatusCode::NOT_FOUND,
             DeskError::Unfit(_) => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -140,8 +144,13 @@ pub(super) fn parse_id(text: &str) -> Result<MailId, DeskError> {
 }
 
 impl Desk {
+    /// The same desk, at which somebody else acts.
+    pub fn on_behalf_of(&self, by: &str) -> Desk {
+        Desk { by: by.into(), ..self.clone() }
+    }
+
     /// What was reported here, signed for other sites; good for so many days.
-    pub(super) fn signed_feed(&self, days: u32) -> Result<SignedFeed, DeskError> {
+    pub(crate) fn signed_feed(&self, days: u32) -> Result<SignedFeed, DeskError> {
         let Some(bulk) = &self.bulk else {
             return Err(DeskError::Unfit("this box keeps no digests".into()));
         };
@@ -153,7 +162,7 @@ impl Desk {
 
     /// Waits until what happened to mail just before can be read from the log, but not long:
     /// a disk that takes nothing must not keep the operator from looking.
-    pub(super) async fn catch_up(&self) {
+    pub(crate) async fn catch_up(&self) {
         match tokio::time::timeout(CATCH_UP, self.spool.flush()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the spool lags behind what is shown"),
@@ -162,7 +171,7 @@ impl Desk {
     }
 
     /// Queued mail, oldest first.
-    pub(super) fn queue(
+    pub(crate) fn queue(
         &self,
         state: Option<&str>,
         limit: usize,
@@ -185,7 +194,7 @@ impl Desk {
     }
 
     /// One queued mail, whole.
-    pub(super) fn queued(&self, id: &str) -> Result<Detail<QueueRow>, DeskError> {
+    pub(crate) fn queued(&self, id: &str) -> Result<Detail<QueueRow>, DeskError> {
         let mail_id = parse_id(id)?;
         let filter = QueueFilter { mail_id: Some(mail_id), ..QueueFilter::default() };
         let entry = self.spool.list(&filter, 1).pop();
@@ -195,9 +204,9 @@ impl Desk {
     }
 
     /// Retries, holds, releases or removes.
-    pub(super) async fn act_on_queue(&self, id: &str, act: &str) -> Result<Acted, DeskError> {
+    pub(crate) async fn act_on_queue(&self, id: &str, act: &str) -> Result<Acted, DeskError> {
         let mail_id = parse_id(id)?;
-        let by = || OPERATOR.to_owned();
+        let by = || self.by.to_string();
         let (done, told, event) = match act {
             "retry" => {
                 (self.spool.retry_now(mail_id).await?, "retried", Event::Retried { by: by() })
@@ -211,7 +220,7 @@ impl Desk {
                 (released, "released", Event::Released { by: by() })
             }
             "remove" => (
-                self.spool.remove(mail_id, OPERATOR).await?,
+                self.spool.remove(mail_id, &self.by).await?,
                 "removed",
                 Event::Removed { by: by() },
             ),
@@ -231,12 +240,12 @@ impl Desk {
     }
 
     /// Stories, newest first, and whether these are all.
-    pub(super) fn track(&self, query: &TrackQuery) -> Result<Found, DeskError> {
+    pub(crate) fn track(&self, query: &TrackQuery) -> Result<Found, DeskError> {
         Ok(self.journal.search(query)?)
     }
 
     /// The box at a glance.
-    pub(super) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         let counts = self.spool.counts();
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -250,12 +259,12 @@ impl Desk {
     }
 
     /// Prometheus' text format.
-    pub(super) fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         metrics::registry().render()
     }
 
     /// Makes or changes an account. Blocks.
-    pub(super) fn put_account(&self, order: &AccountOrder) -> Result<AccountRow, DeskError> {
+    pub(crate) fn put_account(&self, order: &AccountOrder) -> Result<AccountRow, DeskError> {
         accounts::put(self.store.accounts(), order).map_err(|error| match error {
             AccountError::Address(text) => DeskError::Misspoken(text),
             AccountError::Store(error) => store_error(error),
@@ -263,14 +272,14 @@ impl Desk {
     }
 
     /// Removes an account. Blocks.
-    pub(super) fn remove_account(&self, name: &str) -> Result<AccountRow, DeskError> {
+    pub(crate) fn remove_account(&self, name: &str) -> Result<AccountRow, DeskError> {
         self.store.accounts().remove(name).map_err(store_error)?;
         Ok(AccountRow { name: name.into(), addresses: Vec::new() })
     }
 
     /// Trusts, blocks or forgets a sender. Blocks.
-    pub(super) fn put_sender(&self, order: &SenderOrder) -> Result<SenderRow, DeskError> {
-        let applied = senders::apply(self.store.lists(), order, OPERATOR);
+    pub(crate) fn put_sender(&self, order: &SenderOrder) -> Result<SenderRow, DeskError> {
+        let applied = senders::apply(self.store.lists(), order, &self.by);
         applied.map_err(|error| match error {
             SenderError::Misspoken(text) => DeskError::Misspoken(text),
             SenderError::Store(error) => store_error(error),
@@ -278,12 +287,12 @@ impl Desk {
     }
 
     /// Senders that were listed at run time. Blocks.
-    pub(super) fn senders(&self) -> Result<Vec<SenderRow>, DeskError> {
+    pub(crate) fn senders(&self) -> Result<Vec<SenderRow>, DeskError> {
         Ok(senders::list(self.store.lists())?)
     }
 
     /// Every account. Blocks.
-    pub(super) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
+    pub(crate) fn accounts(&self) -> Result<Vec<AccountRow>, DeskError> {
         Ok(accounts::list(self.store.accounts())?)
     }
 }
@@ -313,7 +322,7 @@ pub(super) fn not_queued(id: &str) -> DeskError {
     DeskError::Unknown(format!("no mail {id} in the queue"))
 }
 
-fn queue_row(entry: &QueueEntry) -> QueueRow {
+pub(super) fn queue_row(entry: &QueueEntry) -> QueueRow {
     let waiting =
         entry.pending.iter().filter_map(|at| entry.envelope.recipients.get(usize::from(*at)));
     let state = match entry.state {

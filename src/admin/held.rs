@@ -2,11 +2,12 @@
 
 use super::Desk;
 use super::api::{Acted, Detail, QuarantineRow};
-use super::desk::{self, DeskError, OPERATOR, parse_id, rfc3339};
+use super::desk::{self, DeskError, parse_id, rfc3339};
 use super::learning::{Known, parse_label};
 use crate::analysis::Speaker;
 use crate::journal::Event;
-use crate::mail::Verdict;
+
+use crate::policy;
 use crate::quarantine::{APPROVAL_AREA, HeldEntry, HeldFilter, QuarantineError};
 
 impl Desk {
@@ -38,7 +39,6 @@ impl Desk {
         learn: Option<&str>,
     ) -> Result<Acted, DeskError> {
         let entry_id = parse_id(id)?;
-        let by = || OPERATOR.to_owned();
         let fit = |error| match error {
             QuarantineError::Busy => DeskError::Unfit(format!("{id} is being released just now")),
             other => DeskError::Quarantine(other),
@@ -50,7 +50,7 @@ impl Desk {
         }
         // The entry's own name when it has gone meanwhile.
         let mail_id = held.as_ref().map_or(entry_id, |held| held.mail_id);
-        let was_spam = held.as_ref().is_some_and(|held| held.judgement.verdict == Verdict::Spam);
+        let was_spam = held.as_ref().is_some_and(|held| policy::looks_like_spam(&held.judgement));
         let label = match (learn, act) {
             (Some("nothing"), _) => None,
             (Some(label), _) => {
@@ -62,19 +62,23 @@ impl Desk {
         };
         let (told, event) = match act {
             "release" => {
-                let released = self.quarantine.release(&self.spool, entry_id, OPERATOR).await;
+                let released = self.quarantine.release(&self.spool, entry_id, &self.by).await;
                 let becomes = released.map_err(fit)?.ok_or_else(|| not_kept(id))?;
-                self.journal.record(becomes, Event::Released { by: by() });
-                ("released", Event::Released { by: by() })
+                if let Some(held) = &held {
+                    self.journal.record_release(held.continued_as(becomes), &self.by);
+                }
+                ("released", None)
             }
             "delete" => {
-                let deleted = self.quarantine.delete(entry_id, OPERATOR).await.map_err(fit)?;
+                let deleted = self.quarantine.delete(entry_id, &self.by).await.map_err(fit)?;
                 deleted.then_some(()).ok_or_else(|| not_kept(id))?;
-                ("deleted", Event::Removed { by: by() })
+                ("deleted", Some(Event::Removed { by: self.by.to_string() }))
             }
             _ => return Err(DeskError::Unknown(format!("no such act: {act}"))),
         };
-        self.journal.record(mail_id, event);
+        if let Some(event) = event {
+            self.journal.record(mail_id, event);
+        }
         let lesson = match (label, held) {
             (Some(label), Some(held)) => {
                 let (known, said) = (Known::of(held), parse_label(label)?);
@@ -95,7 +99,7 @@ fn not_kept(id: &str) -> DeskError {
     DeskError::Unknown(format!("no mail {id} in quarantine"))
 }
 
-fn row(entry: &HeldEntry) -> QuarantineRow {
+pub(super) fn row(entry: &HeldEntry) -> QuarantineRow {
     let recipients = entry.envelope.recipients.iter();
     let summary = &entry.judgement.summary;
     QuarantineRow {

@@ -223,9 +223,9 @@ impl Search {
     async fn row(&self, area: Area, id: MailId, seen: &Seen) -> InspectRow {
         let Seen { kept, look } = seen;
         let policy = &self.now.policy;
-        let groups = match policy.rules().is_empty() {
-            true => Default::default(),
-            false => self.desk.ruling.groups_of(&kept.envelope).await,
+        let groups = match policy.rules().asks_groups() {
+            true => self.desk.ruling.groups_of(&kept.envelope).await,
+            false => Default::default(),
         };
         let case = Case {
             envelope: &kept.envelope,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Desk;
 use super::api::{Exported, LessonRow, ModelRow, SightingRow};
-use super::desk::{DeskError, OPERATOR, parse_id};
+use super::desk::{DeskError, parse_id};
 use crate::analysis::classifier::{FEATURES_VERSION, Label, Lesson, Standing};
 use crate::analysis::learning::NotTaught;
 use crate::analysis::shadow::Report;
@@ -78,7 +78,7 @@ impl Desk {
         let label = parse_label(label)?;
         let source = match user {
             Some(user) => (Standing::User, user),
-            None => (Standing::Operator, OPERATOR),
+            None => (Standing::Operator, &*self.by),
         };
         let taught = self.teacher.teach(content, label, source, mail_id).await;
         lesson_row(label, taught)

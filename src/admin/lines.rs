@@ -32,11 +32,21 @@ struct Written(Receiver<Bytes>);
 
 /// An answer and the way to write it.
 pub(super) fn answer() -> (Lines, Answer) {
+    let (lines, receiver) = rows();
+    (lines, streamed(receiver, "application/x-ndjson"))
+}
+
+/// Rows for somebody who makes something else of them.
+pub(super) fn rows() -> (Lines, Receiver<Bytes>) {
     let (sender, receiver) = channel(WAITING);
+    (Lines(sender), receiver)
+}
+
+/// An answer of what is received, sent as it comes.
+pub(super) fn streamed(receiver: Receiver<Bytes>, kind: &'static str) -> Answer {
     let mut answer = warp::reply::stream(BodyDataStream::new(Written(receiver))).into_response();
-    let kind = header::HeaderValue::from_static("application/x-ndjson");
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    (Lines(sender), answer)
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    answer
 }
 
 impl Lines {

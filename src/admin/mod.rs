@@ -16,16 +16,19 @@ mod inspect;
 mod learning;
 mod lines;
 pub mod past;
+pub mod people;
 mod replay;
+pub mod reset;
 mod routes;
 mod ruling;
 pub mod senders;
 mod serve;
+pub mod site;
 
 use std::path::{Path, PathBuf};
 
 pub use antivirus::Watchful;
-pub use desk::{Desk, Hearing};
+pub use desk::{Desk, Hearing, OPERATOR};
 pub use directory::Acquainted;
 pub use ruling::{Asking, InForce, Ruling};
 pub use serve::{SocketError, serve};

@@ -10,7 +10,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::OwnedMutexGuard;
+use tokio::sync::mpsc::Receiver;
 use warp::reply::Response as Answer;
 
 use super::desk::{Desk, DeskError, rfc3339};
@@ -38,18 +40,26 @@ impl Desk {
 
     /// Begins to answer what a draft would have changed.
     pub(super) fn replay(self: Arc<Self>, order: ReplayRequest) -> Result<Answer, DeskError> {
+        self.replayed(order).map(|rows| lines::streamed(rows, "application/x-ndjson"))
+    }
+
+    /// The same, for whoever makes something else of the [`ReplayLine`]s.
+    pub(super) fn replayed(
+        self: Arc<Self>,
+        order: ReplayRequest,
+    ) -> Result<Receiver<Bytes>, DeskError> {
         let alone = self.search_alone()?;
         let InForce { policy: now, groups, .. } = self.ruling.in_force();
         let draft = RuleBook::parse(&order.draft, &order.file, &groups)
             .map_err(|error| DeskError::Misspoken(error.to_string()))?;
         let replay = Replay::new(now, Arc::new(draft));
         let since_ms = since(order.days);
-        let (lines, answer) = lines::answer();
+        let (lines, rows) = lines::rows();
         tokio::task::spawn_blocking(move || {
             Search::new(&self, &replay, &lines, since_ms).run();
             drop(alone);
         });
-        Ok(answer)
+        Ok(rows)
     }
 
     /// The message itself, where archive or quarantine still have it.

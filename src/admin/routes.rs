@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use warp::filters::BoxedFilter;
 use warp::http::{Response, StatusCode, header};
 use warp::reply::Response as Answer;
 use warp::{Filter, Rejection, Reply};
@@ -103,20 +104,27 @@ impl OfArchive {
 pub(super) fn all(
     desk: Arc<Desk>,
 ) -> impl Filter<Extract = (Answer,), Error = std::convert::Infallible> + Clone {
-    reading(Arc::clone(&desk))
-        .or(dmarc(Arc::clone(&desk)))
-        .unify()
-        .or(archive(Arc::clone(&desk)))
-        .unify()
-        .or(searching(Arc::clone(&desk)))
-        .unify()
-        .or(acting(desk))
-        .unify()
-        .recover(refused)
-        .unify()
+    let routes = [
+        reading(Arc::clone(&desk)),
+        dmarc(Arc::clone(&desk)),
+        archive(Arc::clone(&desk)),
+        searching(Arc::clone(&desk)),
+        acting(desk),
+    ];
+    any_of(routes).recover(refused).unify()
 }
 
-fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+/// One way through the API. Boxed, each by itself: the type of a chain of filters doubles with
+/// every link, and the compiler's time with it.
+type Route = BoxedFilter<(Answer,)>;
+
+/// The first of the routes that takes the request.
+fn any_of(routes: impl IntoIterator<Item = Route>) -> Route {
+    let nowhere = warp::any().and_then(|| async { Err(warp::reject::not_found()) }).boxed();
+    routes.into_iter().fold(nowhere, |before, route| before.or(route).unify().boxed())
+}
+
+fn reading(desk: Arc<Desk>) -> Route {
     let with = with(desk);
     let queue = warp::path!("v1" / "queue").and(warp::query()).and(with.clone()).and_then(
         |window: Window, desk: Arc<Desk>| async move {
@@ -173,17 +181,27 @@ fn reading(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
         warp::reply::with_header(desk.metrics(), "content-type", "text/plain; version=0.0.4")
             .into_response()
     });
-    let reading = queue.or(queued).unify().or(quarantine).unify().or(quarantined).unify();
-    let reading = reading.or(model).unify().or(shadow).unify();
-    let reading =
-        reading.or(track).unify().or(users).unify().or(status).unify().or(metrics).unify();
-    let reading = reading.or(senders).unify().or(feed).unify();
-    let reading = reading.or(antivirus).unify().or(found).unify();
-    let reading = reading.or(directories).unify();
-    warp::get().and(reading).boxed()
+    let routes = [
+        queue.boxed(),
+        queued.boxed(),
+        quarantine.boxed(),
+        quarantined.boxed(),
+        model.boxed(),
+        shadow.boxed(),
+        track.boxed(),
+        users.boxed(),
+        status.boxed(),
+        metrics.boxed(),
+        senders.boxed(),
+        feed.boxed(),
+        antivirus.boxed(),
+        found.boxed(),
+        directories.boxed(),
+    ];
+    warp::get().and(any_of(routes)).boxed()
 }
 
-fn archive(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+fn archive(desk: Arc<Desk>) -> Route {
     let with = with(desk);
     let list = warp::path!("v1" / "archive").and(warp::query()).and(with.clone()).and_then(
         |of: OfArchive, desk: Arc<Desk>| lines(move || desk.archived(&of.filter(), of.limit)),
@@ -198,10 +216,10 @@ fn archive(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejectio
         .and(warp::query())
         .and(with)
         .and_then(|window: Window, desk: Arc<Desk>| lines(move || desk.approvals(window.limit)));
-    warp::get().and(list.or(export).unify().or(waiting).unify()).boxed()
+    warp::get().and(any_of([list.boxed(), export.boxed(), waiting.boxed()])).boxed()
 }
 
-fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+fn dmarc(desk: Arc<Desk>) -> Route {
     let with = with(desk);
     let reports = warp::path!("v1" / "dmarc" / "reports")
         .and(warp::query())
@@ -221,12 +239,12 @@ fn dmarc(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection>
             lines(move || desk.dmarc_observed(of.domain.as_deref(), of.limit))
         },
     );
-    let reading = reports.or(report).unify().or(sources).unify().or(observed).unify();
-    warp::get().and(reading).boxed()
+    let routes = [reports.boxed(), report.boxed(), sources.boxed(), observed.boxed()];
+    warp::get().and(any_of(routes)).boxed()
 }
 
 /// What goes through all mail of the past; the answers begin before all of them is known.
-fn searching(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+fn searching(desk: Arc<Desk>) -> Route {
     let with = with(desk);
     let replay = warp::path!("v1" / "policy" / "replay")
         .and(warp::body::content_length_limit(DRAFT_OCTETS))
@@ -238,7 +256,7 @@ fn searching(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Reject
         .and(body())
         .and(with)
         .and_then(|order: InspectRequest, desk: Arc<Desk>| begun(move || desk.inspect(order)));
-    warp::post().and(replay.or(inspect).unify()).boxed()
+    warp::post().and(any_of([replay.boxed(), inspect.boxed()])).boxed()
 }
 
 /// Checks what is asked away from the sessions' threads, and begins to answer.
@@ -249,7 +267,7 @@ async fn begun(
     answered(answer).map_err(|never| match never {})
 }
 
-fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+fn acting(desk: Arc<Desk>) -> Route {
     let with = with(desk);
     let queue = warp::path!("v1" / "queue" / String / String).and(with.clone()).and_then(
         |id: String, act: String, desk: Arc<Desk>| async move {
@@ -287,11 +305,35 @@ fn acting(desk: Arc<Desk>) -> impl Filter<Extract = (Answer,), Error = Rejection
                 acted(desk.decide(&id, &act).await)
             },
         );
-    let mails = queue.or(quarantine).unify().or(report).unify().or(approval).unify();
-    let acting = mails.or(add).unify().or(remove).unify();
     let reload = warp::path!("v1" / "reload").and_then(|| async move { acted(reload()) });
-    let acting = acting.or(sender).unify().or(accept).unify().or(reload).unify();
-    warp::post().and(acting.or(teaching(with)).unify()).boxed()
+    let routes = [
+        queue.boxed(),
+        quarantine.boxed(),
+        report.boxed(),
+        approval.boxed(),
+        add.boxed(),
+        remove.boxed(),
+        sender.boxed(),
+        accept.boxed(),
+        reload.boxed(),
+        of_people(with.clone()),
+        teaching(with),
+    ];
+    warp::post().and(any_of(routes)).boxed()
+}
+
+/// People who use the site.
+fn of_people(
+    with: impl Filter<Extract = (Arc<Desk>,), Error = std::convert::Infallible>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> Route {
+    warp::path!("v1" / "people" / String / "reset")
+        .and(with)
+        .and_then(|name: String, desk: Arc<Desk>| one(move || desk.reset_person(&name)))
+        .boxed()
 }
 
 /// What the operator tells the classifier, and what is taken away for a backup.
@@ -301,7 +343,7 @@ fn teaching(
     + Send
     + Sync
     + 'static,
-) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+) -> Route {
     let brought = warp::path!("v1" / "report")
         .and(warp::query())
         .and(warp::body::content_length_limit(MESSAGE_OCTETS))
@@ -334,8 +376,14 @@ fn teaching(
     let export = warp::path!("v1" / "store" / "export")
         .and(with)
         .and_then(|desk: Arc<Desk>| one(move || desk.export_store()));
-    let model = save.or(refresh).unify();
-    brought.or(known).unify().or(model).unify().or(export).unify().or(seen).unify().boxed()
+    any_of([
+        brought.boxed(),
+        known.boxed(),
+        save.boxed(),
+        refresh.boxed(),
+        export.boxed(),
+        seen.boxed(),
+    ])
 }
 
 fn with(
@@ -357,6 +405,7 @@ impl Question {
             message_id: self.message_id,
             mail_id,
             limit: self.limit,
+            ..Default::default()
         })
     }
 }

@@ -99,6 +99,18 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// Shows the texts of a message as rules see them; false when a parser broke.
+pub(super) fn read_texts(desk: &Desk, octets: &Bytes, see: &mut dyn FnMut(Zone, &str)) -> bool {
+    let read = caught(|| {
+        let mut anatomy = Anatomy::of(octets, Limits::default());
+        anatomy.read(&mut |zone, text| see(zone, text));
+        let _ = Contents::of(&anatomy, desk.unpacking, &mut |zone, text| {
+            see(zone, &zone.normal_form(text));
+        });
+    });
+    read.is_ok()
+}
+
 fn look_inside(
     desk: &Desk,
     octets: &Bytes,
@@ -149,7 +161,7 @@ fn look_inside(
     // Last, for it weighs what the others saw in the message.
     findings.extend(liken(desk, &anatomy, outweighed(desk, &findings)));
     let carried = match desk.hashes_files {
-        true => Carried::of(&anatomy, &contents),
+        true => Carried::of(octets, &anatomy, &contents),
         false => Carried::default(),
     };
     contents.forget_octets();

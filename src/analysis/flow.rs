@@ -38,7 +38,7 @@ impl Analysis {
             self.look_at_mail(octets, passage, freshness),
             self.look_for_report(octets, passage),
         );
-        let viruses = self.with_parts(whole, inner, &look, freshness).await;
+        let viruses = self.with_rest(whole, inner, &look, freshness).await;
         look.whole = viruses.whole;
         self.let_go(&mut look);
         let (virus, unscanned) = settled(viruses)?;
@@ -60,7 +60,7 @@ impl Analysis {
             self.look_for_viruses(&octets, freshness),
             self.look_at_mail(&octets, passage, freshness)
         );
-        let viruses = self.with_parts(whole, inner, &look, freshness).await;
+        let viruses = self.with_rest(whole, inner, &look, freshness).await;
         look.whole = viruses.whole;
         self.let_go(&mut look);
         let failed = viruses.failed.iter().map(|failed| antivirus::unavailable(&failed.error));
@@ -263,8 +263,9 @@ impl Analysis {
         }
     }
 
-    /// Both together; a message that is too large as a whole is scanned part by part.
-    async fn with_parts(
+    /// Both together, and then the files that came to the engines with the message: by
+    /// themselves too, for an engine may have read it otherwise.
+    async fn with_rest(
         &self,
         whole: antivirus::Outcome,
         inner: antivirus::Outcome,
@@ -273,8 +274,9 @@ impl Analysis {
     ) -> antivirus::Outcome {
         let both = whole.and(inner);
         match &self.antivirus {
-            Some(antivirus) if both.is_too_large && both.failed.is_empty() => {
-                both.and(antivirus.look_at_parts(&look.carried, freshness).await)
+            Some(antivirus) if both.failed.is_empty() => {
+                let rest = antivirus.look_at_rest(&look.carried, &both, freshness).await;
+                both.and(rest)
             }
             _ => both,
         }

@@ -11,7 +11,6 @@
 //! Fails with [`ClassifierError`] when the file cannot be written, and then tries again with
 //! the next call.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +22,7 @@ use super::classifier::{
     Classifier, ClassifierError, Features, Label, LearningLimits, Lesson, MODEL_FILE, Refusal,
     Score, Source, Standing,
 };
+use super::file_mark::FileMark;
 use crate::message::Anatomy;
 
 /// What is known of good mail and spam.
@@ -32,7 +32,7 @@ pub struct Likeness {
     file: Option<PathBuf>,
     state: ArcSwap<State>,
     /// The file as it was last read or written. Held by whoever reads or writes it.
-    known: Mutex<Option<Mark>>,
+    known: Mutex<Option<FileMark>>,
     has_unsaved: AtomicBool,
     /// What was taught since the last writing, for a model that takes the place of this one.
     unsaved: Mutex<Vec<Taught>>,
@@ -60,22 +60,6 @@ enum State {
     Refused(String),
     /// A model is in force.
     Trained(Arc<Classifier>),
-}
-
-/// Tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    inode: u64,
-    octets: u64,
-    changed_ns: i128,
-}
-
-impl Mark {
-    fn of(file: &Path) -> Option<Mark> {
-        let about = std::fs::metadata(file).ok()?;
-        let changed_ns = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-        Some(Mark { inode: about.ino(), octets: about.len(), changed_ns })
-    }
 }
 
 /// Why a lesson was not taken.
@@ -129,7 +113,7 @@ impl Likeness {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Mark>> {
+    fn known(&self) -> MutexGuard<'_, Option<FileMark>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,15 +133,15 @@ impl Likeness {
     pub fn refresh(&self) {
         let Some(file) = &self.file else { return };
         let mut known = self.known();
-        if Mark::of(file) != *known {
+        if FileMark::of(file) != *known {
             self.read(&mut known);
         }
     }
 
     /// Reads what is in the file, whatever is in memory.
-    fn read(&self, known: &mut Option<Mark>) {
+    fn read(&self, known: &mut Option<FileMark>) {
         let Some(file) = &self.file else { return };
-        let mark = Mark::of(file);
+        let mark = FileMark::of(file);
         let state = match Classifier::in_file(file, self.limits()) {
             Ok(None) => State::Untrained,
             Ok(Some(classifier)) => {
@@ -204,7 +188,7 @@ impl Likeness {
     /// Whether the file is not as it was when it was last read or written.
     pub fn has_waiting(&self) -> bool {
         self.file.as_ref().is_some_and(|file| {
-            let mark = Mark::of(file);
+            let mark = FileMark::of(file);
             mark.is_some() && mark != *self.known()
         })
     }
@@ -267,14 +251,14 @@ impl Likeness {
         if !self.has_unsaved.load(Ordering::Relaxed) {
             return Ok(Saved::Unchanged);
         }
-        if Mark::of(file) != *known {
+        if FileMark::of(file) != *known {
             tracing::warn!("a new model was put in place of the one in use: it is used now");
             self.read(&mut known);
             return Ok(Saved::Replaced);
         }
         if let Some(classifier) = self.classifier() {
             classifier.save(file)?;
-            *known = Mark::of(file);
+            *known = FileMark::of(file);
             self.has_unsaved.store(false, Ordering::Relaxed);
             self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }

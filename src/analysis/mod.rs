@@ -19,6 +19,7 @@ mod desk;
 pub mod dmarc_reports;
 pub mod exact;
 mod feedback;
+mod file_mark;
 pub mod fingerprints;
 mod flow;
 pub mod greylist;
@@ -68,8 +69,8 @@ use crate::mail::{
     Content, ContentHit, Domain, EnhancedCode, Facts, Finding, HeaderField, Mail, Marking, Order,
     Summary,
 };
-use crate::message::Authorship;
 use crate::message::contents::Contents;
+use crate::message::{Authorship, Zone};
 use crate::net::resolver::{DnsResolver, Resolve};
 use crate::session::Received;
 use crate::store::Store;
@@ -302,6 +303,18 @@ impl Analysis {
         of_finding.or_else(tuned)
     }
 
+    /// What a finding or a content rule speaks of, and why it matters.
+    pub fn meaning_of(&self, name: &str) -> Option<&str> {
+        let of_finding = self.desk.weights.of(name).map(|weight| weight.description.as_str());
+        let of_rule = || self.desk.rules.rules().iter().find(|rule| rule.id == name);
+        of_finding.or_else(|| Some(of_rule()?.description.as_str()))
+    }
+
+    /// The names of all findings that have a weight.
+    pub fn finding_names(&self) -> std::collections::BTreeSet<&str> {
+        self.desk.weights.all().into_keys().collect()
+    }
+
     /// The points among findings that a trained classifier may outweigh.
     pub fn outweighable(&self, findings: &[Finding]) -> f32 {
         content::outweighed(&self.desk, findings)
@@ -397,6 +410,12 @@ impl Analysis {
         inside.look
     }
 
+    /// Shows every text of a message that content rules look into, in normal form; whether it
+    /// could be taken apart.
+    pub fn read_texts(&self, octets: &Bytes, see: &mut dyn FnMut(Zone, &str)) -> bool {
+        content::read_texts(&self.desk, octets, see)
+    }
+
     /// Looks into octets with nothing but the stages that need nothing else, on the caller's
     /// thread.
     pub fn scan_message(&self, octets: &[u8]) -> (Vec<Finding>, Summary) {
@@ -408,7 +427,7 @@ impl Analysis {
 }
 
 /// `$XDG_CACHE_HOME/postern` or `~/.cache/postern`, made when it is missing.
-fn user_cache_dir() -> Option<PathBuf> {
+pub(crate) fn user_cache_dir() -> Option<PathBuf> {
     let caches = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;

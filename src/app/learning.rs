@@ -100,7 +100,8 @@ fn known_bad(judgement: &Judgement) -> Option<Label> {
     };
     let score: f32 = judgement.findings.iter().filter(counts).map(|finding| finding.score).sum();
     let is_kept = |fate: &Disposition| severity(fate).0 > 0;
-    let kept = judgement.verdict == Verdict::Spam && judgement.dispositions.iter().all(is_kept);
+    let may_count = !matches!(judgement.verdict, Verdict::Clean | Verdict::Malicious);
+    let kept = may_count && judgement.dispositions.iter().all(is_kept);
     (kept && score >= SURELY_SPAM).then_some(Label::Spam)
 }
 

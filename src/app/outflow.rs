@@ -21,7 +21,7 @@ use crate::quarantine::Quarantine;
 use crate::spool::{Spool, Spooled};
 
 /// Between two looks for what the quarantine need not keep any more.
-const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
+const EXPIRY_PAUSE: Duration = Duration::from_secs(60);
 /// Before a scanner that does not answer is asked again.
 const SCANNER_PAUSE: Duration = Duration::from_secs(10);
 
@@ -112,7 +112,7 @@ impl SecondLook {
         if look.unscanned {
             return Err("waits for the virus scanner".into());
         }
-        let groups = self.0.groups_of(judging, &mail.envelope).await;
+        let groups = self.0.groups_of(judging, &mail.envelope).await?;
         let case = policy::Case::of(mail, &groups);
         let mut judgement = policy::judgement_of(&case, &look, &judging.policy);
         policy::hold_outbreak(&look, &mut judgement);
@@ -132,7 +132,8 @@ fn keep_what_cannot_be_refused(disposition: &mut Disposition) {
     }
 }
 
-/// Forgets what quarantine and archive have kept for long enough, until told to stop.
+/// Forgets what quarantine and archive have kept for long enough, at once and then within a
+/// minute of the end of its time, until told to stop.
 pub(super) async fn expire(
     quarantine: Arc<Quarantine>,
     archive: Arc<Archive>,
@@ -140,10 +141,6 @@ pub(super) async fn expire(
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(EXPIRY_PAUSE) => {}
-        }
         match quarantine.expire(SystemTime::now()).await {
             Ok(expired) => {
                 for (_, mail_id) in expired {
@@ -159,6 +156,10 @@ pub(super) async fn expire(
                 }
             }
             Err(error) => tracing::error!(%error, "the archive cannot forget"),
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(EXPIRY_PAUSE) => {}
         }
     }
 }

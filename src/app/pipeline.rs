@@ -9,7 +9,7 @@ use super::aftercare::Keeper;
 use super::dmarc::Clerk;
 use super::learning::Learning;
 use super::policy::groups_of;
-use crate::action::errands::{About, Errands};
+use crate::action::errands::Errands;
 use crate::action::limits::{Charge, charge};
 use crate::action::windows::{Together, Windows};
 use crate::admin::{Asking, InForce};
@@ -17,7 +17,7 @@ use crate::analysis::{Analysis, Failure, Look, Passage};
 use crate::config::RateLimited;
 use crate::directory::Directories;
 use crate::journal::{Event, Journal};
-use crate::mail::{Disposition, EnhancedCode, Envelope, Mail, MailId, Receipt, Reply, Role};
+use crate::mail::{About, Disposition, EnhancedCode, Envelope, Mail, MailId, Receipt, Reply, Role};
 use crate::policy::rules::Groups;
 use crate::policy::{self, Judged, PartyGroups, PolicySet, Refusal};
 use crate::session::{Decision, Pipeline, Received};
@@ -87,7 +87,13 @@ impl crate::admin::Ruling for Line {
     }
 
     fn groups_of<'a>(&'a self, envelope: &'a Envelope) -> Asking<'a, PartyGroups> {
-        Box::pin(async move { groups_of(&self.directories.load_full(), envelope).await })
+        Box::pin(async move {
+            let known = groups_of(&self.directories.load_full(), envelope).await;
+            known.unwrap_or_else(|why| {
+                tracing::warn!(why, "kept mail is asked about without groups");
+                PartyGroups::default()
+            })
+        })
     }
 }
 
@@ -103,7 +109,10 @@ impl Pipeline for Line {
             Ok(scanned) => scanned,
             Err(Failure::Defer(why)) => return Decision::Refused(not_now(id, &why)),
         };
-        let groups = self.groups_of(&judging, &scanned.envelope).await;
+        let groups = match self.groups_of(&judging, &scanned.envelope).await {
+            Ok(groups) => groups,
+            Err(why) => return Decision::Refused(not_now(id, &why)),
+        };
         let judged = policy::judge(scanned, &groups, &judging.policy);
         let judgement = Arc::clone(judged.stage().judgement());
         self.journal.record(id, Event::judged(&judgement));
@@ -170,11 +179,15 @@ impl Pipeline for Line {
 }
 
 impl Line {
-    /// Directories are asked only when there are rules that could want to know.
-    pub(super) async fn groups_of(&self, judging: &Judging, envelope: &Envelope) -> PartyGroups {
-        match judging.policy.rules().is_empty() {
-            true => PartyGroups::default(),
-            false => groups_of(&self.directories.load_full(), envelope).await,
+    /// Directories are asked only when there are rules that want to know.
+    pub(super) async fn groups_of(
+        &self,
+        judging: &Judging,
+        envelope: &Envelope,
+    ) -> Result<PartyGroups, String> {
+        match judging.policy.rules().asks_groups() {
+            true => groups_of(&self.directories.load_full(), envelope).await,
+            false => Ok(PartyGroups::default()),
         }
     }
 

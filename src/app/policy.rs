@@ -5,15 +5,17 @@
 //! rules that are in force stay. A text that somebody changed by hand becomes a version of its
 //! own, so that every text that was ever in force can be looked up and restored.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Versions};
+use crate::config::{Config, OnUnverified, Versions};
 use crate::delivery::outcome::ms_since_1970;
-use crate::directory::Directories;
+use crate::directory::{Certainty, Directories};
 use crate::mail::{Address, Envelope};
 use crate::policy::rules::{Groups, RuleBook};
 use crate::policy::{PartyGroups, PolicySet};
@@ -29,44 +31,62 @@ pub(super) fn policy(config: &Config) -> anyhow::Result<PolicySet> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let groups = Groups::configured(&config.group);
     let book = RuleBook::parse(&text, &file.display().to_string(), &groups)?;
-    let versions = Versions::new(config.system.data_dir.join("policy"));
-    let reason = format!("as {} was read", file.display());
-    let version = versions.publish(&text, "the file", &reason, ms_since_1970(SystemTime::now()))?;
-    tracing::info!(rules = book.len(), version = version.number, "the site's own rules");
+    keep_version(config, file, &text);
+    tracing::info!(rules = book.len(), "the site's own rules");
     let zone = jiff::tz::TimeZone::system();
     Ok(policy.with_rules(Arc::new(book), zone))
 }
 
-/// The groups of a mail's people that directories know of.
-pub(super) async fn groups_of(directories: &Arc<Directories>, envelope: &Envelope) -> PartyGroups {
+/// A text that cannot be kept as a version is in force all the same: mail does not wait for a
+/// full disk.
+fn keep_version(config: &Config, file: &Path, text: &str) {
+    let versions = Versions::new(config.system.data_dir.join("policy"));
+    let reason = format!("as {} was read", file.display());
+    let now_ms = ms_since_1970(SystemTime::now());
+    if let Err(error) = versions.publish(text, "the file", &reason, now_ms) {
+        tracing::error!(%error, "the rules in force are not kept as a version");
+    }
+}
+
+/// The groups of a mail's people, as directories know them; why they are not known, when one
+/// that does not answer is configured to be waited for: a rule for a group must not be passed by
+/// because nobody could say who is in it.
+pub(super) async fn groups_of(
+    directories: &Arc<Directories>,
+    envelope: &Envelope,
+) -> Result<PartyGroups, String> {
     let sender = match envelope.reverse_path.address() {
-        Some(address) => names(directories, address).await,
+        Some(address) => names(directories, address).await?,
         None => Vec::new(),
     };
     let mut recipients = vec![Vec::new(); envelope.recipients.len()];
+    let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
     let mut asked = JoinSet::new();
-    let take = |recipients: &mut Vec<Vec<String>>, answer: (usize, Vec<String>)| {
-        if let Some(place) = recipients.get_mut(answer.0) {
-            *place = answer.1;
-        }
-    };
     for (at, recipient) in envelope.recipients.iter().enumerate() {
-        if asked.len() >= ASKED_AT_ONCE
-            && let Some(Ok(answer)) = asked.join_next().await
-        {
-            take(&mut recipients, answer);
-        }
         let (directories, address) = (Arc::clone(directories), recipient.forward_path.clone());
-        asked.spawn(async move { (at, names(&directories, &address).await) });
+        let room = Arc::clone(&room);
+        asked.spawn(async move {
+            let _turn = room.acquire().await;
+            (at, names(&directories, &address).await)
+        });
     }
     while let Some(answer) = asked.join_next().await {
-        if let Ok(answer) = answer {
-            take(&mut recipients, answer);
+        let (at, names) = answer.map_err(|error| error.to_string())?;
+        if let Some(place) = recipients.get_mut(at) {
+            *place = names?;
         }
     }
-    PartyGroups { sender, recipients }
+    Ok(PartyGroups { sender, recipients })
 }
 
-async fn names(directories: &Directories, address: &Address) -> Vec<String> {
-    directories.groups_of(address).await.names.into_iter().collect()
+async fn names(directories: &Directories, address: &Address) -> Result<Vec<String>, String> {
+    let answer = directories.groups_of(address).await;
+    match answer.certainty {
+        Certainty::Known | Certainty::Incomplete(OnUnverified::Accept) => {
+            Ok(answer.names.into_iter().collect())
+        }
+        Certainty::Incomplete(OnUnverified::Defer | OnUnverified::Refuse) => {
+            Err(format!("the groups of {address} cannot be looked up"))
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! After a crash the spool may know of mail that the journal does not: the journal is written
 //! shortly behind. What is missing is told again from the spool's own record.
 
-use crate::journal::{Event, Journal, TrackQuery};
+use crate::journal::{Continuation, Event, Journal, TrackQuery};
 use crate::mail::{Mail, MailId};
 use crate::spool::{Origin, Spool, Spooled};
 
@@ -20,7 +20,13 @@ fn is_told(journal: &Journal, id: MailId) -> bool {
     let query = TrackQuery { mail_id: Some(id), limit: 1, ..TrackQuery::default() };
     let known = journal.track(&query).unwrap_or_default();
     let is_beginning = |event: &Event| {
-        matches!(event, Event::Committed | Event::Originated { .. } | Event::Recovered)
+        matches!(
+            event,
+            Event::Committed
+                | Event::Originated { .. }
+                | Event::Continued { .. }
+                | Event::Recovered
+        )
     };
     known.iter().flat_map(|story| &story.events).any(|(_, event)| is_beginning(event))
 }
@@ -37,7 +43,18 @@ fn tell(journal: &Journal, mail: &Mail<Spooled>) {
             let subject = &judgement.summary.subject;
             journal.record(mail.id, Event::originated(&mail.envelope, about, subject, octets));
         }
-        Origin::Received | Origin::Released { .. } => {
+        Origin::Released { held } => {
+            let on = Continuation {
+                about: held,
+                becomes: mail.id,
+                envelope: &mail.envelope,
+                facts: &mail.facts,
+                judgement,
+                size_octets: octets,
+            };
+            journal.record(mail.id, Event::continued(on));
+        }
+        Origin::Received => {
             journal.record(mail.id, Event::received(&mail.envelope, &mail.facts, octets));
             journal.record(mail.id, Event::judged(judgement));
         }

@@ -24,11 +24,15 @@ struct Prepared {
 
 impl App {
     /// Puts the file in force, or keeps what is and says why.
-    pub(super) async fn reload(&mut self) {
+    pub(super) async fn reload(&mut self) -> Result<(), String> {
         match self.prepare().await {
-            Ok(prepared) => self.put_in_force(prepared),
+            Ok(prepared) => {
+                self.put_in_force(prepared);
+                Ok(())
+            }
             Err(error) => {
                 tracing::error!("reload refused, the configuration in force stays: {error:#}");
+                Err(format!("{error:#}"))
             }
         }
     }
@@ -49,7 +53,7 @@ impl App {
 
     fn put_in_force(&mut self, prepared: Prepared) {
         let Prepared { config, judging, directories, bound } = prepared;
-        for name in needs_restart(&self.config, &config) {
+        for name in self.config.needs_restart(&config) {
             tracing::warn!("[{name}] has changed: that takes effect when the box is restarted");
         }
         if let Err(error) = telemetry::set_level(&config.telemetry.level) {
@@ -70,23 +74,10 @@ impl App {
         self.reporter.reload(&config);
         self.warden.reload(&config);
         self.journal.set_keep_days(config.journal.keep_days);
+        self.journal.set_home(&start::home(&config));
         self.listeners.apply(&config, bound);
+        self.wheel.store(&config);
         self.config = config;
         tracing::info!("reloaded");
     }
-}
-
-/// Sections that are read at start only.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let changed = [
-        ("system.data_dir", old.system.data_dir != new.system.data_dir),
-        ("spool", old.spool != new.spool),
-        ("quarantine", old.quarantine != new.quarantine),
-        ("dns", old.dns != new.dns),
-        ("bulk.entries", old.bulk.entries != new.bulk.entries),
-        ("telemetry.target", old.telemetry.target != new.telemetry.target),
-        ("limits.budget_octets", old.limits.budget_octets != new.limits.budget_octets),
-        ("delivery.connections", old.delivery.connections != new.delivery.connections),
-    ];
-    changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }

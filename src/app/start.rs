@@ -20,10 +20,12 @@ use super::pipeline::{Inspections, Judging, Line};
 use super::place::DataDir;
 use super::reception::{Chronicle, KnownAccounts, proxied};
 use super::warden::Warden;
+use super::web::{self, Wheel};
 use super::{ballast, outflow, recovery};
 use crate::action::approval::Approvals;
 use crate::action::errands::Errands;
 use crate::action::secret::Secret;
+use crate::action::tickets::Tickets;
 use crate::action::windows::Windows;
 use crate::admin::{self, Acquainted, Desk, Hearing, Ruling, Watchful};
 use crate::analysis::bulk::Bulk;
@@ -58,6 +60,7 @@ struct Rooms {
     quarantine: Arc<Quarantine>,
     archive: Arc<Archive>,
     secret: Arc<Secret>,
+    tickets: Tickets,
     bulk: Arc<Bulk>,
     vault: Option<Arc<Vault>>,
 }
@@ -121,7 +124,11 @@ impl App {
         let bound = listeners.bind(&config).map_err(|error| Trouble::Refused(error.to_string()))?;
         let watching = (Arc::clone(&warden), Arc::clone(&reporter));
         let desk = desk(&config, &rooms, &line, &learning, watching, budget);
-        let mut background = background(&config, desk, &rooms, clerk, &stopped).await?;
+        let desk = Arc::new(desk);
+        let (wheel, ordered) = Wheel::new(&config, file);
+        let site = web::open(&config, &desk, &wheel, (&rooms.store, &tls), &stopped).await?;
+        let mut background = background(&config, &desk, &rooms, clerk, &stopped).await?;
+        background.extend(site);
         background.push(tokio::spawn(Arc::clone(&rooms.bulk).watch(stopped.clone())));
         background.push(tokio::spawn(Arc::clone(&warden).run(stopped.clone())));
         watch_lists(&line.judging.load().analysis, &stopped);
@@ -146,6 +153,8 @@ impl App {
             executor,
             reporter,
             warden,
+            wheel,
+            ordered,
             executing,
             background,
             learning,
@@ -164,6 +173,7 @@ fn desk(
     budget: Arc<Budget>,
 ) -> Desk {
     Desk {
+        by: admin::OPERATOR.into(),
         data_dir: config.system.data_dir.clone(),
         spool: Arc::clone(&rooms.spool),
         quarantine: Arc::clone(&rooms.quarantine),
@@ -193,6 +203,7 @@ fn errands(config: &Config, rooms: &Rooms, windows: &Arc<Windows>) -> Arc<Errand
         Arc::clone(&rooms.journal) as _,
         Arc::clone(&rooms.secret),
         Arc::clone(windows),
+        rooms.tickets.clone(),
     )
 }
 
@@ -203,6 +214,7 @@ fn approvals(rooms: &Rooms, errands: Arc<Errands>) -> Arc<Approvals> {
         Arc::clone(&rooms.journal),
         errands,
         Arc::clone(&rooms.secret),
+        rooms.tickets.clone(),
     )
 }
 
@@ -261,6 +273,7 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     })?);
     store.accounts().prepare()?;
     let journal = Journal::open(&config.journal, data_dir)?;
+    journal.set_home(&home(config));
     let (spool, recovery) = Spool::open(&config.spool, data_dir)?;
     report(&recovery, &spool);
     let (quarantine, replayed) = Quarantine::open(&config.quarantine, data_dir)?;
@@ -272,10 +285,16 @@ fn open_rooms(config: &Config) -> anyhow::Result<Rooms> {
     let (archive, replayed) = Archive::open(&config.archive, data_dir)?;
     tracing::info!(mails = archive.count(), records = replayed.records, "the archive is open");
     let secret = Secret::open(data_dir);
-    let secret = Arc::new(secret.context("the key of links and marks, orders.key")?);
+    let secret = Arc::new(secret.context("the key of marks, orders.key")?);
+    let tickets = Tickets::open(&store)?;
     let bulk = Bulk::new(config, Some(Arc::clone(&store)))?;
     let vault = vault(data_dir);
-    Ok(Rooms { store, journal, spool, quarantine, archive, secret, bulk, vault })
+    Ok(Rooms { store, journal, spool, quarantine, archive, secret, tickets, bulk, vault })
+}
+
+/// Whose mail is counted by itself.
+pub(super) fn home(config: &Config) -> Vec<String> {
+    config.domain.iter().map(|own| own.name.to_string()).collect()
 }
 
 /// Files that were delivered; without the folder they are not kept.
@@ -305,15 +324,7 @@ fn report(recovery: &Recovery, spool: &Spool) {
 
 /// A box without name servers still serves next hops that are given by address.
 fn resolver(config: &Config) -> Result<Arc<DnsResolver>, Trouble> {
-    let error = match DnsResolver::new(&config.dns) {
-        Ok(resolver) => return Ok(Arc::new(resolver)),
-        Err(error) => error,
-    };
-    tracing::warn!(%error, "no name servers are known: 127.0.0.1 is asked");
-    let mut dns = config.dns.clone();
-    dns.servers = vec![std::net::SocketAddr::from(([127, 0, 0, 1], 53))];
-    let resolver = DnsResolver::new(&dns).context("no resolver")?;
-    Ok(Arc::new(resolver))
+    Ok(Arc::new(DnsResolver::following(&config.dns).context("no resolver")?))
 }
 
 fn house(
@@ -352,14 +363,14 @@ fn reporter(config: &Config, rooms: &Rooms, resolver: &Arc<dyn Resolve>) -> Arc<
 /// The control socket, approvals, what expires, and DMARC reports.
 async fn background(
     config: &Config,
-    desk: Desk,
+    desk: &Arc<Desk>,
     rooms: &Rooms,
     clerk: Arc<Clerk>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Trouble> {
     let approvals = Arc::clone(&desk.approvals).run(stopped.clone());
     let socket = admin::socket_path(&config.system.data_dir);
-    let control = admin::serve(&socket, Arc::new(desk), stopped.clone())
+    let control = admin::serve(&socket, Arc::clone(desk), stopped.clone())
         .await
         .map_err(|error| Trouble::Refused(error.to_string()))?;
     // Told apart from start-up: a box with a long queue opens its listeners meanwhile.

@@ -33,7 +33,7 @@ use crate::log::{
     self, Entry, Liveness, Log, LogError, LogOptions, Position, Purpose, Record, Relocate,
     ReplayReport, Terms,
 };
-use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
+use crate::mail::{About, MailId};
 use record::{EntryFacts, Stored};
 
 pub use view::{ArchiveFilter, Archived, ArchivedEntry};
@@ -62,21 +62,6 @@ pub enum Filed {
     New,
     /// It was there.
     Known,
-}
-
-/// What is archived.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The mail's name.
-    pub id: MailId,
-    /// All its recipients.
-    pub envelope: &'a Envelope,
-    /// What the box observed.
-    pub facts: &'a Facts,
-    /// What was found and what became of it.
-    pub judgement: &'a Judgement,
-    /// As it came.
-    pub content: &'a Content,
 }
 
 /// What memory holds of one mail in one class.
@@ -176,14 +161,14 @@ impl Archive {
     }
 
     /// Keeps a mail in a class; durable when it returns.
-    pub async fn store(&self, subject: Subject<'_>, class: &str) -> Result<Filed, ArchiveError> {
-        if self.state().find(subject.id, class).is_some() {
+    pub async fn store(&self, about: About<'_>, class: &str) -> Result<Filed, ArchiveError> {
+        if self.state().find(about.id, class).is_some() {
             return Ok(Filed::Known);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let stored_s = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
         let entry = EntryFacts { class: class.to_owned(), stored_s };
-        let Subject { id, envelope, facts, judgement, content } = subject;
+        let About { id, envelope, facts, judgement, content } = about;
         let record = Record {
             kind: record::STORED,
             mail_id: id,

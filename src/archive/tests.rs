@@ -1,7 +1,9 @@
 //! The archive through restarts and time.
 
 use super::*;
-use crate::mail::{Recipient, ReversePath, Role, Summary, Verdict};
+use crate::mail::{
+    About, Content, Envelope, Facts, Judgement, Recipient, ReversePath, Role, Summary, Verdict,
+};
 
 const CLASSES: &str = "keep_days = 10\nclasses = { legal = 100 }\n";
 
@@ -48,13 +50,8 @@ fn parts(number: usize) -> (Envelope, Facts, Judgement, Content) {
 
 async fn file(archive: &Archive, id: MailId, number: usize, class: &str) -> Filed {
     let (envelope, facts, judgement, content) = parts(number);
-    let subject = Subject {
-        id,
-        envelope: &envelope,
-        facts: &facts,
-        judgement: &judgement,
-        content: &content,
-    };
+    let subject =
+        About { id, envelope: &envelope, facts: &facts, judgement: &judgement, content: &content };
     archive.store(subject, class).await.unwrap()
 }
 

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::backup::BackupOrder;
+use super::console::ConsoleOrder;
 use super::content::ContentOrder;
 use super::directory::DirectoryOrder;
+use super::firewall::FirewallOrder;
 use super::inspect::InspectOrder;
 use super::model::ModelOrder;
 use super::policy::PolicyOrder;
 use super::report::ReportOrder;
 use super::shadow::ShadowOrder;
 use super::tune::TuneOrder;
+use super::update::UpdateOrder;
 
 /// Postern, a mail firewall.
 #[derive(Debug, Parser)]
@@ -66,6 +69,8 @@ pub enum Command {
     Dmarc(DmarcOrder),
     /// Accounts that may submit mail
     User(UserOrder),
+    /// People who use the administrator's site
+    Admin(AdminOrder),
     /// Trusted and blocked senders
     Sender(SenderOrder),
     /// Digests of spam and malware that sites share
@@ -74,6 +79,12 @@ pub enum Command {
     Antivirus(AntivirusOrder),
     /// Directories that know recipients, groups and passwords
     Directory(DirectoryOrder),
+    /// The packet filter of the box, made from its configuration
+    Firewall(FirewallOrder),
+    /// A new version of the box from one signed file
+    Update(UpdateOrder),
+    /// The menu on the box's screen and serial port
+    Console(ConsoleOrder),
     /// The box at a glance
     Status(Listing),
 }
@@ -516,6 +527,29 @@ pub enum UserAct {
     },
     /// List the accounts
     List(Listing),
+}
+
+/// `postern admin`.
+#[derive(Debug, Args)]
+pub struct AdminOrder {
+    /// What to do
+    #[command(subcommand)]
+    pub act: AdminAct,
+}
+
+/// What can be done for people who use the site.
+#[derive(Debug, Subcommand)]
+pub enum AdminAct {
+    /// Print the one-time code of the first visit; nothing when the box has an owner
+    Code(WithConfig),
+    /// Give somebody who cannot log in a new password, and drop the second factor
+    Reset {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The name to log in with
+        name: String,
+    },
 }
 
 /// `postern sender`.

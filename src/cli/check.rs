@@ -12,7 +12,7 @@ pub(super) fn check(with: &WithConfig) -> Result<Exit, Trouble> {
         .map_err(|error| Trouble::Telemetry(error.to_string()))?;
     super::policy::readable(&config)?;
     let rules = super::rules::compile(Some(&config), &[])?;
-    super::rules::weights(Some(&config), &rules)?;
+    super::rules::weights(Some(&config), rules.rules())?;
     digests(&config)?;
     directories(&config)?;
     crate::net::tls::ServerTls::check(&config.tls)
@@ -66,8 +66,8 @@ pub fn remarks(config: &Config) -> Vec<String> {
     say(!has_engine, "[antivirus] without an engine: only listed digests are found");
     say(config.tls.certificate.is_none(), "no [tls]: a self-signed certificate is used");
     say(
-        config.admin.is_some(),
-        "[admin]: the web site is not in this version; use the command line",
+        config.admin.is_none() && config.orders.approval_url.is_some(),
+        "orders.approval_url without [admin]: nothing serves the links of approvals, so there are none",
     );
     say(config.portal.is_some(), "[portal]: the site is not in this version");
     remarks

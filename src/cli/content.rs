@@ -430,8 +430,10 @@ fn add(data_dir: &Path, name: &str, role: Role, named: &[PathBuf]) -> Result<Exi
         match add_one(&mut draft, &file, role) {
             Ok(document) => added.push(document),
             Err(trouble) => {
-                aside!("postern: {trouble}");
-                failed = Some(trouble);
+                // The last one ends the command, and is told by whoever ends it.
+                if let Some(before) = failed.replace(trouble) {
+                    aside!("postern: {before}");
+                }
             }
         }
         progress.step();

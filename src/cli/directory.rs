@@ -82,6 +82,9 @@ struct Trial {
     addresses: Option<usize>,
     found: Option<Seen>,
     took_ms: Option<u128>,
+    /// Servers that did not answer, though another one did; the box goes on with that one.
+    down: Vec<String>,
+    /// Why there is no answer.
     failures: Vec<String>,
 }
 
@@ -128,6 +131,7 @@ async fn tried(directory: &Arc<Directory>, address: Option<&Address>) -> Trial {
         addresses: None,
         found: None,
         took_ms: None,
+        down: Vec::new(),
         failures: Vec::new(),
     };
     match directory.greet().await {
@@ -136,9 +140,10 @@ async fn tried(directory: &Arc<Directory>, address: Option<&Address>) -> Trial {
     }
     for server in directory.standing().servers {
         let failure = server.last_failure.map(|why| format!("{}: {why}", server.server));
-        trial.failures.extend(failure);
+        trial.down.extend(failure);
     }
     if trial.greeted_ms.is_none() {
+        trial.failures.append(&mut trial.down);
         return trial;
     }
     let begun = Instant::now();
@@ -204,6 +209,9 @@ fn shown(trial: &Trial) -> String {
         for group in &found.groups {
             text.push_str(&format!("\n  group: {}", render::harmless(group)));
         }
+    }
+    for server in &trial.down {
+        text.push_str(&format!("\n  DOWN, another server answers: {}", render::harmless(server)));
     }
     for failure in &trial.failures {
         text.push_str(&format!("\n  FAILED: {}", render::harmless(failure)));

@@ -13,17 +13,20 @@ macro_rules! aside {
     ($($text:tt)*) => { $crate::cli::render::aside(format_args!($($text)*)) };
 }
 
+mod admin;
 mod antivirus;
 mod archive;
 mod arguments;
 mod backup;
 mod bulk;
 mod check;
+mod console;
 mod content;
 mod control;
 mod directory;
 mod dmarc;
 mod exit;
+mod firewall;
 mod inspect;
 mod messages;
 mod model;
@@ -41,6 +44,7 @@ mod shadow;
 mod track;
 mod train;
 mod tune;
+mod update;
 mod user;
 
 pub use arguments::{Arguments, Command, WithConfig};
@@ -70,10 +74,14 @@ pub fn execute(command: Command) -> Result<Exit, Trouble> {
         Command::Inspect(order) => inspect::inspect(&order),
         Command::Dmarc(order) => dmarc::dmarc(&order),
         Command::User(order) => user::user(&order),
+        Command::Admin(order) => admin::admin(&order),
         Command::Sender(order) => sender::sender(&order),
         Command::Bulk(order) => bulk::bulk(&order),
         Command::Antivirus(order) => antivirus::antivirus(&order),
         Command::Directory(order) => directory::directory(&order),
+        Command::Firewall(order) => firewall::firewall(&order),
+        Command::Update(order) => update::update(&order),
+        Command::Console(order) => console::console(&order),
         Command::Status(order) => queue::status(&order),
     }
 }

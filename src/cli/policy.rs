@@ -4,10 +4,10 @@
 //! In: the text that `[policy] file` names, or a draft. Out: what is wrong with file, line and
 //! column, rules that never count, answers to claims, the rules for one sender and recipient;
 //! what a draft would have changed; on `publish` and `restore` a new version, the file replaced
-//! whole, and the running box told. Nothing is published that cannot be read. A claim that does
-//! not hold exits with 1.
+//! whole, and the running box told. Nothing is published that cannot be read. `check` exits with
+//! 0 when nothing was found, 1 when something was or a claim does not hold, 78 when the text
+//! cannot be read as rules, of which all errors are told, 64 when a claim that was typed is none.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use super::control::Control;
 use super::exit::{Exit, Trouble};
 use super::render;
 use super::replay::{ReplayOrder, replay};
-use super::rules::{compile, weights};
+use super::rules::weights;
 use crate::config::{Config, Version, VersionError, Versions};
 use crate::mail::{Address, ReversePath, Role};
-use crate::policy::check::{Answer, Checker, parse_claims};
+use crate::policy::check::{Answer, Checker, Claim, House, parse_claims, slips};
 use crate::policy::rules::{Direction, Groups, OutOfForce, Parties, PolicyError, RuleBook};
 
 /// `postern policy`.
@@ -170,6 +170,11 @@ impl From<VersionError> for Trouble {
     }
 }
 
+/// The rules of a text, as a box with this configuration would read them.
+pub(super) fn parse(config: &Config, text: &str, name: &str) -> Result<RuleBook, Trouble> {
+    Ok(RuleBook::parse(text, name, &Groups::configured(&config.group))?)
+}
+
 pub(super) fn policy(order: &PolicyOrder) -> Result<Exit, Trouble> {
     match &order.act {
         PolicyAct::Check { with, draft, claim, claims } => {
@@ -221,8 +226,7 @@ fn book(config: &Config, draft: Option<&Path>) -> Result<RuleBook, Trouble> {
         Some(draft) => draft,
         None => file_of(config)?,
     };
-    let groups = Groups::configured(&config.group);
-    Ok(RuleBook::parse(&read(file)?, &file.display().to_string(), &groups)?)
+    parse(config, &read(file)?, &file.display().to_string())
 }
 
 fn check(
@@ -232,38 +236,53 @@ fn check(
     files: &[PathBuf],
 ) -> Result<Exit, Trouble> {
     let book = book(config, draft)?;
-    let rules = compile(Some(config), &[])?;
+    let asked = claims_of(config, claims, files)?;
+    let rules = super::rules::read(Some(config))?;
     let weights = weights(Some(config), &rules)?;
-    let findings: BTreeSet<&str> = weights.all().into_keys().collect();
-    let content: BTreeSet<&str> = rules.rules().iter().map(|rule| rule.id.as_str()).collect();
-    for warning in book.warnings(&findings, &content) {
-        say!("warning: {}", render::harmless(&warning.to_string()));
+    let content = rules.iter().map(|rule| rule.id.as_str());
+    let house = House::new(config, weights.all().into_keys(), content);
+    let file = draft.or(config.policy.file.as_deref()).unwrap_or(Path::new(""));
+    let file = file.display().to_string();
+    let slips = slips(&book, &house);
+    for slip in &slips {
+        say!("{}", render::harmless(&format!("{file}:{slip}")));
     }
-    let mut checker = Checker::new(&book);
+    let mut checker = Checker::on(&book, &house);
     let report = checker.check();
     for problem in &report.problems {
-        say!("{}", render::harmless(&problem.to_string()));
+        say!("{}", render::harmless(&format!("{file}:{problem}")));
     }
     for rule in &report.undecided {
-        say!("not decided: whether the rule {:?} ({}) ever counts", rule.name, rule.place);
+        let (place, name) = (rule.place, render::harmless(&rule.name));
+        say!("{file}:{place}: not decided: whether the rule {name:?} ever counts");
     }
-    let (problems, undecided) = (report.problems.len(), report.undecided.len());
+    let (problems, undecided) = (report.problems.len() + slips.len(), report.undecided.len());
     say!("{} rules: {problems} problems, {undecided} not decided", book.len());
-    let groups = Groups::configured(&config.group);
-    let mut asked = Vec::new();
-    for claim in claims {
-        asked.extend(parse_claims(claim, "the claim", &groups)?);
-    }
-    for file in files {
-        asked.extend(parse_claims(&read(file)?, &file.display().to_string(), &groups)?);
-    }
     let mut all_hold = true;
     for claim in &asked {
+        for slip in claim.slips(&house) {
+            all_hold = false;
+            say!("{}: {}", render::harmless(&claim.text), render::harmless(&slip));
+        }
         let answer = checker.answer(claim);
         all_hold &= matches!(answer, Answer::Holds);
         say!("{}: {}", render::harmless(&claim.text), answer.to_string().trim_end());
     }
     Ok(if problems == 0 && all_hold { Exit::Ok } else { Exit::No })
+}
+
+/// Claims of the command line, whose author is who typed them, and of files.
+fn claims_of(config: &Config, claims: &[String], files: &[PathBuf]) -> Result<Vec<Claim>, Trouble> {
+    let groups = Groups::configured(&config.group);
+    let mut asked = Vec::new();
+    for claim in claims {
+        let parsed = parse_claims(claim, "the claim", &groups);
+        asked.extend(parsed.map_err(|error| Trouble::Usage(error.to_string()))?);
+    }
+    for file in files {
+        asked.extend(parse_claims(&read(file)?, &file.display().to_string(), &groups)?);
+    }
+    Ok(asked)
 }
 
 #[derive(Serialize)]
@@ -342,8 +361,7 @@ fn show(order: &ShowOrder) -> Result<Exit, Trouble> {
 
 fn publish(config: &Config, text: &str, name: &str, signed: &Signed) -> Result<Exit, Trouble> {
     let file = file_of(config)?;
-    let groups = Groups::configured(&config.group);
-    let book = RuleBook::parse(text, name, &groups)?;
+    let book = parse(config, text, name)?;
     let author = signed.author.clone().unwrap_or_else(user);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

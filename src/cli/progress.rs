@@ -1,10 +1,34 @@
 //! A line on the terminal while something takes longer than two seconds.
 
 use std::io::{IsTerminal, Write};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(200);
+
+/// Does what cannot count its steps; after a while says on the terminal what it is.
+pub(super) fn patiently<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let teller = scope.spawn(move || {
+            let is_slow = matches!(waiting.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout));
+            if is_slow {
+                let _ = write!(std::io::stderr(), "\r\x1b[K{what} …");
+                let _ = waiting.recv();
+                let _ = write!(std::io::stderr(), "\r\x1b[K");
+            }
+        });
+        let made = work();
+        drop(done);
+        // A teller that broke off has nothing to say.
+        let _ = teller.join();
+        made
+    })
+}
 
 /// Counts steps; shows them on standard error when that is a terminal.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! In: a draft, and how many days. Out: a line for each (mail, recipient) that the draft decides
 //! otherwise than the rules in force, then the counts by rule and user. The running box does the
-//! work. Exits with 0 whether anything changes or not.
+//! work. Exits with 0 whether anything changes or not, and with 78 when the draft cannot be read as
+//! rules.
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -15,6 +16,7 @@ use super::exit::{Exit, Trouble};
 use super::progress::Progress;
 use super::render;
 use crate::admin::past::{DecisionRow, ReplayLine, ReplayRequest, ReplayRow, ReplaySummary};
+use crate::config::Config;
 
 /// `postern policy replay`.
 #[derive(Debug, Args)]
@@ -34,10 +36,13 @@ pub struct ReplayOrder {
 }
 
 pub(super) fn replay(order: &ReplayOrder) -> Result<Exit, Trouble> {
-    let control = Control::of(&order.config)?;
+    let config = Config::load(&order.config)?;
     let draft = std::fs::read_to_string(&order.draft)
         .map_err(|error| Trouble::Input { file: order.draft.clone(), error })?;
     let file = order.draft.display().to_string();
+    // Wrong rules are told of whole, as `check` does, and need no running box.
+    super::policy::parse(&config, &draft, &file)?;
+    let control = Control::at(&config)?;
     let request = ReplayRequest { draft, file, days: order.days };
     let mut progress = Progress::of(0, "mails");
     let mut ended = None;

@@ -1,5 +1,6 @@
 //! `postern rules`: what the content rules are, and whether they do what they say.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,9 +8,10 @@ use serde::Serialize;
 
 use super::arguments::{RulesAct, RulesOrder};
 use super::exit::{Exit, Trouble};
+use super::progress::patiently;
 use super::render;
 use crate::analysis::answers;
-use crate::analysis::rules::{RuleError, RuleSet};
+use crate::analysis::rules::{Rule, RuleError, RuleSet};
 use crate::analysis::weights::Weights;
 use crate::config::Config;
 
@@ -20,29 +22,54 @@ pub(super) fn rules(order: &RulesOrder) -> Result<Exit, Trouble> {
     }
 }
 
-/// The shipped rules with those of the configuration and of further folders.
-pub(super) fn compile(config: Option<&Config>, dirs: &[PathBuf]) -> Result<Arc<RuleSet>, Trouble> {
+/// What is said while patterns are compiled.
+pub(super) const COMPILING: &str = "compiling the patterns of content rules, once for these rules";
+
+/// The shipped rules with those of the configuration and of further folders. Compiled patterns
+/// are taken from where the box keeps them, and kept there: it starts with the same.
+pub(super) fn compile(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<RuleSet>, Trouble> {
     let content = config.map(|config| config.content.clone()).unwrap_or_default();
-    let dirs: Vec<PathBuf> = content.dirs.iter().chain(dirs).cloned().collect();
+    let dirs: Vec<PathBuf> = content.dirs.iter().chain(more).cloned().collect();
     let (packs, disabled) = (&content.packs, &content.disabled);
-    let data_dir = config.map(|config| config.system.data_dir.as_path());
-    let lookups = answers::lookups(data_dir.filter(|dir| dir.is_dir()));
-    let rules = RuleSet::load_packs(packs, &dirs, disabled, None, lookups);
-    rules.map_err(|error| match error {
+    let data_dir = data_dir(config);
+    let lookups = answers::lookups(data_dir);
+    let cache = match data_dir.filter(|_| more.is_empty()) {
+        Some(data_dir) => Some(data_dir.to_owned()),
+        // Rules that no box has put in force do not drive out those that one has.
+        None => crate::analysis::user_cache_dir(),
+    };
+    let load = || RuleSet::load_packs(packs, &dirs, disabled, cache.as_deref(), lookups);
+    patiently(COMPILING, load).map_err(trouble)
+}
+
+/// The same rules as they are written; their patterns are not compiled.
+pub(super) fn read(config: Option<&Config>) -> Result<Vec<Rule>, Trouble> {
+    let content = config.map(|config| config.content.clone()).unwrap_or_default();
+    let lookups = answers::lookups(data_dir(config));
+    RuleSet::read_packs(&content.packs, &content.dirs, &content.disabled, &lookups).map_err(trouble)
+}
+
+fn data_dir(config: Option<&Config>) -> Option<&Path> {
+    config.map(|config| config.system.data_dir.as_path()).filter(|dir| dir.is_dir())
+}
+
+fn trouble(error: RuleError) -> Trouble {
+    match error {
         RuleError::Wrong { .. } | RuleError::Unreadable { .. } | RuleError::NoPack { .. } => {
             Trouble::Rules(error.to_string())
         }
         RuleError::Engine(_) => Trouble::Software(error.into()),
-    })
+    }
 }
 
 /// The weights that a box with these rules would use.
-pub(super) fn weights(config: Option<&Config>, rules: &RuleSet) -> Result<Weights, Trouble> {
+pub(super) fn weights(config: Option<&Config>, rules: &[Rule]) -> Result<Weights, Trouble> {
     let (dirs, data_dir) = match config {
         Some(config) => (config.content.dirs.as_slice(), Some(config.system.data_dir.as_path())),
         None => (&[][..], None),
     };
-    let is_rule = |name: &str| rules.rules().iter().any(|rule| rule.id == name);
+    let ids: BTreeSet<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
+    let is_rule = |name: &str| ids.contains(name);
     Weights::load(dirs, data_dir, is_rule).map_err(|error| Trouble::Rules(error.to_string()))
 }
 
@@ -81,9 +108,9 @@ struct RuleRow<'r> {
 /// Everything that can be found in a mail: content rules, then what the other stages see.
 fn list(config: Option<&Path>, json: bool) -> Result<Exit, Trouble> {
     let config = config.map(Config::load).transpose()?;
-    let rules = compile(config.as_ref(), &[])?;
+    let rules = read(config.as_ref())?;
     let weights = weights(config.as_ref(), &rules)?;
-    let of_rules = rules.rules().iter().map(|rule| RuleRow {
+    let of_rules = rules.iter().map(|rule| RuleRow {
         id: &rule.id,
         class: rule.class,
         score: weights.of_rule(&rule.id).unwrap_or(rule.score),

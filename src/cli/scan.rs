@@ -2,7 +2,8 @@
 //!
 //! In: files, and a configuration or none. Out: verdict, score and findings of each. A message
 //! in a file does not say how it came, whatever its Received fields claim, so nothing is said
-//! of client, sender and history. With a configuration the lists in DNS are asked about links
+//! of client, sender and history, and terms and rules about attachments are those of inbound
+//! mail to somebody whom none of them names. With a configuration the lists in DNS are asked about links
 //! and the author's domain, and the running box, which alone reads its store, is asked what it
 //! remembers of texts and files; without a running box only imported feeds are. Nothing is
 //! counted or learned.
@@ -19,13 +20,14 @@ use super::control::Control;
 use super::exit::{Exit, Trouble};
 use super::messages;
 use super::model;
-use super::progress::Progress;
+use super::progress::{Progress, patiently};
 use super::render;
+use super::rules::COMPILING;
 use crate::admin::api::{FindingRow, SightingRow, Status};
 use crate::analysis::bulk::{self, Bulk};
 use crate::analysis::{Analysis, Surroundings};
 use crate::config::{Config, Policy};
-use crate::mail::{Finding, Role, Verdict};
+use crate::mail::{Class, ContentHit, Finding, Marking, Role, Verdict};
 use crate::net::resolver::DnsResolver;
 use crate::policy::{PolicySet, verdict};
 
@@ -37,6 +39,12 @@ struct ScanRow {
     #[serde(serialize_with = "crate::mail::two_decimals")]
     score: f32,
     findings: Vec<FindingRow>,
+    /// Protective markings and sensitivity labels, the highest level first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    markings: Vec<Marking>,
+    /// What content rules found that policy may ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    content: Vec<ContentHit>,
 }
 
 pub(super) fn scan(order: &ScanOrder) -> Result<Exit, Trouble> {
@@ -51,8 +59,10 @@ pub(super) fn scan(order: &ScanOrder) -> Result<Exit, Trouble> {
                 render::rows(&[row], order.json, line)?;
             }
             Err(error) => {
-                aside!("postern: {}: {error}", render::harmless(&file.to_string_lossy()));
-                unreadable = Some(Trouble::Input { file, error });
+                // The last one ends the command, and is told by whoever ends it.
+                if let Some(before) = unreadable.replace(Trouble::Input { file, error }) {
+                    aside!("postern: {}", render::harmless(&before.to_string()));
+                }
             }
         }
         progress.step();
@@ -84,10 +94,14 @@ impl Scanner {
         let (analysis, policy) = match &config {
             Some(config) => {
                 let surroundings = surroundings(config, running.is_some())?;
-                let analysis = Analysis::new(config, surroundings).map_err(wrong)?;
+                let analysis = patiently(COMPILING, || Analysis::new(config, surroundings));
+                let analysis = analysis.map_err(wrong)?;
                 (analysis, PolicySet::of(config))
             }
-            None => (Analysis::shipped().map_err(wrong)?, PolicySet::new(&Policy::default())),
+            None => {
+                let analysis = patiently(COMPILING, Analysis::shipped).map_err(wrong)?;
+                (analysis, PolicySet::new(&Policy::default()))
+            }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -117,13 +131,19 @@ impl Scanner {
 
     fn look(&self, file: &Path, octets: Vec<u8>) -> Result<ScanRow, Trouble> {
         let octets = bytes::Bytes::from(octets);
-        let look = self.runtime.block_on(self.analysis.scan_octets(octets.clone(), None));
-        let mut findings = look.findings;
-        findings.extend(self.seen_before(&octets));
-        let (verdict, score) = verdict(&findings, self.policy.terms(Role::Inbound, None));
+        let mut look = self.runtime.block_on(self.analysis.scan_octets(octets.clone(), None));
+        look.findings.extend(self.seen_before(&octets));
+        let (verdict, score, findings) = verdict(&look, Role::Inbound, &self.policy);
         let mut findings: Vec<FindingRow> = findings.iter().map(FindingRow::from).collect();
         findings.sort_by(|one, other| other.score.abs().total_cmp(&one.score.abs()));
-        Ok(ScanRow { file: file.to_string_lossy().into_owned(), verdict, score, findings })
+        Ok(ScanRow {
+            file: file.to_string_lossy().into_owned(),
+            verdict,
+            score,
+            findings,
+            markings: look.markings,
+            content: look.content,
+        })
     }
 }
 
@@ -185,5 +205,28 @@ fn line(row: &ScanRow) -> String {
         })
         .collect();
     let file = render::harmless(&row.file);
-    format!("{file}: {} {:.1}  {}", row.verdict, row.score, findings.join(", "))
+    let mut line = format!("{file}: {} {:.1}  {}", row.verdict, row.score, findings.join(", "));
+    let markings: Vec<String> = row.markings.iter().map(marked).collect();
+    if !markings.is_empty() {
+        line.push_str(&format!("; markings: {}", markings.join(", ")));
+    }
+    // What speaks of unwanted mail is among the findings, and says no more here.
+    let content = row.content.iter().filter(|hit| hit.class != Class::Spam);
+    let content: Vec<String> = content.map(counted).collect();
+    if !content.is_empty() {
+        line.push_str(&format!("; content: {}", content.join(", ")));
+    }
+    line
+}
+
+fn marked(marking: &Marking) -> String {
+    let (words, level) = (render::harmless(&marking.words), marking.level);
+    match words.eq_ignore_ascii_case(level.words()) {
+        true => format!("{level} ({})", marking.place),
+        false => format!("{level} {words:?} ({})", marking.place),
+    }
+}
+
+fn counted(hit: &ContentHit) -> String {
+    format!("{} {}x ({}, {})", hit.rule, hit.count, hit.class, hit.severity)
 }

@@ -198,7 +198,7 @@ pub enum GroupSource {
 
 /// `on_failure = "accept" | "defer" | "refuse"`: what is done with a recipient that cannot be
 /// verified for the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnverified {
     /// Taken.

@@ -405,7 +405,43 @@ pub enum TelemetryTarget {
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     /// Where the administrator's site and API listen.
+    #[serde(default = "Admin::everywhere")]
     pub address: SocketAddr,
+    /// Without a request a session lasts so long.
+    #[serde(default = "Admin::idle_minutes")]
+    pub idle_minutes: u32,
+    /// In any case a session lasts so long.
+    #[serde(default = "Admin::session_hours")]
+    pub session_hours: u32,
+    /// Who may reach it; absent: networks that the Internet does not route. The box's packet
+    /// filter sees to it.
+    #[serde(default)]
+    pub networks: Vec<IpNet>,
+}
+
+impl Admin {
+    fn everywhere() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8443))
+    }
+
+    fn idle_minutes() -> u32 {
+        30
+    }
+
+    fn session_hours() -> u32 {
+        12
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Admin {
+        Admin {
+            address: Admin::everywhere(),
+            idle_minutes: Admin::idle_minutes(),
+            session_hours: Admin::session_hours(),
+            networks: Vec::new(),
+        }
+    }
 }
 
 /// `[portal]`.

@@ -42,6 +42,8 @@ pub use one::{Directory, Identity, Sought, Standing};
 
 /// After a list could not be fetched.
 const RETRY: Duration = Duration::from_secs(60);
+/// Between two lists, also when the second is wanted because of a denied address.
+const WANTED_AFTER: Duration = Duration::from_secs(15);
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(500);
 /// Between two writings of what is known.
@@ -90,8 +92,9 @@ pub enum Recipient {
 pub enum Certainty {
     /// Every directory that may know has answered, or did lately.
     Known,
-    /// At least one that may know gave no answer: there may be more.
-    Incomplete,
+    /// At least one that may know gave no answer: there may be more. What the strictest of
+    /// those says of such cases.
+    Incomplete(OnUnverified),
 }
 
 /// The groups of somebody.
@@ -266,7 +269,11 @@ impl Directories {
                 Ok(found) => self.name_groups(directory, &found, &mut names),
                 Err(error) => {
                     tracing::warn!(%address, %error, "groups cannot be looked up");
-                    certainty = Certainty::Incomplete;
+                    let then = directory.settings().on_failure;
+                    certainty = match certainty {
+                        Certainty::Known => Certainty::Incomplete(then),
+                        Certainty::Incomplete(before) => Certainty::Incomplete(before.max(then)),
+                    };
                 }
             }
         }
@@ -321,12 +328,16 @@ impl Directories {
 /// Does what is due for one directory, until it is dropped or the box stops.
 async fn watch(directory: Weak<Directory>, mut stopped: watch::Receiver<bool>) {
     let mut list_due = Instant::now();
+    let mut list_begun: Option<Instant> = None;
     let mut keep_due = Instant::now() + KEEP_EVERY;
     loop {
         let Some(alive) = directory.upgrade() else { return };
         let every = Duration::from_secs(alive.settings().sync_minutes * 60);
         let stops = *stopped.borrow();
-        if !every.is_zero() && Instant::now() >= list_due && !stops {
+        let may_be_wanted = list_begun.is_none_or(|begun| begun.elapsed() >= WANTED_AFTER);
+        let is_due = Instant::now() >= list_due || (may_be_wanted && alive.wants_list());
+        if !every.is_zero() && is_due && !stops {
+            list_begun = Some(Instant::now());
             let fetched = tokio::select! {
                 fetched = alive.fetch_list() => fetched,
                 _ = stopped.wait_for(|stops| *stops) => Err("the box is going down".into()),

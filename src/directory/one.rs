@@ -17,7 +17,7 @@ use super::entry::{Entry, Person};
 use super::keep::{self, Kept};
 use super::link::{Link, ServerStanding, Unavailable};
 use super::search::{self, Failure, Question};
-use super::trust::{Doubt, OnNo, Trust, Vouched};
+use super::trust::{Doubt, Lists, OnNo, Trust, Vouched};
 use super::{dn, groups, now_ms};
 use crate::config::{self, DirectoryTls};
 use crate::mail::Address;
@@ -57,6 +57,8 @@ struct State {
     groups: Cache<Arc<BTreeSet<String>>>,
     trust: Trust,
     last_list: Option<Result<usize, String>>,
+    /// It denied somebody of its list.
+    is_list_wanted: bool,
     is_changed: bool,
 }
 
@@ -201,7 +203,12 @@ impl Directory {
     async fn weigh_no(&self, key: &str) -> Result<(), Unavailable> {
         // Once more after a trial.
         for _ in 0..2 {
-            let onno = self.state().trust.no(key, self.settings.shrink_percent, now_ms());
+            let lists = match self.settings.sync_minutes {
+                0 => Lists::Never,
+                _ => Lists::Fetched,
+            };
+            let shrink_percent = self.settings.shrink_percent;
+            let onno = self.state().trust.no(key, lists, shrink_percent, now_ms());
             match onno {
                 OnNo::Believe => {
                     let mut state = self.state();
@@ -212,6 +219,13 @@ impl Directory {
                 OnNo::Disbelieve(news) => {
                     news.iter().for_each(|doubt| self.alarm(doubt));
                     break;
+                }
+                OnNo::AwaitList => {
+                    self.state().is_list_wanted = true;
+                    return Err(Unavailable {
+                        directory: self.settings.name.clone(),
+                        why: "it denies an address of its list: the next list decides".into(),
+                    });
                 }
                 OnNo::Prove => match self.shows_somebody(key).await? {
                     true => {
@@ -292,6 +306,14 @@ impl Directory {
         match self.ask_for_groups(&person).await {
             Ok(groups) => {
                 let groups: BTreeSet<String> = groups.iter().map(|name| dn::key(name)).collect();
+                if let Some(old) = old.filter(|old| groups.is_empty() && !old.is_empty())
+                    // No answer is no proof that they are gone.
+                    && !self.shows_any_group(&old).await.unwrap_or(false)
+                {
+                    let directory = self.settings.name.as_str();
+                    tracing::error!(directory, %address, "THE DIRECTORY IS NOT BELIEVED: it shows no group any more");
+                    return Ok(old);
+                }
                 let groups = Arc::new(groups);
                 let mut state = self.state();
                 state.groups.present(&key, Arc::clone(&groups), now_ms());
@@ -301,6 +323,32 @@ impl Directory {
             }
             Err(unavailable) => old.ok_or(unavailable),
         }
+    }
+
+    /// Whether it still shows any of these groups: who is in none any more may have left them,
+    /// or the directory hides them.
+    async fn shows_any_group(&self, groups: &BTreeSet<String>) -> Result<bool, Unavailable> {
+        for name in groups.iter().take(TRIAL) {
+            let question = Question {
+                base: name.clone(),
+                scope: Scope::Base,
+                filter: "(objectClass=*)".into(),
+                attributes: vec!["1.1".into()],
+            };
+            let asked = self.link.ask(move |mut ldap| {
+                let question = question.clone();
+                async move {
+                    match search::few(&mut ldap, &question, 1).await {
+                        Err(Failure::NoBase(_)) => Ok(false),
+                        found => found.map(|found| !found.is_empty()),
+                    }
+                }
+            });
+            if asked.await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Asks, and keeps nothing: names as the directory writes them.
@@ -367,8 +415,16 @@ impl Directory {
             Ok(addresses) => tracing::info!(directory, addresses, "all addresses were fetched"),
             Err(why) => tracing::warn!(directory, why, "addresses could not be fetched"),
         }
-        self.state().last_list = Some(outcome.clone());
+        let mut state = self.state();
+        state.last_list = Some(outcome.clone());
+        state.is_list_wanted = false;
+        drop(state);
         outcome
+    }
+
+    /// Whether something waits for the next list.
+    pub fn wants_list(&self) -> bool {
+        self.state().is_list_wanted
     }
 
     async fn fetch(&self) -> Result<Vec<Person>, Unavailable> {
@@ -519,7 +575,7 @@ impl State {
             trust = kept.trust;
         }
         let groups = Cache::new(lives, most);
-        State { people, groups, trust, last_list: None, is_changed: false }
+        State { people, groups, trust, last_list: None, is_list_wanted: false, is_changed: false }
     }
 }
 

@@ -7,7 +7,9 @@
 //!
 //! Rules: a list that is empty or lacks more than `shrink_percent` of the addresses of the
 //! list in force is refused. A single no counts only when a trial has shown within
-//! [`PROOF_MS`] that the directory still shows somebody. When single noes about listed
+//! [`PROOF_MS`] that the directory still shows somebody, and where lists are fetched a no about
+//! a listed address waits for the next list, which is fetched at once: a directory that shows
+//! only a part of its people shows somebody, too. When single noes about listed
 //! addresses come to more than `shrink_percent` of the list, none of them counts any more.
 //! In doubt a no is no answer; a yes always is one. Doubt ends with a list that is taken, and
 //! doubt that came from a trial also with a trial.
@@ -67,8 +69,19 @@ pub enum OnNo {
     Believe,
     /// First a trial, then ask again.
     Prove,
+    /// It is no answer; the next list will be one.
+    AwaitList,
     /// It is no answer. With the doubt when it has just come up.
     Disbelieve(Option<Doubt>),
+}
+
+/// Whether lists of all addresses come by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// From time to time, and when they are wanted.
+    Fetched,
+    /// Only when the operator asks.
+    Never,
 }
 
 /// What the operator says of the next list.
@@ -142,7 +155,7 @@ impl Trust {
     }
 
     /// The directory says that there is no such address.
-    pub fn no(&mut self, key: &str, shrink_percent: u8, now_ms: u64) -> OnNo {
+    pub fn no(&mut self, key: &str, lists: Lists, shrink_percent: u8, now_ms: u64) -> OnNo {
         let is_proved = self.proved_ms.is_some_and(|at| now_ms.saturating_sub(at) < PROOF_MS);
         match &self.doubt {
             Some(Doubt::Blind) if !is_proved => return OnNo::Prove,
@@ -160,7 +173,10 @@ impl Trust {
                 return OnNo::Disbelieve(Some(doubt));
             }
         }
-        OnNo::Believe
+        match lists {
+            Lists::Fetched if self.listed.contains(key) => OnNo::AwaitList,
+            _ => OnNo::Believe,
+        }
     }
 
     /// The directory says that there is such an address.
@@ -230,7 +246,7 @@ mod tests {
         let mut trust = Trust::default();
         trust.list(list(0..100), 25, 0).unwrap();
         assert!(trust.list(list(0..10), 25, 1).is_err());
-        assert_eq!(trust.no("u5@x.test", 25, 2), OnNo::Disbelieve(None));
+        assert_eq!(trust.no("u5@x.test", Lists::Never, 25, 2), OnNo::Disbelieve(None));
         trust.vouch(Vouched::Once);
         assert_eq!(trust.list(HashSet::new(), 25, 3), Err(Doubt::Empty));
         trust.list(list(0..10), 25, 4).unwrap();
@@ -240,17 +256,28 @@ mod tests {
     }
 
     #[test]
+    fn a_no_about_a_listed_address_waits_for_the_next_list() {
+        let mut trust = Trust::default();
+        trust.list(list(0..100), 25, 0).unwrap();
+        assert_eq!(trust.no("u1@x.test", Lists::Fetched, 25, 1), OnNo::AwaitList);
+        assert_eq!(trust.no("stranger@x.test", Lists::Fetched, 25, 1), OnNo::Believe);
+        assert_eq!(trust.no("u1@x.test", Lists::Never, 25, 1), OnNo::Believe);
+        trust.list(list(2..100), 25, 2).unwrap();
+        assert_eq!(trust.no("u1@x.test", Lists::Fetched, 25, 3), OnNo::Believe);
+    }
+
+    #[test]
     fn a_no_needs_a_trial() {
         let mut trust = Trust::default();
-        assert_eq!(trust.no("a@x.test", 25, 0), OnNo::Prove);
+        assert_eq!(trust.no("a@x.test", Lists::Never, 25, 0), OnNo::Prove);
         assert!(!trust.proved(10));
-        assert_eq!(trust.no("a@x.test", 25, 10), OnNo::Believe);
-        assert_eq!(trust.no("a@x.test", 25, 10 + PROOF_MS), OnNo::Prove);
+        assert_eq!(trust.no("a@x.test", Lists::Never, 25, 10), OnNo::Believe);
+        assert_eq!(trust.no("a@x.test", Lists::Never, 25, 10 + PROOF_MS), OnNo::Prove);
         assert_eq!(trust.blind(), Some(Doubt::Blind));
         assert_eq!(trust.blind(), None);
-        assert_eq!(trust.no("a@x.test", 25, 11 + PROOF_MS), OnNo::Prove);
+        assert_eq!(trust.no("a@x.test", Lists::Never, 25, 11 + PROOF_MS), OnNo::Prove);
         assert!(trust.proved(12 + PROOF_MS));
-        assert_eq!(trust.no("a@x.test", 25, 13 + PROOF_MS), OnNo::Believe);
+        assert_eq!(trust.no("a@x.test", Lists::Never, 25, 13 + PROOF_MS), OnNo::Believe);
     }
 
     #[test]
@@ -258,18 +285,21 @@ mod tests {
         let mut trust = Trust::default();
         trust.list(list(0..100), 10, 0).unwrap();
         for number in 0..10 {
-            assert_eq!(trust.no(&format!("u{number}@x.test"), 10, 1), OnNo::Believe);
+            assert_eq!(trust.no(&format!("u{number}@x.test"), Lists::Never, 10, 1), OnNo::Believe);
             // Asked again, it counts once; strangers do not count.
-            assert_eq!(trust.no(&format!("u{number}@x.test"), 10, 1), OnNo::Believe);
-            assert_eq!(trust.no(&format!("stranger{number}@x.test"), 10, 1), OnNo::Believe);
+            assert_eq!(trust.no(&format!("u{number}@x.test"), Lists::Never, 10, 1), OnNo::Believe);
+            assert_eq!(
+                trust.no(&format!("stranger{number}@x.test"), Lists::Never, 10, 1),
+                OnNo::Believe
+            );
         }
         let doubt = Doubt::Denied { denied: 11, known: 100 };
-        assert_eq!(trust.no("u10@x.test", 10, 1), OnNo::Disbelieve(Some(doubt)));
-        assert_eq!(trust.no("stranger@x.test", 10, 1), OnNo::Disbelieve(None));
+        assert_eq!(trust.no("u10@x.test", Lists::Never, 10, 1), OnNo::Disbelieve(Some(doubt)));
+        assert_eq!(trust.no("stranger@x.test", Lists::Never, 10, 1), OnNo::Disbelieve(None));
         // A trial does not end this doubt, a list does.
         assert!(!trust.proved(2));
-        assert_eq!(trust.no("stranger@x.test", 10, 2), OnNo::Disbelieve(None));
+        assert_eq!(trust.no("stranger@x.test", Lists::Never, 10, 2), OnNo::Disbelieve(None));
         trust.list(list(0..95), 10, 3).unwrap();
-        assert_eq!(trust.no("stranger@x.test", 10, 4), OnNo::Believe);
+        assert_eq!(trust.no("stranger@x.test", Lists::Never, 10, 4), OnNo::Believe);
     }
 }

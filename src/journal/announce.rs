@@ -111,6 +111,15 @@ fn announce_order(mail_id: MailId, event: &Event) {
             info!(target: TARGET, mail_id = id, event = name,
                 forward_paths = listed(forward_paths), becomes = %becomes, "copied");
         }
+        Event::GoesOn { forward_paths, becomes } => {
+            info!(target: TARGET, mail_id = id, event = name,
+                forward_paths = listed(forward_paths), becomes = %becomes, "goes on");
+        }
+        Event::Continued { about, reverse_path, forward_paths, subject, size_octets, .. } => {
+            info!(target: TARGET, mail_id = id, event = name, about = %about,
+                reverse_path = short(reverse_path), forward_paths = listed(forward_paths),
+                subject = short(subject), size_octets, "let out of quarantine");
+        }
         Event::Notified { forward_path, notice } => {
             info!(target: TARGET, mail_id = id, event = name, forward_path = short(forward_path),
                 notice = %notice, "notified");
@@ -131,6 +140,13 @@ fn announce_order(mail_id: MailId, event: &Event) {
         Event::RateLimited { limit, counted, consequence } => {
             info!(target: TARGET, mail_id = id, event = name, limit = short(limit),
                 counted = short(counted), consequence = short(consequence), "rate limited");
+        }
+        Event::Administered(note) => {
+            let act = &note.act;
+            info!(target: TARGET, mail_id = id, event = name, who = short(&act.who),
+                what = short(&act.what), object = short(&act.object),
+                client = act.client.map(tracing::field::display), via = short(&act.via),
+                refusal = short(&act.refusal), "administered");
         }
         // For rules; the journal keeps it, and the judgement beside it was told.
         Event::Inspected(_) => {}

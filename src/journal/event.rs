@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::acts::ActNote;
 use super::inspection::Inspection;
 use crate::mail::{Disposition, Envelope, Facts, Judgement, MailId, Role, TlsFacts, Verdict};
 use crate::telemetry::escape::cut;
@@ -265,6 +266,50 @@ pub enum Event {
     },
     /// What rules of policy could ask of it when it was judged; told after the judgement.
     Inspected(Box<Inspection>),
+    /// An administrator did something: to it, or to what is no mail; then the name is the
+    /// act's.
+    Administered(Box<ActNote>),
+    /// Copies that were kept go on to their recipients as a mail of its own.
+    GoesOn {
+        /// Whose copies.
+        forward_paths: Vec<String>,
+        /// The mail that they became.
+        becomes: MailId,
+    },
+    /// The beginning of such a mail.
+    Continued {
+        /// The mail that was kept.
+        about: MailId,
+        /// By which kind of listener that came.
+        role: Role,
+        /// Empty when null.
+        reverse_path: String,
+        /// Whom it is for.
+        forward_paths: Vec<String>,
+        /// Its subject.
+        subject: String,
+        /// Without angle brackets; empty when the message has none.
+        message_id: String,
+        /// Of the message.
+        size_octets: u64,
+    },
+}
+
+/// Kept copies on their way: the mail that they become.
+#[derive(Debug, Clone, Copy)]
+pub struct Continuation<'m> {
+    /// The mail that was kept.
+    pub about: MailId,
+    /// Its name from now on.
+    pub becomes: MailId,
+    /// Whom it is from and for now.
+    pub envelope: &'m Envelope,
+    /// As they were when it came.
+    pub facts: &'m Facts,
+    /// What it was judged to be.
+    pub judgement: &'m Judgement,
+    /// Of the message.
+    pub size_octets: u64,
 }
 
 impl Event {
@@ -315,6 +360,37 @@ impl Event {
         }
     }
 
+    /// Kept copies go on: for the story of the mail that they become.
+    pub fn continued(on: Continuation<'_>) -> Event {
+        Event::Continued {
+            about: on.about,
+            role: on.facts.role,
+            reverse_path: on.envelope.reverse_path.to_string(),
+            forward_paths: forward_paths(on.envelope),
+            subject: on.judgement.summary.subject.clone(),
+            message_id: on.judgement.summary.message_id.clone(),
+            size_octets: on.size_octets,
+        }
+    }
+
+    /// The same for the story of the mail that was kept.
+    pub(super) fn goes_on(on: Continuation<'_>) -> Event {
+        Event::GoesOn { forward_paths: forward_paths(on.envelope), becomes: on.becomes }
+    }
+
+    /// Reverse-path, empty when null, and forward-paths, where the event tells of both.
+    pub(super) fn envelope(&self) -> Option<(&str, &[String])> {
+        match self {
+            Event::Received { reverse_path, forward_paths, .. }
+            | Event::Originated { reverse_path, forward_paths, .. }
+            | Event::Continued { reverse_path, forward_paths, .. }
+            | Event::TurnedAway { reverse_path, forward_paths, .. } => {
+                Some((reverse_path, forward_paths))
+            }
+            _ => None,
+        }
+    }
+
     /// The event's name, as in JSON and telemetry.
     pub fn name(&self) -> &'static str {
         match self {
@@ -348,6 +424,9 @@ impl Event {
             Event::ApprovalDecided { .. } => "approval_decided",
             Event::RateLimited { .. } => "rate_limited",
             Event::Inspected(_) => "inspected",
+            Event::Administered(_) => "administered",
+            Event::GoesOn { .. } => "goes_on",
+            Event::Continued { .. } => "continued",
         }
     }
 
@@ -382,7 +461,12 @@ impl Event {
             Event::Redirected { recipients, forward_paths, .. } => {
                 texts(recipients) + texts(forward_paths)
             }
-            Event::Copied { forward_paths, .. } => texts(forward_paths),
+            Event::Copied { forward_paths, .. } | Event::GoesOn { forward_paths, .. } => {
+                texts(forward_paths)
+            }
+            Event::Continued { forward_paths, subject, message_id, .. } => {
+                subject.len() + message_id.len() + texts(forward_paths)
+            }
             Event::Withheld { forward_path, why, .. } => forward_path.len() + why.len(),
             Event::ApprovalAsked { approver, rule, .. } => approver.len() + rule.len(),
             Event::ApprovalDecided { by, .. } => by.len(),
@@ -390,6 +474,7 @@ impl Event {
                 limit.len() + counted.len() + consequence.len()
             }
             Event::Inspected(inspection) => inspection.weight_octets(),
+            Event::Administered(note) => note.act.weight_octets(),
             _ => 0,
         };
         of_variant + size_of::<Event>() + 64
@@ -458,7 +543,15 @@ impl Event {
                 limit_all(recipients);
                 limit_all(forward_paths);
             }
-            Event::Copied { forward_paths, .. } => limit_all(forward_paths),
+            Event::Copied { forward_paths, .. } | Event::GoesOn { forward_paths, .. } => {
+                limit_all(forward_paths);
+            }
+            Event::Continued { reverse_path, forward_paths, subject, message_id, .. } => {
+                limit(reverse_path, ADDRESS_OCTETS);
+                limit_all(forward_paths);
+                limit(subject, TEXT_OCTETS);
+                limit(message_id, TEXT_OCTETS);
+            }
             Event::Withheld { forward_path, why, .. } => {
                 limit(forward_path, ADDRESS_OCTETS);
                 limit(why, TEXT_OCTETS);
@@ -473,6 +566,7 @@ impl Event {
                 limit(consequence, TEXT_OCTETS);
             }
             Event::Inspected(inspection) => inspection.limit(),
+            Event::Administered(note) => note.act.limit(),
             Event::Committed
             | Event::Reported { .. }
             | Event::Discarded

@@ -1,22 +1,30 @@
-//! The segments in `data_dir/journal`: opening them, mending them, closing and expiring them.
+//! The segments in `data_dir/journal`: opening, closing, expiring and reading them.
 //!
 //! In: the folder. Out: [`Books`]: the closed segments with the heads of their indexes, and
 //! the one that grows with its index in memory. Only the newest segment is read at start;
-//! an older one only when its index is missing or damaged.
+//! an older one only when its index is missing or damaged ([`mend`](super::mend)).
 //!
 //! Fails with a [`JournalError`] that names the file; damage is no failure: it is set aside
 //! in `corrupt/` and reported.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
+
 use super::frame::{self, Entry, SEGMENT_HEAD};
-use super::index::{self, Growing, Sealed, Token};
+use super::index::{self, Earlier, Growing, Sealed};
+use super::live::Live;
+use super::mend::{self, Tail};
+use super::query::Home;
+use super::summary;
 use super::{JournalError, SEGMENT_AGE_MS};
+use crate::mail::MailId;
 
 /// Read at once when a frame is looked up; most are smaller.
 const FRAME_GUESS_OCTETS: usize = 1_024;
@@ -24,32 +32,36 @@ const FRAME_GUESS_OCTETS: usize = 1_024;
 /// A closed segment.
 #[derive(Debug)]
 pub(super) struct Closed {
-    number: u32,
-    octets: u64,
-    index: Sealed,
+    pub(super) number: u32,
+    pub(super) octets: u64,
+    /// Another one when it was made again.
+    pub(super) index: ArcSwap<Sealed>,
 }
 
 /// The segment that grows.
 #[derive(Debug)]
 pub(super) struct Open {
-    number: u32,
-    octets: u64,
-    index: Growing,
+    pub(super) number: u32,
+    pub(super) octets: u64,
+    pub(super) index: Growing,
 }
 
 #[derive(Debug)]
-struct Shelf {
+pub(super) struct Shelf {
     /// In order of age.
-    closed: Vec<Arc<Closed>>,
-    open: Open,
+    pub(super) closed: Vec<Arc<Closed>>,
+    pub(super) open: Open,
+    pub(super) live: Live,
 }
 
 /// All segments. The writer changes them, searches read them.
 #[derive(Debug)]
 pub(super) struct Books {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     segment_octets: u64,
     shelf: Mutex<Shelf>,
+    pub(super) home: ArcSwap<Home>,
+    pub(super) is_closing: AtomicBool,
     _lock: File,
 }
 
@@ -62,6 +74,15 @@ pub(super) enum View {
     Closed(Arc<Closed>),
 }
 
+impl View {
+    pub(super) fn number(&self) -> u32 {
+        match self {
+            View::Open(number) => *number,
+            View::Closed(closed) => closed.number,
+        }
+    }
+}
+
 impl Books {
     pub(super) fn open(folder: &Path, segment_octets: u64) -> Result<Books, JournalError> {
         let mut builder = DirBuilder::new();
@@ -70,21 +91,45 @@ impl Books {
         let mut numbers = segment_numbers(folder)?;
         remove_orphans(folder, &numbers);
         let newest = numbers.pop();
-        let mut closed = Vec::with_capacity(numbers.len());
+        let home = Home::default();
+        let mut closed: Vec<Arc<Closed>> = Vec::with_capacity(numbers.len());
         for number in numbers {
-            closed.extend(open_closed(folder, number)?.map(Arc::new));
+            let one = open_closed(folder, number, &closed, &home)?;
+            closed.extend(one.map(Arc::new));
         }
         let open = match newest {
-            Some(number) => open_newest(folder, number)?,
+            Some(number) => open_newest(folder, number, &closed, &home)?,
             None => begin(folder, 1)?,
         };
-        let shelf = Mutex::new(Shelf { closed, open });
-        Ok(Books { folder: folder.to_owned(), segment_octets, shelf, _lock: lock })
+        Ok(Books {
+            folder: folder.to_owned(),
+            segment_octets,
+            shelf: Mutex::new(Shelf { closed, open, live: Live::default() }),
+            home: ArcSwap::default(),
+            is_closing: AtomicBool::new(false),
+            _lock: lock,
+        })
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Changes are made whole under the lock, so what a panic left behind is consistent.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts other protected domains in force; the growing segment is counted again by them.
+    /// Returns whether they are others.
+    pub(super) fn set_home(&self, home: Home) -> bool {
+        let mut shelf = self.shelf();
+        if **self.home.load() == home {
+            return false;
+        }
+        let (number, octets) = (shelf.open.number, shelf.open.octets);
+        match mend::read(&self.folder, number, &shelf.closed, &home, Tail::EndsAt(octets)) {
+            Ok((_, index)) => shelf.open.index = index,
+            Err(error) => tracing::warn!(%error, "counts by domain begin with what comes next"),
+        }
+        self.home.store(Arc::new(home));
+        true
     }
 
     /// The file that grows and how long it is.
@@ -100,19 +145,47 @@ impl Books {
 
     /// Notes frames that have been written at the end of the growing segment.
     pub(super) fn note(&self, entries: &[(u32, Entry)], octets: u64) {
+        let mut earlier = self.earlier(entries);
         let mut shelf = self.shelf();
-        let base = u32::try_from(shelf.open.octets).unwrap_or(u32::MAX);
+        let home = self.home.load();
+        let Shelf { open, live, .. } = &mut *shelf;
+        let base = u32::try_from(open.octets).unwrap_or(u32::MAX);
         for (offset, entry) in entries {
-            shelf.open.index.note(base.saturating_add(*offset), entry);
+            let earlier = |mail_id| earlier.remove(&mail_id);
+            let counted = open.index.note(base.saturating_add(*offset), entry, &home, earlier);
+            live.add(open.index.summary.domains(counted.group), counted.ways);
         }
-        shelf.open.octets += octets;
+        open.octets += octets;
     }
 
-    /// Whether the growing segment is to be closed before more is written to it.
-    pub(super) fn is_full(&self, now_ms: u64) -> bool {
+    /// What closed segments know of mails that the growing one has not had yet.
+    fn earlier(&self, entries: &[(u32, Entry)]) -> HashMap<MailId, Earlier> {
+        let (unknown, closed) = {
+            let shelf = self.shelf();
+            let newest = shelf.closed.iter().filter_map(|one| one.index.load().newest).max();
+            let is_unknown = |id: &MailId| newest >= Some(*id) && !shelf.open.index.knows(*id);
+            let ids = entries.iter().map(|(_, entry)| entry.mail_id);
+            let unknown: Vec<MailId> = ids.filter(is_unknown).collect();
+            if unknown.is_empty() {
+                return HashMap::new();
+            }
+            (unknown, shelf.closed.clone())
+        };
+        let mut earlier = HashMap::new();
+        for mail_id in unknown {
+            earlier.entry(mail_id).or_insert_with(|| {
+                let known = mend::recall_soundly(&self.folder, &closed, &self.home.load(), mail_id);
+                known.unwrap_or_default()
+            });
+        }
+        earlier
+    }
+
+    /// Whether the growing segment is to be closed before what happens at this time is written.
+    pub(super) fn is_full(&self, at_ms: u64) -> bool {
         let shelf = self.shelf();
         let index = &shelf.open.index;
-        let is_old = now_ms.saturating_sub(index.first_ms) >= SEGMENT_AGE_MS;
+        let is_old = at_ms.saturating_sub(index.first_ms) >= SEGMENT_AGE_MS;
         !index.is_empty() && (shelf.open.octets >= self.segment_octets || is_old)
     }
 
@@ -121,18 +194,18 @@ impl Books {
     pub(super) fn turn_page(&self) -> Result<(), JournalError> {
         let mut shelf = self.shelf();
         let next = begin(&self.folder, shelf.open.number.saturating_add(1))?;
-        let closed = close(&self.folder, &mut shelf.open)?;
+        let closed = close(&self.folder, &shelf.open, &self.home.load())?;
         shelf.closed.extend(closed.map(Arc::new));
         shelf.open = next;
         Ok(())
     }
 
-    /// Removes closed segments without an event since `horizon_ms`.
+    /// Removes closed segments without an event since `horizon_ms`, and what belongs to them.
     pub(super) fn expire(&self, horizon_ms: u64) {
         let expired: Vec<u32> = {
             let mut shelf = self.shelf();
-            let (old, kept): (Vec<_>, Vec<_>) =
-                shelf.closed.drain(..).partition(|one| one.index.last_ms < horizon_ms);
+            let is_old = |one: &Arc<Closed>| one.index.load().last_ms < horizon_ms;
+            let (old, kept): (Vec<_>, Vec<_>) = shelf.closed.drain(..).partition(is_old);
             shelf.closed = kept;
             old.iter().map(|one| one.number).collect()
         };
@@ -142,6 +215,7 @@ impl Books {
                 tracing::warn!(file = %segment.display(), %error, "cannot remove expired events");
             }
             let _ = fs::remove_file(index_path(&self.folder, number));
+            let _ = fs::remove_file(summary_path(&self.folder, number));
         }
     }
 
@@ -152,72 +226,21 @@ impl Books {
         std::iter::once(View::Open(shelf.open.number)).chain(closed).collect()
     }
 
-    /// The number of the segment and the offsets in it where a token may occur, newest
-    /// first. An expired segment has none.
-    pub(super) fn offsets(
-        &self,
-        view: &View,
-        token: &Token<'_>,
-    ) -> Result<(u32, Vec<u32>), JournalError> {
-        let (number, mut offsets) = match view {
-            View::Open(number) => (*number, self.open_offsets(*number, token)?),
-            View::Closed(closed) => (closed.number, self.closed_offsets(closed, token)?),
-        };
-        offsets.sort_unstable_by(|one, other| other.cmp(one));
-        offsets.dedup();
-        Ok((number, offsets))
-    }
-
-    fn open_offsets(&self, number: u32, token: &Token<'_>) -> Result<Vec<u32>, JournalError> {
-        let shelf = self.shelf();
-        if shelf.open.number == number {
-            return Ok(shelf.open.index.offsets(token));
-        }
-        // Closed since the search began.
-        let closed = shelf.closed.iter().find(|one| one.number == number).map(Arc::clone);
-        drop(shelf);
-        closed.map_or(Ok(Vec::new()), |closed| self.closed_offsets(&closed, token))
-    }
-
-    fn closed_offsets(&self, closed: &Closed, token: &Token<'_>) -> Result<Vec<u32>, JournalError> {
-        let path = index_path(&self.folder, closed.number);
-        let answer = match closed.index.verify(&path) {
-            Ok(true) => closed.index.offsets(&path, token).ok(),
-            Ok(false) | Err(_) => None,
-        };
-        if let Some(offsets) = answer {
-            return Ok(offsets);
-        }
-        if !segment_path(&self.folder, closed.number).exists() {
-            // Expired meanwhile.
-            return Ok(Vec::new());
-        }
-        // Answered from the segment itself; the file is made again for the next question.
-        tracing::warn!(file = %path.display(), "the index cannot be used: making it again");
-        let mut index = read_segment(&self.folder, closed.number)?.1;
-        let offsets = index.offsets(token);
-        if let Err(error) = index::write(&mut index, closed.octets, &path) {
-            tracing::warn!(file = %path.display(), %error, "cannot write the index");
-        }
-        Ok(offsets)
-    }
-
-    /// The time of the newest event in a view; the growing one's is open.
-    pub(super) fn last_ms(view: &View) -> u64 {
+    /// The times of the oldest and of the newest event in a view; the growing one's are open.
+    pub(super) fn times_ms(view: &View) -> (u64, u64) {
         match view {
-            View::Open(_) => u64::MAX,
-            View::Closed(closed) => closed.index.last_ms,
+            View::Open(_) => (0, u64::MAX),
+            View::Closed(closed) => {
+                let index = closed.index.load();
+                (index.first_ms, index.last_ms)
+            }
         }
     }
 
     /// Shows the entries of one segment as they lie in it; none of an expired one. What is
     /// damaged, or is being written, is passed over.
     pub(super) fn scan(&self, view: &View, seen: &mut dyn FnMut(Entry)) {
-        let number = match view {
-            View::Open(number) => *number,
-            View::Closed(closed) => closed.number,
-        };
-        let Ok(octets) = fs::read(segment_path(&self.folder, number)) else { return };
+        let Ok(octets) = fs::read(segment_path(&self.folder, view.number())) else { return };
         if octets.starts_with(&SEGMENT_HEAD) {
             frame::scan(&octets, &mut |_, entry| seen(entry));
         }
@@ -225,12 +248,17 @@ impl Books {
 
     /// Reads frames of one segment. What is damaged or expired is passed over.
     pub(super) fn read(&self, number: u32, offsets: &[u32]) -> Vec<Entry> {
-        if offsets.is_empty() {
-            return Vec::new();
-        }
-        let Ok(file) = File::open(segment_path(&self.folder, number)) else { return Vec::new() };
-        offsets.iter().filter_map(|offset| read_frame(&file, u64::from(*offset))).collect()
+        read_frames(&self.folder, number, offsets)
     }
+}
+
+/// Reads frames of one segment. What is damaged or expired is passed over.
+pub(super) fn read_frames(folder: &Path, number: u32, offsets: &[u32]) -> Vec<Entry> {
+    if offsets.is_empty() {
+        return Vec::new();
+    }
+    let Ok(file) = File::open(segment_path(folder, number)) else { return Vec::new() };
+    offsets.iter().filter_map(|offset| read_frame(&file, u64::from(*offset))).collect()
 }
 
 fn read_frame(file: &File, offset: u64) -> Option<Entry> {
@@ -257,12 +285,16 @@ fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> 
     Ok(count)
 }
 
-fn segment_path(folder: &Path, number: u32) -> PathBuf {
+pub(super) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("{number:08}.seg"))
 }
 
-fn index_path(folder: &Path, number: u32) -> PathBuf {
+pub(super) fn index_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("{number:08}.idx"))
+}
+
+pub(super) fn summary_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.sum"))
 }
 
 fn lock(path: &Path) -> Result<File, JournalError> {
@@ -289,14 +321,16 @@ fn segment_numbers(folder: &Path) -> Result<Vec<u32>, JournalError> {
     Ok(numbers)
 }
 
-/// Indexes whose segment a kill left removed, and drafts of indexes.
+/// Indexes and summaries whose segment a kill left removed, and drafts of them.
 fn remove_orphans(folder: &Path, numbers: &[u32]) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
         let is_orphan = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("idx") => number.is_some_and(|number| numbers.binary_search(&number).is_err()),
-            Some("idx-draft") => true,
+            Some("idx" | "sum") => {
+                number.is_some_and(|number| numbers.binary_search(&number).is_err())
+            }
+            Some("idx-draft" | "sum-draft") => true,
             _ => false,
         };
         if is_orphan {
@@ -315,85 +349,68 @@ fn begin(folder: &Path, number: u32) -> Result<Open, JournalError> {
     Ok(Open { number, octets: SEGMENT_HEAD.len() as u64, index: Growing::default() })
 }
 
-/// Writes the index of a segment that will not grow any more. An empty segment is removed.
-fn close(folder: &Path, open: &mut Open) -> Result<Option<Closed>, JournalError> {
-    let path = index_path(folder, open.number);
+/// Writes the index and the summary of a segment that will not grow any more. An empty segment
+/// is removed.
+fn close(folder: &Path, open: &Open, home: &Home) -> Result<Option<Closed>, JournalError> {
     if open.index.is_empty() {
         let _ = fs::remove_file(segment_path(folder, open.number));
         return Ok(None);
     }
-    index::write(&mut open.index, open.octets, &path).map_err(JournalError::of(&path))?;
-    match Sealed::open(&path, open.octets).map_err(JournalError::of(&path))? {
-        Some(index) => Ok(Some(Closed { number: open.number, octets: open.octets, index })),
-        None => {
-            let error = io::Error::new(io::ErrorKind::InvalidData, "not as it was written");
-            Err(JournalError::File { file: path, error })
-        }
+    let index = seal(folder, open.number, open.octets, &open.index)?;
+    let path = summary_path(folder, open.number);
+    let summary = &open.index.summary;
+    if let Err(error) = summary::file::write(summary, home.print(), open.octets, &path) {
+        // It is made again when it is asked for.
+        tracing::warn!(file = %path.display(), %error, "cannot write the summary of a segment");
     }
+    let index = ArcSwap::from_pointee(index);
+    Ok(Some(Closed { number: open.number, octets: open.octets, index }))
+}
+
+/// Writes the index of a closed segment, and reads its head back.
+pub(super) fn seal(
+    folder: &Path,
+    number: u32,
+    octets: u64,
+    index: &Growing,
+) -> Result<Sealed, JournalError> {
+    let path = index_path(folder, number);
+    index::write(index, octets, &path).map_err(JournalError::of(&path))?;
+    let sealed = Sealed::open(&path, octets).map_err(JournalError::of(&path))?;
+    sealed.ok_or_else(|| {
+        let error = io::Error::new(io::ErrorKind::InvalidData, "not as it was written");
+        JournalError::File { file: path, error }
+    })
 }
 
 /// A segment that was closed before this start. Without a usable index it is read again.
-fn open_closed(folder: &Path, number: u32) -> Result<Option<Closed>, JournalError> {
+fn open_closed(
+    folder: &Path,
+    number: u32,
+    older: &[Arc<Closed>],
+    home: &Home,
+) -> Result<Option<Closed>, JournalError> {
     let path = segment_path(folder, number);
     let octets = fs::metadata(&path).map_err(JournalError::of(&path))?.len();
     if let Ok(Some(index)) = Sealed::open(&index_path(folder, number), octets) {
-        return Ok(Some(Closed { number, octets, index }));
+        return Ok(Some(Closed { number, octets, index: ArcSwap::from_pointee(index) }));
     }
     tracing::info!(file = %path.display(), "making the index of a segment again");
-    let (octets, index) = read_segment(folder, number)?;
-    close(folder, &mut Open { number, octets, index })
+    let (octets, index) = mend::read(folder, number, older, home, Tail::Torn)?;
+    close(folder, &Open { number, octets, index }, home)
 }
 
 /// The newest segment of the run before: mended, indexed, and ready to grow.
-fn open_newest(folder: &Path, number: u32) -> Result<Open, JournalError> {
-    let (octets, index) = read_segment(folder, number)?;
+fn open_newest(
+    folder: &Path,
+    number: u32,
+    older: &[Arc<Closed>],
+    home: &Home,
+) -> Result<Open, JournalError> {
+    let (octets, index) = mend::read(folder, number, older, home, Tail::Torn)?;
     if octets < SEGMENT_HEAD.len() as u64 {
         // Killed before the head was written, or nothing of it is a journal's.
         return begin(folder, number);
     }
     Ok(Open { number, octets, index })
-}
-
-/// Reads a segment whole, reports and sets aside what is damaged, cuts a torn tail.
-fn read_segment(folder: &Path, number: u32) -> Result<(u64, Growing), JournalError> {
-    let path = segment_path(folder, number);
-    let octets = fs::read(&path).map_err(JournalError::of(&path))?;
-    if !octets.starts_with(&SEGMENT_HEAD) {
-        set_aside(folder, number, &octets, 0..octets.len());
-        cut(&path, 0)?;
-        return Ok((0, Growing::default()));
-    }
-    let mut index = Growing::default();
-    let scan = frame::scan(&octets, &mut |offset, entry| {
-        index.note(u32::try_from(offset).unwrap_or(u32::MAX), &entry);
-    });
-    for damaged in scan.damaged {
-        set_aside(folder, number, &octets, damaged);
-    }
-    if scan.end < octets.len() {
-        set_aside(folder, number, &octets, scan.end..octets.len());
-        cut(&path, scan.end as u64)?;
-    }
-    Ok((scan.end as u64, index))
-}
-
-fn cut(path: &Path, octets: u64) -> Result<(), JournalError> {
-    let file = OpenOptions::new().write(true).open(path);
-    file.and_then(|file| file.set_len(octets)).map_err(JournalError::of(path))
-}
-
-fn set_aside(folder: &Path, number: u32, octets: &[u8], range: Range<usize>) {
-    let damaged = octets.get(range.clone()).unwrap_or_default();
-    if damaged.is_empty() {
-        return;
-    }
-    let corrupt = folder.join("corrupt");
-    let file = corrupt.join(format!("{number:08}-{}.bin", range.start));
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&corrupt);
-    let kept = made.and_then(|()| fs::write(&file, damaged));
-    let file = file.display().to_string();
-    match kept {
-        Ok(()) => tracing::warn!(file, octets = damaged.len(), "damaged events were set aside"),
-        Err(error) => tracing::error!(file, %error, "damaged events could not be set aside"),
-    }
 }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::acts::Act;
 use super::event::{Event, FindingNote};
 use crate::mail::{MailId, TlsFacts};
 use crate::telemetry::escape::shown;
@@ -67,6 +68,12 @@ impl Story {
                 self.forward_paths.clone_from(forward_paths);
                 self.subject.clone_from(subject);
             }
+            Event::Continued { reverse_path, forward_paths, subject, message_id, .. } => {
+                self.reverse_path.clone_from(reverse_path);
+                self.forward_paths.clone_from(forward_paths);
+                self.subject.clone_from(subject);
+                self.message_id.clone_from(message_id);
+            }
             Event::TurnedAway { reverse_path, forward_paths, .. } => {
                 // One recipient may be turned away and the mail come in for the others.
                 if self.reverse_path.is_empty() {
@@ -86,15 +93,25 @@ impl Story {
         }
     }
 
+    /// Whether anything is known of who it was from and for.
+    pub(super) fn has_envelope(&self) -> bool {
+        self.events.iter().any(|(_, event)| event.envelope().is_some())
+    }
+
     /// Several lines for a person: who to whom, what, and each event with its time in the
     /// box's time zone. Ends with a line feed.
     pub fn in_plain_words(&self) -> String {
         let mut out = String::new();
         // Writing into a string cannot fail.
-        let is_visit = |(_, event): &(u64, Event)| matches!(event, Event::VisitRefused { .. });
-        let _ = match self.events.iter().all(is_visit) {
-            true => writeln!(out, "{}  a session, or what in it came to no mail", self.mail_id),
-            false => writeln!(
+        let all = |is_one: fn(&Event) -> bool| self.events.iter().all(|(_, event)| is_one(event));
+        let is_visit = all(|event| matches!(event, Event::VisitRefused { .. }));
+        let is_act = all(|event| matches!(event, Event::Administered(_)));
+        let _ = match (is_visit, is_act) {
+            (true, _) => {
+                writeln!(out, "{}  a session, or what in it came to no mail", self.mail_id)
+            }
+            (_, true) => writeln!(out, "{}  an act of an administrator", self.mail_id),
+            _ => writeln!(
                 out,
                 "{}  from <{}> to {}",
                 self.mail_id,
@@ -112,6 +129,14 @@ impl Story {
             let _ = writeln!(out, "    {}  {}", local_time(*at_ms), words(event));
         }
         out
+    }
+}
+
+impl Event {
+    /// What happened, on one line for a person; of a judgement without its findings.
+    pub fn in_plain_words(&self) -> String {
+        let words = words(self);
+        words.split('\n').next().unwrap_or_default().trim_end_matches(':').to_owned()
     }
 }
 
@@ -144,7 +169,8 @@ fn words(event: &Event) -> String {
             let account = account.as_ref().map(|name| format!(", logged in as {}", safe(name)));
             format!(
                 "received ({role}) from {client} [{}], {size_octets} octets, {}{}",
-                safe(helo),
+                // An address literal brings brackets of its own (RFC 5321, section 4.1.3).
+                safe(helo).trim_matches(['[', ']']),
                 secrecy(tls.as_ref()),
                 account.unwrap_or_default()
             )
@@ -247,12 +273,44 @@ fn words_of_orders(event: &Event) -> String {
                 false => safe(&inspection.markings.join(", ")),
             }
         ),
+        Event::Administered(note) => act_words(&note.act),
+        Event::GoesOn { forward_paths, becomes } => {
+            format!("goes on to {} as mail {becomes}", listed(forward_paths))
+        }
+        Event::Continued { about, .. } => {
+            format!("let out of quarantine, where it was kept as mail {about}")
+        }
         Event::Originated { about, size_octets, .. } => match about {
             Some(about) => format!("written by this box about {about}, {size_octets} octets"),
             None => format!("written by this box, {size_octets} octets"),
         },
         other => other.name().to_owned(),
     }
+}
+
+fn act_words(act: &Act) -> String {
+    let mut words = format!("{} by {}", safe(&act.what), safe(&act.who));
+    // Writing into a string cannot fail.
+    let _ = match act.client {
+        Some(client) if !act.via.is_empty() => write!(words, " ({}, {client})", safe(&act.via)),
+        Some(client) => write!(words, " ({client})"),
+        None if !act.via.is_empty() => write!(words, " ({})", safe(&act.via)),
+        None => Ok(()),
+    };
+    if !act.object.is_empty() {
+        let _ = write!(words, ": {}", safe(&act.object));
+    }
+    for (name, text) in [("before", &act.before), ("after", &act.after)] {
+        if let Some(text) = text {
+            let _ = write!(words, "; {name}: {}", safe(text));
+        }
+    }
+    for (name, text) in [("reason", &act.reason), ("not done", &act.refusal)] {
+        if !text.is_empty() {
+            let _ = write!(words, "; {name}: {}", safe(text));
+        }
+    }
+    words
 }
 
 fn secrecy(tls: Option<&TlsFacts>) -> String {
@@ -264,12 +322,26 @@ fn finding_words(note: &FindingNote) -> String {
     format!("\n{indent}{:+.1} {}: {}", note.score, safe(&note.name), safe(&note.detail))
 }
 
-fn as_text<S: Serializer>(mail_id: &MailId, out: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(mail_id: &MailId, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(mail_id)
 }
 
-fn from_text<'de, D: Deserializer<'de>>(text: D) -> Result<MailId, D::Error> {
+pub(super) fn from_text<'de, D: Deserializer<'de>>(text: D) -> Result<MailId, D::Error> {
     String::deserialize(text)?.parse().map_err(serde::de::Error::custom)
+}
+
+pub(super) fn maybe_as_text<S: Serializer>(
+    mail_id: &Option<MailId>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    mail_id.map(|mail_id| mail_id.to_string()).serialize(out)
+}
+
+pub(super) fn maybe_from_text<'de, D: Deserializer<'de>>(
+    text: D,
+) -> Result<Option<MailId>, D::Error> {
+    let text = Option::<String>::deserialize(text)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 /// `{"at_ms":…, "at":"2026-…Z", "event":"delivered", "recipient":…}`.
@@ -308,9 +380,10 @@ fn named_ids(event: &Event) -> [(&'static str, Option<MailId>); 2] {
     match event {
         Event::Reported { report } => one("report", *report),
         Event::Originated { about, .. } => [("about", *about), ("about", None)],
-        Event::Redirected { becomes, .. } | Event::Copied { becomes, .. } => {
-            one("becomes", *becomes)
-        }
+        Event::Redirected { becomes, .. }
+        | Event::Copied { becomes, .. }
+        | Event::GoesOn { becomes, .. } => one("becomes", *becomes),
+        Event::Continued { about, .. } => one("about", *about),
         Event::Notified { notice, .. } => one("notice", *notice),
         Event::ApprovalAsked { entry, question, .. } => {
             [("entry", Some(*entry)), ("question", Some(*question))]

@@ -1,3 +1,5 @@
+//! The journal's files, its writer, and what is told of events.
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -79,6 +81,7 @@ fn ask(journal: &Journal, sender: &str, recipient: &str, message_id: &str) -> Ve
         message_id: some(message_id),
         mail_id: None,
         limit: 1_000,
+        ..TrackQuery::default()
     };
     let found = journal.search(&query).unwrap();
     assert!(found.is_complete);
@@ -276,6 +279,13 @@ fn hostile_texts_are_kept_found_and_shown_harmlessly() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let other = MailId::mint();
     journal.record(other, received(&long, &many));
+    // Who never named a sender is none without one.
+    let visit = Event::VisitRefused {
+        client: "192.0.2.1".parse().unwrap(),
+        reply: "554 no".into(),
+        stage: "connection".into(),
+    };
+    journal.record(MailId::mint(), visit);
     assert_eq!(ids(&ask(&journal, "<>", "", "")), [id]);
     let story = ask(&journal, "", address, "").pop().unwrap();
     assert_eq!(story.forward_paths, [address]);
@@ -309,6 +319,10 @@ fn every_event() -> Vec<Event> {
         Event::Expired,
         Event::Recovered,
         Event::OriginalKept { area: text(), recipients: vec![text()] },
+        Event::Administered(Box::new(ActNote {
+            act_id: MailId::from_octets([7; 12]),
+            act: Act { who: by(), what: text(), before: Some(text()), ..Act::default() },
+        })),
         Event::Originated {
             about: Some(MailId::mint()),
             reverse_path: String::new(),

@@ -12,7 +12,6 @@ use std::ops::ControlFlow;
 
 use super::JournalError;
 use super::event::Event;
-use super::index::Token;
 use super::segment::{Books, View};
 use super::story::Story;
 use crate::mail::MailId;
@@ -26,7 +25,7 @@ pub(super) fn walk(
     show: &mut dyn FnMut(Story) -> ControlFlow<()>,
 ) -> Result<(), JournalError> {
     let mut views: Vec<View> =
-        books.views().into_iter().filter(|view| Books::last_ms(view) >= since_ms).collect();
+        books.views().into_iter().filter(|view| Books::times_ms(view).1 >= since_ms).collect();
     views.reverse();
     // In memory for the mails of one segment only: a mail comes in once.
     for (at, view) in views.iter().enumerate() {
@@ -76,11 +75,10 @@ fn look_up(
     mail_id: MailId,
     events: &mut Events,
 ) -> Result<(), JournalError> {
-    let (number, mut offsets) = books.offsets(view, &Token::Mail(mail_id))?;
-    offsets.reverse();
+    let frames = books.ask(view, &mut |index| index.frames(mail_id))?.flatten();
+    let Some((mut offsets, _)) = frames else { return Ok(()) };
     offsets.truncate(EVENTS);
-    for entry in books.read(number, &offsets) {
-        // A fingerprint may be another mail's as well.
+    for entry in books.read(view.number(), &offsets) {
         if entry.mail_id == mail_id && is_told(&entry.event) {
             add(events, entry.at_ms, entry.event);
         }

@@ -213,6 +213,7 @@ impl Hand {
             let count = batch.len() as u64;
             self.put(batch);
             self.acknowledge(count, octets);
+            self.books.shelf().live.publish(Instant::now());
             self.sync_when_due();
             self.expire_when_due();
             if phase != Phase::Runs && self.is_drained() {
@@ -290,8 +291,9 @@ impl Hand {
 
     /// Writes one chunk, however often it takes.
     fn put_chunk(&mut self, octets: &[u8], entries: &[(u32, Entry)]) {
+        let at_ms = entries.last().map_or_else(now_ms, |(_, entry)| entry.at_ms);
         loop {
-            match self.try_put(octets) {
+            match self.try_put(octets, at_ms) {
                 Ok(()) => break,
                 Err(error) => {
                     if !self.wait_for_disk(&error) {
@@ -309,14 +311,14 @@ impl Hand {
         self.books.note(entries, octets.len() as u64);
     }
 
-    fn try_put(&mut self, octets: &[u8]) -> Result<(), JournalError> {
-        self.turn_page_when_due()?;
+    fn try_put(&mut self, octets: &[u8], at_ms: u64) -> Result<(), JournalError> {
+        self.turn_page_when_due(at_ms)?;
         // At its offset: a repetition overwrites what a failed write left behind.
         self.file.write_all_at(octets, self.octets).map_err(JournalError::of("journal".as_ref()))
     }
 
-    fn turn_page_when_due(&mut self) -> Result<(), JournalError> {
-        if self.books.is_full(now_ms()) {
+    fn turn_page_when_due(&mut self, at_ms: u64) -> Result<(), JournalError> {
+        if self.books.is_full(at_ms) {
             self.sync();
             self.books.turn_page()?;
             (self.file, self.octets) = self.books.growing_file()?;
@@ -367,7 +369,7 @@ impl Hand {
             return;
         }
         self.expired_at = Some(Instant::now());
-        if let Err(error) = self.turn_page_when_due() {
+        if let Err(error) = self.turn_page_when_due(now_ms()) {
             tracing::warn!(%error, "the journal's segment cannot be closed yet");
         }
         let days = u64::from(self.shared.keep_days.load(Ordering::Relaxed).max(1));

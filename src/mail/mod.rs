@@ -6,6 +6,7 @@
 //! answer `250` for what is not durable, deliver what was not judged, or judge what was not
 //! scanned.
 
+mod about;
 mod address;
 mod content;
 mod content_hit;
@@ -18,6 +19,7 @@ mod reply;
 mod stage;
 mod verdict;
 
+pub use about::About;
 pub use address::{Address, AddressError, Domain, ForwardPath, Host, LocalPart, ReversePath};
 pub use content::{Budget, Content, ContentError, ContentWriter, Edit, Reservation};
 pub use content_hit::{ContentHit, Severity};

@@ -118,6 +118,15 @@ impl Part {
         charset::decode(&self.decoded(), self.media.charset.as_deref()).text.into_owned()
     }
 
+    /// Its text where the octets do not show it, since plain letters stand for others in its
+    /// charset; nothing where they do.
+    pub(super) fn hidden_text(&self) -> Option<String> {
+        let label = self.media.charset.as_deref()?;
+        let is_text = matches!(self.kind, Kind::Text | Kind::Html);
+        let text = (is_text && charset::hides_ascii(label)).then(|| self.text())?;
+        (text.as_bytes() != &self.decoded()[..]).then_some(text)
+    }
+
     /// Whether it belongs to the usual reading of the message.
     pub fn is_main(&self) -> bool {
         self.reading == Reading::Main
@@ -126,6 +135,13 @@ impl Part {
     /// Whether it holds no other parts.
     pub fn is_leaf(&self) -> bool {
         !matches!(self.kind, Kind::Multipart | Kind::Message)
+    }
+
+    /// Whether it is a text that is shown, and no file.
+    pub(super) fn is_shown_text(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Html)
+            && !self.media.attachment
+            && self.media.filename.is_none()
     }
 
     pub(super) fn decode_body(&self) -> &(Bytes, transfer::Flaws) {
@@ -401,7 +417,7 @@ impl Walk {
     fn read_leaf_otherwise(&mut self, part: &Part, waiting: &Waiting) {
         let (decoded, flaws) = part.decode_body();
         note_flaws(*flaws, part, &mut self.anatomy.oddities);
-        let (octets, more) = reading::decodings(&part.body, part.media.encoding, decoded, flaws);
+        let (octets, more) = reading::decodings(part, decoded, flaws);
         self.ledger.left_out |= more;
         for octets in octets {
             let media = Media { encoding: Encoding::Identity, ..part.media.clone() };

@@ -1,43 +1,69 @@
-//! Octets in a declared charset → UTF-8 (encoding_rs; UTF-7 and other old ones by mail-parser).
+//! Octets in a declared charset → UTF-8 (encoding_rs; UTF-7 and other old ones by mail-parser;
+//! EBCDIC and those of seven bits with shifts by tables and rules here).
 //!
 //! In: octets and the label of RFC 2046 section 4.1.2, which may be absent, unknown or a lie.
 //! Out: text, always; borrowed when the octets are ASCII or UTF-8 already.
+
+mod ebcdic;
+mod shifted;
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use ebcdic::Page;
+
 /// Text, and whether its charset was known.
 pub(super) struct Decoded<'o> {
     pub(super) text: Cow<'o, str>,
     pub(super) unknown: bool,
+    /// Some programs show another text there, of which not all can be read here.
+    pub(super) unread: bool,
+}
+
+impl<'o> Decoded<'o> {
+    fn known(text: impl Into<Cow<'o, str>>) -> Decoded<'o> {
+        Decoded { text: text.into(), unknown: false, unread: false }
+    }
+}
+
+/// Nearly all of it is well-formed, which the plain check finds many times faster.
+fn utf8(octets: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
 
 /// Reads `octets` in the charset `label`; without one as UTF-8, else as windows-1252.
 pub(super) fn decode<'o>(octets: &'o [u8], label: Option<&str>) -> Decoded<'o> {
     let label = label.map(|label| label.trim().trim_matches(['"', '\''])).unwrap_or_default();
     if keeps_ascii(label) && octets.is_ascii() {
-        return Decoded { text: String::from_utf8_lossy(octets), unknown: false };
+        return Decoded::known(utf8(octets));
     }
     if label.is_empty() || label.eq_ignore_ascii_case("us-ascii") {
-        return Decoded { text: guess(octets), unknown: false };
+        return Decoded::known(guess(octets));
+    }
+    if let Some(shifted) = shifted::decode(octets, label) {
+        return Decoded { unread: shifted.unread, ..Decoded::known(shifted.text) };
     }
     if let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) {
         // A UTF-8 label on what is not UTF-8 is most often Latin.
         if encoding == UTF_8 {
-            return Decoded { text: String::from_utf8_lossy(octets), unknown: false };
+            return Decoded::known(utf8(octets));
         }
-        return Decoded { text: encoding.decode(octets).0, unknown: false };
+        return Decoded::known(encoding.decode(octets).0);
     }
     // Browsers show nothing of what is labelled so; other programs, and people who look for
     // themselves, read what can be read.
     if Encoding::for_label(label.as_bytes()) == Some(REPLACEMENT) {
-        return Decoded { text: guess(octets), unknown: true };
+        return Decoded { unknown: true, ..Decoded::known(guess(octets)) };
     }
-    match charset_decoder(label.as_bytes()) {
-        Some(decoder) => Decoded { text: Cow::Owned(decoder(octets)), unknown: false },
-        None => Decoded { text: guess(octets), unknown: true },
+    if let Some(page) = Page::of_label(label) {
+        return Decoded { unread: !page.is_whole(), ..Decoded::known(page.decode(octets)) };
+    }
+    let known = if is_utf7(label) { "utf-7" } else { label };
+    match charset_decoder(known.as_bytes()) {
+        Some(decoder) => Decoded::known(decoder(octets)),
+        None => Decoded { unknown: true, ..Decoded::known(guess(octets)) },
     }
 }
 
@@ -65,8 +91,14 @@ pub(super) fn is_utf7(label: &str) -> bool {
 /// Whether octets below 128 may be other letters than those of ASCII in a charset.
 pub(super) fn hides_ascii(label: &str) -> bool {
     let label = label.to_ascii_lowercase();
-    let begins = ["utf-16", "utf-32", "ucs-", "hz-", "iso-2022", "unicode-1", "ibm037", "ebcdic"];
-    is_utf7(&label) || begins.iter().any(|start| label.starts_with(start))
+    let begins = ["utf-16", "utf-32", "ucs-", "hz", "iso-2022", "csiso2022", "unicode-1"];
+    begins.iter().any(|start| label.starts_with(start)) || reads_twice(&label)
+}
+
+/// Whether some programs read a charset in which plain letters stand for others, and some show
+/// the plain letters.
+pub(super) fn reads_twice(label: &str) -> bool {
+    is_utf7(label) || Page::of_label(label).is_some() || shifted::decode(b"", label).is_some()
 }
 
 /// The charset that a byte order mark tells of; browsers and editors believe it before any
@@ -108,9 +140,30 @@ mod tests {
             assert_eq!(decode(octets, label).text, text, "{label:?}");
         }
         assert!(decode(b"\xff", Some("no-such")).unknown);
-        for label in ["iso-2022-kr", "csISO2022KR", "hz-gb-2312", "iso-2022-cn", "replacement"] {
+        let table = [
+            ("iso-2022-kr", false, false),
+            ("csISO2022KR", false, false),
+            ("hz-gb-2312", false, false),
+            ("iso-2022-cn", false, false),
+            ("replacement", true, false),
+            ("ibm437", true, false),
+        ];
+        for (label, unknown, unread) in table {
             let decoded = decode(b"read me: http://a.test/", Some(label));
-            assert!(decoded.unknown && decoded.text.contains("http://a.test/"), "{label}");
+            assert_eq!((decoded.unknown, decoded.unread), (unknown, unread), "{label}");
+            assert_eq!(decoded.text, "read me: http://a.test/", "{label}");
+        }
+        let table: [(&[u8], &str, &str, bool); 5] = [
+            (b"\x88\x89", "IBM037", "hi", false),
+            (b"\x88\x89", "\"cp500\"", "hi", false),
+            (b"\x88\x89", "x-EBCDIC-Greek", "hi", true),
+            (b"gr+APw-n", "unicode-1-1-utf-7", "gr\u{fc}n", false),
+            (b"\x1b$)G\x0e<:\x0f", "iso-2022-cn", "\u{fffd}", true),
+        ];
+        for (octets, label, text, unread) in table {
+            let decoded = decode(octets, Some(label));
+            assert_eq!((&*decoded.text, decoded.unread), (text, unread), "{label}");
+            assert!(reads_twice(label.trim_matches('"')), "{label}");
         }
     }
 }

@@ -39,6 +39,11 @@ pub(super) fn le64(octets: &[u8], at: usize) -> Option<u64> {
     array(octets, at).map(u64::from_le_bytes)
 }
 
+/// Big-endian, two octets.
+pub(super) fn be16(octets: &[u8], at: usize) -> Option<u16> {
+    array(octets, at).map(u16::from_be_bytes)
+}
+
 /// Big-endian, four octets.
 pub(super) fn be32(octets: &[u8], at: usize) -> Option<u32> {
     array(octets, at).map(u32::from_be_bytes)

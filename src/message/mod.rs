@@ -34,6 +34,7 @@ mod reading;
 pub mod removal;
 mod results;
 mod summary;
+pub mod tables;
 mod text;
 mod transfer;
 mod words;

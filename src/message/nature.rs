@@ -16,7 +16,7 @@ mod tests;
 mod textual;
 
 pub use honest::{Honesty, is_honest};
-pub use recognize::{extension, readings, recognize};
+pub use recognize::{extension, readings, readings_as, recognize};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

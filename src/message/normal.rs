@@ -66,24 +66,24 @@ impl Fold<'_> {
     fn ascii(&mut self, text: &str) {
         self.out.reserve(text.len());
         let octets = text.as_bytes();
-        let at_octet = |at: usize| octets.get(at).copied();
         let mut at = 0;
         while at < octets.len() {
             let begin = at;
-            while let Some(octet) = at_octet(at) {
-                let inner_space =
-                    octet == b' ' && at > begin && at_octet(at + 1).is_some_and(is_kept);
-                if !is_kept(octet) && !inner_space {
-                    break;
+            loop {
+                let run = octets.get(at..).unwrap_or_default();
+                at += run.iter().take_while(|octet| is_kept(**octet)).count();
+                match octets.get(at..at + 2) {
+                    Some([b' ', next]) if at > begin && is_kept(*next) => at += 1,
+                    _ => break,
                 }
-                at += 1;
             }
             if at > begin {
                 self.close_gap();
                 self.out.push_str(text.get(begin..at).unwrap_or_default());
             }
-            while let Some(octet) = at_octet(at).filter(|octet| !is_kept(*octet)) {
-                self.gap |= is_space(octet);
+            let between = octets.get(at..).unwrap_or_default();
+            for octet in between.iter().take_while(|octet| !is_kept(**octet)) {
+                self.gap |= is_space(*octet);
                 at += 1;
             }
         }
@@ -210,8 +210,21 @@ fn plain(letter: char) -> char {
         }
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{201f}' | '\u{2033}' => '"',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        '\u{660}'..='\u{1819}' => digit(letter).unwrap_or(letter),
         _ => letter,
     }
+}
+
+/// The digit of another script (Arabic, Indian and others) as one of ASCII.
+fn digit(letter: char) -> Option<char> {
+    const ZEROS: [u32; 17] = [
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50,
+        0xed0, 0xf20, 0x1040, 0x17e0,
+    ];
+    let value = ZEROS
+        .iter()
+        .find_map(|zero| u32::from(letter).checked_sub(*zero).filter(|own| *own < 10))?;
+    char::from_digit(value, 10)
 }
 
 fn is_separator(letter: char) -> bool {
@@ -379,6 +392,7 @@ mod tests {
             ("ɡooɡle Ꭺmazon", "ɡooɡle Ꭺmazon google amazon"),
             ("a\u{1bca0}b", "ab"),
             ("Привет мир", "Привет мир"),
+            ("\u{669}\u{664}\u{663} \u{96f}\u{6f0}", "943 90"),
         ];
         for (text, form) in table {
             assert_eq!(normal(text).0, form, "{text:?}");

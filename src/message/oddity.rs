@@ -74,6 +74,8 @@ pub enum Oddity {
     Base64Foreign,
     /// base64 that goes on after its padding.
     Base64AfterPadding,
+    /// Lines of plain text behind the padding of base64.
+    Base64Footer,
     /// base64 that ends in the middle.
     Base64Cut,
     /// `=` in quoted-printable that escapes nothing.
@@ -82,6 +84,8 @@ pub enum Oddity {
     TypeUnreadable,
     /// A charset that nobody knows.
     CharsetUnknown,
+    /// A charset that some programs read, and that is not read whole here.
+    CharsetUnread,
     /// NUL octets in a text.
     TextNul,
     /// Parts in parts beyond the limit.
@@ -183,10 +187,12 @@ impl Oddity {
             O::EncodingUnknown => "ENCODING_UNKNOWN",
             O::Base64Foreign => "BASE64_FOREIGN",
             O::Base64AfterPadding => "BASE64_AFTER_PADDING",
+            O::Base64Footer => "BASE64_PLAIN_FOOTER",
             O::Base64Cut => "BASE64_CUT",
             O::QuotedPrintable => "QUOTED_PRINTABLE_BROKEN",
             O::TypeUnreadable => "CONTENT_TYPE_UNREADABLE",
             O::CharsetUnknown => "CHARSET_UNKNOWN",
+            O::CharsetUnread => "CHARSET_UNREADABLE",
             O::TextNul => "TEXT_NUL",
             O::TooDeep => "MIME_TOO_DEEP",
             O::TooManyParts => "MIME_TOO_MANY_PARTS",

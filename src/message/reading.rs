@@ -9,6 +9,7 @@
 use bytes::Bytes;
 use memchr::{memchr, memmem};
 
+use super::anatomy::Part;
 use super::cut;
 use super::head::{Head, decides_reading, trim_line_end};
 use super::media::Encoding;
@@ -151,12 +152,8 @@ fn without_spaced(head: &Head) -> Vec<u8> {
 
 /// What other decoders make of a body in base64 or quoted-printable, decoded; the usual one is
 /// `usual`. Beyond the readings that are tried there are more when the last value says so.
-pub(super) fn decodings(
-    body: &Bytes,
-    encoding: Encoding,
-    usual: &[u8],
-    flaws: &Flaws,
-) -> (Vec<Bytes>, bool) {
+pub(super) fn decodings(part: &Part, usual: &[u8], flaws: &Flaws) -> (Vec<Bytes>, bool) {
+    let body = &part.body;
     let mut found: Vec<Bytes> = Vec::new();
     let mut more = false;
     let mut add = |octets: Bytes| {
@@ -164,9 +161,14 @@ pub(super) fn decodings(
             found.push(octets);
         }
     };
-    match encoding {
+    match part.media.encoding {
         Encoding::Identity => {}
         Encoding::QuotedPrintable => {
+            // A text is shown the same with blanks at its line ends and without.
+            if !part.is_shown_text() || flaws.bad_escapes > 0 {
+                let others = transfer::quoted_printable_otherwise(body);
+                others.into_iter().for_each(|octets| add(octets.into()));
+            }
             if flaws.bad_escapes > 0 {
                 add(transfer::decode_quoted_printable_dropping(body).into());
             }

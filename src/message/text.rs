@@ -4,12 +4,14 @@
 //! appears twice, as its reader sees it and as it is written. Texts beyond the limit are not
 //! read, and that is noted.
 
+use std::borrow::Cow;
+
 use super::anatomy::{Anatomy, Kind, Part};
-use super::charset;
+use super::charset::{self, Decoded};
 use super::html::html_to_text;
 use super::normal::{Normaliser, Tricks};
 use super::oddity::{Oddities, Oddity};
-use super::words;
+use super::{tables, words};
 
 /// A place in a message where a rule may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +79,8 @@ impl Zone {
                 }
             }
             _ => {
-                normaliser.append(text, &mut out);
+                normaliser.append(&unquoted(text), &mut out);
+                append_headed(self, text, &mut out);
             }
         }
         out
@@ -172,13 +175,20 @@ impl Reader<'_> {
         if decoded.unknown && part.is_main() {
             self.oddities.note(Oddity::CharsetUnknown, declared.as_deref().unwrap_or_default());
         }
+        if decoded.unread {
+            self.oddities.note(Oddity::CharsetUnread, declared.as_deref().unwrap_or_default());
+        }
         let nuls = memchr::memchr_iter(0, decoded.text.as_bytes()).count();
         if nuls > 0 && part.is_main() {
             self.oddities.note_times(Oddity::TextNul, nuls as u32, "");
         }
         self.read_text(part, &decoded.text);
         for other in self.other_charsets(&octets, declared.as_deref(), inner.as_deref()) {
-            let other = charset::decode(&octets, Some(other.as_str())).text;
+            let label = other.as_str();
+            let Decoded { text: other, unread, .. } = charset::decode(&octets, Some(label));
+            if unread {
+                self.oddities.note(Oddity::CharsetUnread, label);
+            }
             if other != decoded.text {
                 self.read_text(part, &other);
             }
@@ -198,6 +208,8 @@ impl Reader<'_> {
         for label in [declared, inner].into_iter().flatten() {
             if charset::is_utf7(label) {
                 self.oddities.note(Oddity::CharsetUtf7, label);
+            }
+            if charset::reads_twice(label) {
                 others.push("us-ascii".to_owned());
             }
         }
@@ -248,7 +260,8 @@ impl Reader<'_> {
         buffer.clear();
         // NFKC may make one character many.
         let normaliser = Normaliser { limit_octets: text.len().saturating_mul(2) + 1_024 };
-        let tricks = normaliser.append(text, &mut buffer);
+        let tricks = normaliser.append(&unquoted(text), &mut buffer);
+        append_headed(zone, text, &mut buffer);
         self.add_tricks(tricks);
         (self.sink)(zone, &buffer);
         self.buffer = buffer;
@@ -285,6 +298,36 @@ impl Reader<'_> {
     }
 }
 
+/// A text in which the marks of quoting do not divide what they quote: of lines in a row that
+/// begin with `>` the first one keeps its marks.
+fn unquoted(text: &str) -> Cow<'_, str> {
+    if !text.contains("\n>") && !text.contains("\n >") {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut follows = false;
+    for line in text.split_inclusive('\n') {
+        let is_quoted = line.trim_start_matches(' ').starts_with('>');
+        plain.push_str(match is_quoted && follows {
+            true => line.trim_start_matches(['>', ' ']),
+            false => line,
+        });
+        follows = is_quoted;
+    }
+    Cow::Owned(plain)
+}
+
+/// Appends what stands in tables below headings to a text in normal form.
+fn append_headed(zone: Zone, text: &str, form: &mut String) {
+    if matches!(zone, Zone::Body | Zone::Attachment) {
+        let lines = tables::headed(text);
+        if !lines.is_empty() {
+            form.push(' ');
+            Normaliser { limit_octets: usize::MAX }.append(&lines, form);
+        }
+    }
+}
+
 /// The charset that an HTML document names near its beginning.
 fn html_charset(octets: &[u8]) -> Option<String> {
     const WINDOW_OCTETS: usize = 1_024;
@@ -298,4 +341,22 @@ fn html_charset(octets: &[u8]) -> Option<String> {
         .take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
         .collect();
     String::from_utf8(label).ok().filter(|label| !label.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_tables_do_not_divide_what_belongs_together() {
+        let table = [
+            (Zone::Body, "> NHS number 943 476\n> 5919\n\n> x", "> NHS number 943 476 5919 > x"),
+            (Zone::Body, "a\n>> b\n>> c\nd > e", "a >> b c d > e"),
+            (Zone::Attachment, "Name,DOB\nAnn,x", "Name,DOB Ann,x DOB: x"),
+            (Zone::Subject, "Name,DOB\nAnn,x", "Name,DOB Ann,x"),
+        ];
+        for (zone, text, wanted) in table {
+            assert_eq!(zone.normal_form(text), wanted, "{text:?}");
+        }
+    }
 }

@@ -165,6 +165,52 @@ pub(super) fn decode_quoted_printable(encoded: &[u8]) -> (Vec<u8>, Flaws) {
     (out, flaws)
 }
 
+/// The other ways in which decoders read a body in quoted-printable that is ambiguous: a CR
+/// alone behind `=` ends a line to some; blanks before a line end were added on the way (RFC
+/// 2045 section 6.7 (3)), which few decoders heed. Nothing for a body that has neither.
+pub(super) fn quoted_printable_otherwise(encoded: &[u8]) -> Vec<Vec<u8>> {
+    let breaks =
+        memchr::memmem::find_iter(encoded, b"=\r").any(|at| encoded.get(at + 2) != Some(&b'\n'));
+    let unpadded = without_padding(encoded);
+    let mut found = Vec::new();
+    if breaks {
+        found.push(decode_quoted_printable(&without_cr_breaks(encoded)).0);
+    }
+    if unpadded.len() < encoded.len() {
+        found.push(decode_quoted_printable(&unpadded).0);
+        if breaks {
+            found.push(decode_quoted_printable(&without_cr_breaks(&unpadded)).0);
+        }
+    }
+    found
+}
+
+/// Without the soft line breaks that a CR alone makes.
+fn without_cr_breaks(encoded: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some(at) = memchr::memmem::find(rest, b"=\r") {
+        let is_alone = rest.get(at + 2) != Some(&b'\n');
+        kept.extend_from_slice(rest.get(..if is_alone { at } else { at + 2 }).unwrap_or_default());
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+/// Without the blanks before line ends and at the end of the body.
+fn without_padding(encoded: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(encoded.len());
+    for line in encoded.split_inclusive(|octet| *octet == b'\n') {
+        let text = super::head::trim_line_end(line);
+        let end = line.get(text.len()..).unwrap_or_default();
+        let padded = text.iter().rev().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        kept.extend_from_slice(text.get(..text.len() - padded).unwrap_or_default());
+        kept.extend_from_slice(end);
+    }
+    kept
+}
+
 /// What follows a soft line break; white space before the line end is transport padding.
 pub(super) fn soft_break(rest: &[u8]) -> Option<&[u8]> {
     let blank = rest.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
@@ -191,6 +237,51 @@ pub(super) fn decode_quoted_printable_dropping(encoded: &[u8]) -> Vec<u8> {
     }
     kept.extend_from_slice(rest);
     decode_quoted_printable(&kept).0
+}
+
+/// What stands behind the first padding of a base64 body that goes on there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Nothing, or white space: who stops at the padding misses nothing.
+    Blank,
+    /// A few lines of plain text, as lists of subscribers append them to whatever passes.
+    Prose,
+    /// More.
+    More,
+}
+
+/// Tells what stands behind the first padding.
+pub(super) fn behind_padding(encoded: &[u8]) -> Behind {
+    const BLANK_LETTERS: usize = 64;
+    const PROSE_OCTETS: usize = 4 << 10;
+    let Some(at) = memchr(b'=', encoded) else { return Behind::Blank };
+    let rest = encoded.get(at..).unwrap_or_default();
+    let padding = rest.iter().take_while(|octet| **octet == b'=').count();
+    let rest = rest.get(padding..).unwrap_or_default();
+    let text = rest.trim_ascii();
+    let (runs, more) = base64_runs(text);
+    let is_blank = |run: &&[u8]| {
+        let (octets, flaws) = decode_base64(run);
+        flaws.foreign == 0
+            && octets.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'))
+    };
+    if text.len() <= BLANK_LETTERS && !more && runs.iter().all(is_blank) {
+        return Behind::Blank;
+    }
+    let begins_line =
+        rest.iter().take_while(|octet| octet.is_ascii_whitespace()).any(|octet| *octet == b'\n');
+    let lines = || text.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii);
+    let written = lines().filter(|line| !line.is_empty()).count();
+    // Words and addresses are full of what base64 has not; a file has lines without.
+    let prose = lines().filter(|line| line.iter().any(|octet| is_foreign(*octet))).count();
+    let has_file =
+        lines().any(|line| line.len() > 24 && !line.iter().any(|octet| is_foreign(*octet)));
+    let is_prose = begins_line
+        && text.len() <= PROSE_OCTETS
+        && prose * 2 >= written
+        && !has_file
+        && memchr::memmem::find(text, b"==").is_none();
+    if is_prose { Behind::Prose } else { Behind::More }
 }
 
 /// So many padded runs are read one by one.
@@ -276,6 +367,31 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_padding_is_told() {
+        let table = [
+            ("aGVsbG8=", Behind::Blank),
+            ("aGVsbG8=\r\n\r\n", Behind::Blank),
+            ("aGVsbG8=\r\n====", Behind::Blank),
+            ("aGVsbG8=\r\nDQo=\r\n", Behind::Blank),
+            ("aGVsbG8=DQo=", Behind::Blank),
+            ("aGVsbG8=aGVs", Behind::More),
+            ("aGVsbG8=\r\naGVsbG8=\r\n", Behind::More),
+            ("aGVsbG8=\r\n\r\n____\r\nlist mailing list\r\nhttp://x.test/\r\n", Behind::Prose),
+            ("aGVsbG8=\r\n-- \r\nRegards\r\na@x.test", Behind::Prose),
+            // Not on a line of its own, and lines of a file among others.
+            ("aGVsbG8=____\r\nhttp://x.test/", Behind::More),
+            ("aGVsbG8=\r\n____\r\nTVqQAAMAAAAEAAAAAAAAAAAAAAA\r\n", Behind::More),
+            ("aGVsbG8=\r\nTVqQ\r\nAAMA\r\nAAAE\r\n_", Behind::More),
+            ("aGVsbG8=\r\n(TVqQ)\r\n(AAMA==)\r\n", Behind::More),
+        ];
+        for (encoded, expected) in table {
+            assert_eq!(behind_padding(encoded.as_bytes()), expected, "{encoded:?}");
+        }
+        let long = format!("aGVsbG8=\r\n{}", "a list\r\n".repeat(1_000));
+        assert_eq!(behind_padding(long.as_bytes()), Behind::More);
+    }
+
+    #[test]
     fn quoted_printable_is_read_as_readers_read_it() {
         let table = [
             ("", "", 0),
@@ -290,6 +406,27 @@ mod tests {
         for (encoded, decoded, bad) in table {
             let (octets, flaws) = decode_quoted_printable(encoded.as_bytes());
             assert_eq!((octets.as_slice(), flaws.bad_escapes), (decoded.as_bytes(), bad));
+        }
+    }
+
+    #[test]
+    fn ambiguous_quoted_printable_is_read_in_every_way() {
+        let table: [(&str, &[&str]); 10] = [
+            ("", &[]),
+            ("a=3Db\r\nc", &[]),
+            ("a=\r\nb", &[]),
+            ("a b\r\nc d", &[]),
+            ("a=\rb", &["ab"]),
+            ("a=\r\nb=\rc", &["abc"]),
+            ("a=\r", &["a"]),
+            ("a \t\r\nb \n c ", &["a\r\nb\n c"]),
+            ("a=20\r\nb", &[]),
+            ("a=\rb  \r\n", &["ab  \r\n", "a=\rb\r\n", "ab\r\n"]),
+        ];
+        for (encoded, expected) in table {
+            let found = quoted_printable_otherwise(encoded.as_bytes());
+            let expected: Vec<Vec<u8>> = expected.iter().map(|text| (*text).into()).collect();
+            assert_eq!(found, expected, "{encoded:?}");
         }
     }
 }

@@ -128,7 +128,7 @@ pub fn inspection(case: &Case<'_>, look: &Look, policy: &PolicySet) -> Inspectio
         account: facts.account.clone(),
         tls: facts.tls.as_ref().map(|tls| tls.version.clone()),
     });
-    if policy.rules.is_empty() {
+    if !policy.rules.asks_groups() {
         // Directories were not asked.
         inspection.leave_out(Topic::Groups);
     }

@@ -1,8 +1,8 @@
 //! Rules about files → what becomes of each copy.
 //!
 //! In: the rules in force, whose mail it is, the files that it carries. Out: [`Fate`] of one
-//! recipient's copy: a disposition, and orders that take files out or put their text in their
-//! place. Pure. A file that cannot be taken out, because its part does not lie in the message
+//! recipient's copy: a disposition, orders that take files out or put their text in their
+//! place, and what counts for the copy without them. Pure. A file that cannot be taken out, because its part does not lie in the message
 //! as it is written, is not let through: the mail is quarantined in its place.
 
 mod by_rule;
@@ -10,12 +10,13 @@ mod notice;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::attachments::{Enclosures, is_double, is_hidden_type};
 use crate::config::{AttachmentOrder, AttachmentRule, Attachments, Config, FileState, Group};
-use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role};
-use crate::message::contents::{Closed, Item};
+use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role, Verdict};
+use crate::message::contents::{Closed, Item, Remark};
 use crate::message::removal;
 pub(super) use by_rule::Files;
 use notice::Notice;
@@ -49,6 +50,57 @@ pub(super) struct Fate {
     pub(super) orders: Vec<Order>,
     /// Which files fell under which rules.
     pub(super) findings: Vec<Finding>,
+    /// The numbers of the parts that do not go out.
+    pub(super) removed: BTreeSet<usize>,
+}
+
+impl Fate {
+    /// What the message is by the rules about its files.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.order >= Some(AttachmentOrder::SafeCopy) {
+            true => Verdict::Policy,
+            false => Verdict::Clean,
+        }
+    }
+
+    /// What counts for the copy: not that a file is against the house's rules, or cannot be
+    /// looked into, when no such file goes out. What is harmful or ambiguous about a file counts
+    /// all the same: it says who wrote the mail.
+    pub(super) fn left<'f>(
+        &self,
+        findings: &'f [Finding],
+        enclosures: &Enclosures,
+    ) -> Cow<'f, [Finding]> {
+        let answered = self.answered(enclosures);
+        let is_left = |finding: &&Finding| {
+            !(matches!(finding.class, Class::Policy | Class::Unscannable)
+                && answered.contains(&*finding.name))
+        };
+        match answered.is_empty() {
+            true => Cow::Borrowed(findings),
+            false => Cow::Owned(findings.iter().filter(is_left).cloned().collect()),
+        }
+    }
+
+    /// The names of findings that only files have that do not go out.
+    fn answered<'e>(&self, enclosures: &'e Enclosures) -> BTreeSet<&'e str> {
+        let contents = &enclosures.contents;
+        if self.removed.is_empty() {
+            return BTreeSet::new();
+        }
+        let is_removed = |remark: &Remark| {
+            let item = contents.items.get(remark.item);
+            item.is_some_and(|item| self.removed.contains(&item.part))
+        };
+        let (gone, stays): (Vec<&Remark>, Vec<&Remark>) =
+            contents.remarks.iter().partition(|remark| is_removed(remark));
+        let mut answered: BTreeSet<&str> = gone.iter().map(|remark| remark.name).collect();
+        for name in stays.iter().map(|remark| remark.name) {
+            answered.remove(name);
+        }
+        answered.retain(|name| contents.tells_all(name));
+        answered
+    }
 }
 
 /// Files that are told of, a message.
@@ -183,6 +235,7 @@ impl FileRules {
         if keep && !fate.orders.contains(&keeping) {
             fate.orders.push(keeping);
         }
+        fate.removed.insert(part);
         fate.orders.extend(match part {
             0 => removal::of_message(place, &text),
             _ => removal::of_part(place, &text),

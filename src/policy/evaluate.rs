@@ -1,5 +1,7 @@
 //! Findings and terms → judgement.
 
+use std::borrow::Cow;
+
 use super::attachments::{Fate, Files as FileFacts};
 use super::groups::PartyGroups;
 use super::rules::Despite;
@@ -57,7 +59,9 @@ pub fn judgement_of(case: &Case<'_>, look: &Look, policy: &PolicySet) -> Judgeme
         false => FileFacts::of(&look.enclosures),
     };
     let ruling = Ruling::of(case, look, &file_facts, policy);
-    let judging = Judging { case, look, policy, binding: binding(&look.findings), ruling: &ruling };
+    let files = Files { envelope, role, id, look, policy };
+    let fates = files.fates();
+    let judging = Judging { case, look, policy, ruling: &ruling, fates: &fates };
     let mut dispositions = Vec::with_capacity(envelope.recipients.len());
     let mut verdict = Verdict::Clean;
     let (mut tag, mut tagged) = (None, Vec::new());
@@ -81,10 +85,9 @@ pub fn judgement_of(case: &Case<'_>, look: &Look, policy: &PolicySet) -> Judgeme
         }),
     );
     let mut findings = look.findings.clone();
-    orders.extend(ruling.accompany(case, look, &file_facts, policy, &mut dispositions));
+    orders.extend(ruling.accompany(case, policy, &mut dispositions));
     findings.extend(ruling.findings());
-    let files = Files { envelope, role, id, look, policy };
-    verdict = worse(verdict, files.judge(&mut dispositions, &mut orders, &mut findings));
+    verdict = worse(verdict, files.judge(fates, &mut dispositions, &mut orders, &mut findings));
     let score = score_of(&look.findings);
     if policy.headers {
         orders.extend(report_fields(verdict, score, &findings));
@@ -98,9 +101,8 @@ struct Judging<'j> {
     case: &'j Case<'j>,
     look: &'j Look,
     policy: &'j PolicySet,
-    /// The findings that count from a trusted sender, too.
-    binding: Vec<Finding>,
     ruling: &'j Ruling<'j>,
+    fates: &'j [CopiesFate],
 }
 
 /// What lists, terms and rules make of one copy.
@@ -121,19 +123,30 @@ impl Judging<'_> {
         self.policy.terms(role, party.and_then(|address| address.domain()))
     }
 
+    /// What counts for a copy without the files that do not go out with it.
+    fn left(&self, at: usize) -> Cow<'_, [Finding]> {
+        let fate =
+            self.fates.iter().find(|one| one.recipients.iter().any(|own| usize::from(*own) == at));
+        let mut removed = self.ruling.removed(at);
+        removed.extend(fate.into_iter().flat_map(|one| &one.fate.removed));
+        let whole = Fate { removed, ..Fate::default() };
+        whole.left(&self.look.findings, &self.look.enclosures)
+    }
+
     fn recipient(&self, at: usize) -> Own<'_> {
         let (terms, id) = (self.terms(at), self.case.id);
         let all = self.look.findings.as_slice();
         let listed = self.look.listed.get(at);
-        let (findings, score) = match listed {
+        let findings = match listed {
             Some(Listed::Blocked) => {
                 let own = verdict_of(all, score_of(all), terms);
                 let disposition = Disposition::Reject { reply: blocked(id) };
                 return Own { verdict: worse(own, Verdict::Policy), disposition, tag: None };
             }
-            Some(Listed::Trusted) => (self.binding.as_slice(), score_of(&self.binding)),
-            Some(Listed::No) | None => (all, score_of(all)),
+            Some(Listed::Trusted) => Cow::Owned(binding(&self.left(at))),
+            Some(Listed::No) | None => self.left(at),
         };
+        let (findings, score) = (&*findings, score_of(&findings));
         let own = verdict_of(findings, score, terms);
         let mut verdict = own;
         let despite = self.ruling.despite(at);
@@ -185,6 +198,13 @@ fn consequence_despite(findings: &[Finding], terms: &Terms, despite: &[Despite])
     left.max().unwrap_or(Consequence::Deliver)
 }
 
+/// What becomes of the copies of recipients whom the same rules about files concern.
+struct CopiesFate {
+    concerning: Vec<bool>,
+    fate: Fate,
+    recipients: Vec<u16>,
+}
+
 /// What the rules about files are asked with.
 struct Files<'j> {
     envelope: &'j Envelope,
@@ -195,38 +215,42 @@ struct Files<'j> {
 }
 
 impl Files<'_> {
-    /// Has the rules about files decide over every copy; never to a milder end than before.
-    fn judge(
-        &self,
-        dispositions: &mut [Disposition],
-        orders: &mut Vec<Order>,
-        findings: &mut Vec<Finding>,
-    ) -> Verdict {
+    /// What becomes of the files in every copy.
+    fn fates(&self) -> Vec<CopiesFate> {
         let (rules, enclosures) = (&self.policy.files, &self.look.enclosures);
+        let mut fates: Vec<CopiesFate> = Vec::new();
         if enclosures.contents.items.is_empty() {
-            return Verdict::Clean;
+            return fates;
         }
-        let mut fates: Vec<(Vec<bool>, Fate, Vec<u16>)> = Vec::new();
         for (at, recipient) in (0u16..).zip(&self.envelope.recipients) {
             let party = match self.role {
                 Role::Inbound => Some(&recipient.forward_path),
                 Role::Outbound | Role::Submission => self.envelope.reverse_path.address(),
             };
             let concerning = rules.concerning(self.role, party);
-            match fates.iter_mut().find(|(same, ..)| *same == concerning) {
-                Some((.., recipients)) => recipients.push(at),
+            match fates.iter_mut().find(|one| one.concerning == concerning) {
+                Some(one) => one.recipients.push(at),
                 None => {
                     let fate = rules.fate(&concerning, enclosures, self.id);
-                    fates.push((concerning, fate, vec![at]));
+                    fates.push(CopiesFate { concerning, fate, recipients: vec![at] });
                 }
             }
         }
+        fates
+    }
+
+    /// Has the rules about files decide over every copy; never to a milder end than before.
+    fn judge(
+        &self,
+        fates: Vec<CopiesFate>,
+        dispositions: &mut [Disposition],
+        orders: &mut Vec<Order>,
+        findings: &mut Vec<Finding>,
+    ) -> Verdict {
         let is_for_all = fates.len() == 1;
         let mut verdict = Verdict::Clean;
-        for (_, fate, recipients) in fates {
-            if fate.order >= Some(AttachmentOrder::SafeCopy) {
-                verdict = Verdict::Policy;
-            }
+        for CopiesFate { fate, recipients, .. } in fates {
+            verdict = worse(verdict, fate.verdict());
             for recipient in &recipients {
                 if let Some(disposition) = dispositions.get_mut(usize::from(*recipient)) {
                     self.dispose(&fate, disposition);
@@ -286,10 +310,28 @@ fn consume_report(look: &Look, envelope: &Envelope, dispositions: &mut [Disposit
     }
 }
 
-/// What findings make of a message under these terms, and their score.
-pub fn verdict(findings: &[Finding], terms: &Terms) -> (Verdict, f32) {
-    let score = score_of(findings);
-    (verdict_of(findings, score, terms), score)
+/// What a message is under the terms and the rules about files, to recipients of whom nothing is
+/// known; its score, and the findings with those of the rules.
+pub fn verdict(look: &Look, role: Role, policy: &PolicySet) -> (Verdict, f32, Vec<Finding>) {
+    let terms = policy.terms(role, None);
+    let score = score_of(&look.findings);
+    let concerning = policy.files.concerning(role, None);
+    let fate = policy.files.fate(&concerning, &look.enclosures, MailId::mint());
+    let left = fate.left(&look.findings, &look.enclosures);
+    let own = verdict_of(&left, score_of(&left), terms);
+    let findings = look.findings.iter().chain(&fate.findings).cloned().collect();
+    (worse(own, fate.verdict()), score, findings)
+}
+
+/// Whether a mail was kept for its score, too, when its verdict is one that goes before spam.
+pub fn looks_like_spam(judgement: &Judgement) -> bool {
+    match judgement.verdict {
+        Verdict::Clean | Verdict::Malicious => false,
+        Verdict::Spam => true,
+        Verdict::Ambiguous | Verdict::Unscannable | Verdict::Policy => {
+            judgement.score >= Terms::shipped(Role::Inbound).tag
+        }
+    }
 }
 
 fn score_of(findings: &[Finding]) -> f32 {
@@ -351,13 +393,14 @@ fn verdict_of(findings: &[Finding], score: f32, terms: &Terms) -> Verdict {
     let unwanted = |class: Class| has(class) && terms.of_class(class) > Consequence::Deliver;
     // Outbound terms do not tag: there spam begins where it is quarantined.
     let spam_from = terms.tag.min(terms.quarantine).min(terms.reject);
+    // Whoever filters by the word must not miss what may harm behind what is only a nuisance.
     match () {
         () if has(Class::Malware) => Verdict::Malicious,
-        () if score >= spam_from => Verdict::Spam,
-        () if [Class::Spam, Class::Phish, Class::Scam].into_iter().any(unwanted) => Verdict::Spam,
         () if has(Class::Equivocal) || has(Class::Ambiguous) => Verdict::Ambiguous,
         () if has(Class::Unscannable) => Verdict::Unscannable,
         () if unwanted(Class::Policy) || unwanted(Class::Profanity) => Verdict::Policy,
+        () if score >= spam_from => Verdict::Spam,
+        () if [Class::Spam, Class::Phish, Class::Scam].into_iter().any(unwanted) => Verdict::Spam,
         () => Verdict::Clean,
     }
 }
@@ -365,10 +408,10 @@ fn verdict_of(findings: &[Finding], score: f32, terms: &Terms) -> Verdict {
 fn worse(one: Verdict, other: Verdict) -> Verdict {
     let rank = |verdict: Verdict| match verdict {
         Verdict::Clean => 0,
-        Verdict::Policy => 1,
-        Verdict::Unscannable => 2,
-        Verdict::Ambiguous => 3,
-        Verdict::Spam => 4,
+        Verdict::Spam => 1,
+        Verdict::Policy => 2,
+        Verdict::Unscannable => 3,
+        Verdict::Ambiguous => 4,
         Verdict::Malicious => 5,
     };
     if rank(other) > rank(one) { other } else { one }

@@ -20,7 +20,9 @@ mod stage;
 mod terms;
 
 pub use asked::inspection;
-pub use evaluate::{Case, Refusal, hold_outbreak, judge, judgement_of, refusal, verdict};
+pub use evaluate::{
+    Case, Refusal, hold_outbreak, judge, judgement_of, looks_like_spam, refusal, verdict,
+};
 pub use groups::PartyGroups;
 pub use stage::Judged;
 pub use terms::{PolicySet, Terms};

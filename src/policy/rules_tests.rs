@@ -86,17 +86,22 @@ fn the_stricter_of_terms_and_rules_wins() {
     use Class::*;
     let table: [(&str, &[(Class, f32)], &str, Verdict); 18] = [
         ("'quarantine'", &[], "quarantine policy", Verdict::Policy),
-        ("{ quarantine = 'x' }", &[(Spam, 9.0)], "quarantine x", Verdict::Spam),
-        ("'quarantine'", &[(Spam, 20.0)], "550 message refused: it looks", Verdict::Spam),
-        ("{ reject = 'not by mail' }", &[(Spam, 9.0)], "550 not by mail; reference", Verdict::Spam),
+        ("{ quarantine = 'x' }", &[(Spam, 9.0)], "quarantine x", Verdict::Policy),
+        ("'quarantine'", &[(Spam, 20.0)], "550 message refused: it looks", Verdict::Policy),
+        (
+            "{ reject = 'not by mail' }",
+            &[(Spam, 9.0)],
+            "550 not by mail; reference",
+            Verdict::Policy,
+        ),
         ("{ hold = 'boss@own.test' }", &[], "boss@own.test for r", Verdict::Policy),
-        ("{ hold = 'boss@own.test' }", &[(Spam, 9.0)], "quarantine policy", Verdict::Spam),
+        ("{ hold = 'boss@own.test' }", &[(Spam, 9.0)], "quarantine policy", Verdict::Policy),
         ("'discard'", &[], "discard", Verdict::Policy),
         ("'discard'", &[(Malware, 0.0)], "550 message refused: it carries", Verdict::Malicious),
         ("'defer'", &[], "451", Verdict::Policy),
         ("'secure'", &[], "550 this message may only leave by secure", Verdict::Policy),
         ("'deliver'", &[(Spam, 20.0)], "deliver", Verdict::Spam),
-        ("'deliver'", &[(Phish, 9.0), (Class::Policy, 1.0)], "deliver", Verdict::Spam),
+        ("'deliver'", &[(Phish, 9.0), (Class::Policy, 1.0)], "deliver", Verdict::Policy),
         ("'deliver'", &[(Malware, 0.0)], "550 message refused: it carries", Verdict::Malicious),
         ("'deliver'", &[(Ambiguous, 0.0)], "quarantine policy", Verdict::Ambiguous),
         (

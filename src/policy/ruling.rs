@@ -25,6 +25,23 @@ pub(super) struct Ruling<'p> {
     outcomes: Vec<Outcome<'p>>,
     /// May the reverse-path be told of anything?
     sender_is_known: bool,
+    /// What became of the files that rules take out, by the place of the order.
+    stripped: BTreeMap<Place, Fate>,
+}
+
+/// The number of a rule, and which of its orders.
+type Place = (usize, usize);
+
+/// The orders of an outcome with their places: rules in their order, and within one its orders
+/// in theirs.
+fn placed<'o, 'p>(
+    outcome: &'o Outcome<'p>,
+) -> impl Iterator<Item = (Place, &'p Rule, &'p Ordered)> + use<'o, 'p> {
+    let mut last = (usize::MAX, 0);
+    outcome.orders.iter().map(move |(rule, order)| {
+        last = (rule.number, if last.0 == rule.number { last.1 + 1 } else { 0 });
+        (last, *rule, *order)
+    })
 }
 
 impl<'p> Ruling<'p> {
@@ -50,7 +67,16 @@ impl<'p> Ruling<'p> {
         let passes = |result| result == AuthenticationResult::Pass;
         let sender_is_known =
             is_own || passes(asked.authentication.spf) || passes(asked.authentication.dmarc);
-        Ruling { outcomes, sender_is_known }
+        let stripped = stripped(&outcomes, case, look, files, policy);
+        Ruling { outcomes, sender_is_known, stripped }
+    }
+
+    /// The numbers of the parts that the rules take out of a recipient's copy.
+    pub(super) fn removed(&self, at: usize) -> BTreeSet<usize> {
+        let outcome = self.outcomes.get(at).filter(|_| !self.stripped.is_empty());
+        let fates = outcome.into_iter().flat_map(placed);
+        let fates = fates.filter_map(|(place, ..)| self.stripped.get(&place));
+        fates.flat_map(|fate| fate.removed.iter().copied()).collect()
     }
 
     /// The final order for a recipient, and the rule that it is from.
@@ -71,14 +97,10 @@ impl<'p> Ruling<'p> {
     pub(super) fn accompany(
         &self,
         case: &Case<'_>,
-        look: &Look,
-        files: &Files<'_>,
         policy: &PolicySet,
         dispositions: &mut [Disposition],
     ) -> Vec<Order> {
-        // Rules in their order, and within one its orders in theirs.
-        let mut gathered: BTreeMap<(usize, usize), Vec<(Order, Vec<u16>)>> = BTreeMap::new();
-        let mut stripped: BTreeMap<(usize, usize), Fate> = BTreeMap::new();
+        let mut gathered: BTreeMap<Place, Vec<(Order, Vec<u16>)>> = BTreeMap::new();
         let parties = case.envelope.recipients.iter().zip(&self.outcomes).zip(dispositions);
         for (at, ((recipient, outcome), disposition)) in (0u16..).zip(parties) {
             let resolving = Resolving {
@@ -86,30 +108,19 @@ impl<'p> Ruling<'p> {
                 recipient: &recipient.forward_path,
                 postmaster: policy.postmaster.as_ref(),
             };
-            let mut last = (usize::MAX, 0);
-            for (rule, order) in &outcome.orders {
-                let within = if last.0 == rule.number { last.1 + 1 } else { 0 };
-                last = (rule.number, within);
+            for (place, _, order) in placed(outcome) {
                 let mut add = |order: Order| {
-                    let same = gathered.entry(last).or_default();
+                    let same = gathered.entry(place).or_default();
                     match same.iter_mut().find(|(other, _)| *other == order) {
                         Some((_, recipients)) => recipients.push(at),
                         None => same.push((order, vec![at])),
                     }
                 };
-                let Ordered::StripAttachments(test) = order else {
+                if !matches!(order, Ordered::StripAttachments(_)) {
                     resolving.order(order).into_iter().for_each(&mut add);
                     continue;
-                };
-                let fate = stripped.entry(last).or_insert_with(|| {
-                    let passing = files.facts.iter().zip(&files.items);
-                    let passing = passing.filter(|(file, _)| test.holds(file));
-                    let items: Vec<usize> = passing.map(|(_, item)| *item).collect();
-                    match items.len() >= test.count as usize {
-                        true => policy.files.strip(&rule.name, &items, &look.enclosures, case.id),
-                        false => Fate::default(),
-                    }
-                });
+                }
+                let Some(fate) = self.stripped.get(&place) else { continue };
                 fate.orders.iter().cloned().for_each(&mut add);
                 if fate.order >= Some(AttachmentOrder::Quarantine) {
                     // It cannot be taken out, so it does not go out.
@@ -160,6 +171,30 @@ impl<'p> Ruling<'p> {
         }
         findings
     }
+}
+
+/// Takes out the files that the rules say, once for all copies that want the same.
+fn stripped(
+    outcomes: &[Outcome<'_>],
+    case: &Case<'_>,
+    look: &Look,
+    files: &Files<'_>,
+    policy: &PolicySet,
+) -> BTreeMap<Place, Fate> {
+    let mut stripped = BTreeMap::new();
+    for (place, rule, order) in outcomes.iter().flat_map(placed) {
+        let Ordered::StripAttachments(test) = order else { continue };
+        stripped.entry(place).or_insert_with(|| {
+            let passing = files.facts.iter().zip(&files.items);
+            let passing = passing.filter(|(file, _)| test.holds(file));
+            let items: Vec<usize> = passing.map(|(_, item)| *item).collect();
+            match items.len() >= test.count as usize {
+                true => policy.files.strip(&rule.name, &items, &look.enclosures, case.id),
+                false => Fate::default(),
+            }
+        });
+    }
+    stripped
 }
 
 /// What becomes of a copy by a rule; none where the copy goes out.

@@ -77,7 +77,7 @@ fn short(disposition: &Disposition) -> &'static str {
 fn findings_lead_where_the_terms_say() {
     use Class::*;
     use Role::*;
-    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 23] = [
+    let table: [(&str, Role, &[(Class, f32)], Verdict, &str); 28] = [
         ("", Inbound, &[], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 4.9)], Verdict::Clean, "deliver"),
         ("", Inbound, &[(Spam, 2.5), (Phish, 2.5)], Verdict::Spam, "deliver"),
@@ -95,6 +95,18 @@ fn findings_lead_where_the_terms_say() {
         ("", Inbound, &[(Unscannable, 0.0)], Verdict::Unscannable, "quarantine"),
         ("", Inbound, &[(Class::Policy, 0.0)], Verdict::Policy, "quarantine"),
         ("", Inbound, &[(Profanity, 1.0)], Verdict::Clean, "deliver"),
+        // The word is that of the worst, whatever the score.
+        ("", Inbound, &[(Spam, 20.0), (Malware, 0.0)], Verdict::Malicious, "reject"),
+        ("", Inbound, &[(Spam, 9.0), (Ambiguous, 0.0)], Verdict::Ambiguous, "quarantine"),
+        (
+            "",
+            Inbound,
+            &[(Unscannable, 9.0), (Class::Policy, 1.0)],
+            Verdict::Unscannable,
+            "quarantine",
+        ),
+        ("", Inbound, &[(Spam, 20.0), (Class::Policy, 1.0)], Verdict::Policy, "reject"),
+        ("", Inbound, &[(Ambiguous, 0.0), (Unscannable, 0.0)], Verdict::Ambiguous, "quarantine"),
         ("inbound = { reject = 5 }", Inbound, &[(Spam, 5.0)], Verdict::Spam, "reject"),
         (
             "inbound.classes = { malware = 'quarantine' }",
@@ -168,7 +180,7 @@ fn a_refusal_names_its_kind() {
         (&[(Class::Equivocal, 4.0), (Class::Spam, 20.0)], "different authors"),
         (&[(Class::Equivocal, 4.0), (Class::Malware, 20.0)], "malware"),
         (&[(Class::Spam, 20.0)], "spam"),
-        (&[(Class::Ambiguous, 20.0)], "spam"),
+        (&[(Class::Ambiguous, 20.0)], "more than one way"),
     ];
     for (findings, words) in table {
         let judgement = judged("", Role::Inbound, &["a@x.example"], findings);
@@ -204,7 +216,7 @@ fn lists_decide_for_each_recipient() {
         (&[(Phish, 9.0), (Scam, 9.0), (Notice, 9.0)], Listed::Trusted, Verdict::Clean, "deliver"),
         (&[(Malware, 100.0)], Listed::Trusted, Verdict::Malicious, "reject"),
         (&[(Ambiguous, 3.0)], Listed::Trusted, Verdict::Ambiguous, "quarantine"),
-        (&[(Ambiguous, 16.0)], Listed::Trusted, Verdict::Spam, "reject"),
+        (&[(Ambiguous, 16.0)], Listed::Trusted, Verdict::Ambiguous, "reject"),
         (&[(Unscannable, 1.0)], Listed::Trusted, Verdict::Unscannable, "quarantine"),
         (&[(Class::Policy, 0.0)], Listed::Trusted, Verdict::Policy, "quarantine"),
         (&[], Listed::Blocked, Verdict::Policy, "reject"),

@@ -99,7 +99,14 @@ impl Quarantine {
         let becomes = match self.item(id).and_then(|item| item.releasing) {
             Some(begun) if begun.kind == record::REFUSING => return Ok(None),
             Some(begun) => begun.becomes,
-            None => self.begin_release(id, by).await?,
+            None => {
+                // What was begun for some of them comes first: the entry may end with it.
+                let left = self.finish_part(spool, id).await?;
+                if left == Some(0) {
+                    return Ok(None);
+                }
+                self.begin_release(id, by).await?
+            }
         };
         let Some(me) = self.me.upgrade() else { return Err(LogError::Closed.into()) };
         let loading = tokio::task::spawn_blocking(move || me.load(id));
@@ -130,8 +137,14 @@ impl Quarantine {
         let begun = |(id, item): (&MailId, &Item)| {
             item.releasing.filter(|one| one.kind == record::RELEASING).map(|_| *id)
         };
-        let ids: Vec<MailId> = self.state().items.iter().filter_map(begun).collect();
         let mut released = Vec::new();
+        for (id, becomes) in self.parts_begun() {
+            let Some(_claim) = self.claim(id)? else { continue };
+            if self.finish_part(spool, id).await?.is_some() {
+                released.push((id, becomes));
+            }
+        }
+        let ids: Vec<MailId> = self.state().items.iter().filter_map(begun).collect();
         for id in ids {
             released.extend(self.release(spool, id, "").await?.map(|becomes| (id, becomes)));
         }
@@ -153,7 +166,9 @@ impl Quarantine {
         };
         let due: Vec<(MailId, MailId)> = {
             let state = self.state();
-            let over = state.items.iter().filter(|(_, item)| is_over(item));
+            let is_going =
+                |id: &MailId| state.parts.get(id).is_some_and(|part| part.head.begun.is_some());
+            let over = state.items.iter().filter(|(id, item)| is_over(item) && !is_going(id));
             over.map(|(id, item)| (*id, item.mail_id)).collect()
         };
         let mut expired = Vec::new();
@@ -240,7 +255,8 @@ impl Quarantine {
             // The positions are looked up and submitted under one lock.
             let state = self.state();
             let Some(item) = state.items.get(&id) else { return Ok(false) };
-            let releases = item.releasing.map(|one| one.position).into_iter().collect();
+            let part = state.parts.get(&id).map(|part| part.position);
+            let releases = item.releasing.map(|one| one.position).into_iter().chain(part).collect();
             let terms = Terms { purpose: Purpose::Outcome, ends: Some(item.stored), releases };
             let me = self.me.clone();
             self.log.submit(record.seal()?, terms, move |done: Result<Position, LogError>| {

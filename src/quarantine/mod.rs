@@ -15,6 +15,9 @@
 //! when the crash falls between the commit and the end, and the mail was delivered in that
 //! moment, is it delivered twice.
 //!
+//! A release for some of the recipients is written down likewise (see [`part`]); the entry is
+//! then one of the others.
+//!
 //! A copy that waits for an approval is an entry of area [`APPROVAL_AREA`] whose judgement
 //! says who is asked and until when. It does not expire with the others: whoever carries out
 //! approvals asks for those whose time is over. A refusal is written first too, with the name
@@ -24,6 +27,8 @@
 
 mod approval;
 mod change;
+mod page;
+mod part;
 mod record;
 mod recovery;
 mod view;
@@ -31,7 +36,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -41,6 +46,8 @@ use crate::mail::MailId;
 use crate::spool::CommitError;
 
 pub use approval::{Refusing, Waiting};
+pub use page::HeldPage;
+pub use part::Parted;
 pub use view::{Held, HeldEntry, HeldFilter};
 
 /// Where copies wait for somebody's approval.
@@ -102,6 +109,8 @@ struct State {
     of_mail: BTreeSet<(MailId, MailId)>,
     /// Entries that somebody is asked about, by the end of their time.
     asked: BTreeSet<(u32, MailId)>,
+    /// Entries of which some copies were released.
+    parts: HashMap<MailId, part::Part>,
 }
 
 impl State {
@@ -113,6 +122,7 @@ impl State {
 
     fn remove(&mut self, id: MailId) -> Option<Item> {
         let item = self.items.remove(&id)?;
+        self.parts.remove(&id);
         self.of_mail.remove(&(item.mail_id, id));
         if let Some(until_s) = item.asks_until_s {
             self.asked.remove(&(until_s, id));
@@ -192,12 +202,19 @@ impl Relocate for Quarantine {
             record::RELEASING | record::REFUSING => {
                 item.releasing.is_some_and(|one| one.position == position)
             }
+            record::PART => state.parts.get(&mail_id).is_some_and(|part| part.position == position),
             _ => false,
         }
     }
 
     fn moved(&self, kind: u8, mail_id: MailId, old: Position, new: Position) {
         let mut state = self.state();
+        if kind == record::PART
+            && let Some(part) = state.parts.get_mut(&mail_id)
+            && part.position == old
+        {
+            part.position = new;
+        }
         let Some(item) = state.items.get_mut(&mail_id) else { return };
         match (kind, &mut item.releasing) {
             (record::STORED, _) if item.stored == old => item.stored = new,

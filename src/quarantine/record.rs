@@ -16,6 +16,9 @@ pub(super) const END: u8 = 3;
 /// The entry is being refused.
 pub(super) const REFUSING: u8 = 4;
 
+/// Copies of some recipients were released, or are being released.
+pub(super) const PART: u8 = 5;
+
 const VERSION: u8 = 1;
 
 /// The head of a stored record. Facts of the entry come first, so that replay need not read
@@ -67,6 +70,25 @@ pub(super) struct ReleasingHead {
     /// The mail that the entry becomes, or the one that tells of the refusal.
     pub(super) becomes: MailId,
     pub(super) by: String,
+}
+
+/// The head of a part record. Numbers are those of recipients in the entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PartHead {
+    /// Those whose copies are in the spool, or went on from there.
+    pub(super) done: Vec<u16>,
+    /// Those whose copies are on the way there.
+    pub(super) begun: Option<Begun>,
+    /// Who released them.
+    pub(super) by: String,
+}
+
+/// A release for some that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// The mail that these copies become.
+    pub(super) becomes: MailId,
+    pub(super) recipients: Vec<u16>,
 }
 
 /// The head of an end record, for whoever reads the log by hand.

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::record::{self, EntryFacts, ReleasingHead};
+use super::part::Part;
+use super::record::{self, EntryFacts, PartHead, ReleasingHead};
 use super::{Item, QuarantineError, Releasing, State, approval};
 use crate::log::{Entry, Liveness, Log, LogOptions, Position, ReplayReport};
 use crate::mail::MailId;
@@ -15,6 +16,8 @@ use crate::mail::MailId;
 struct Replay {
     state: State,
     releasing: HashMap<MailId, Releasing>,
+    /// The newest of each entry, with its place in the order of writing.
+    parts: HashMap<MailId, (u64, Part)>,
     dead: Vec<Position>,
 }
 
@@ -24,7 +27,13 @@ pub(super) fn recover(
 ) -> Result<(Arc<Log>, State, ReplayReport), QuarantineError> {
     let mut replay = Replay::default();
     let (log, report) = Log::open(options, &mut |entry| replay.see(&entry))?;
-    let Replay { mut state, releasing, mut dead } = replay;
+    let Replay { mut state, releasing, parts, mut dead } = replay;
+    for (id, (_, part)) in parts {
+        match state.items.contains_key(&id) {
+            true => drop(state.parts.insert(id, part)),
+            false => dead.push(part.position),
+        }
+    }
     for (id, one) in releasing {
         match state.items.get_mut(&id) {
             Some(item) => item.releasing = Some(one),
@@ -57,13 +66,28 @@ impl Replay {
                     self.dead.extend(self.releasing.insert(id, one).map(|old| old.position));
                 }
             }
+            record::PART => self.part(entry),
             record::END => {
                 self.dead.extend(self.state.remove(id).map(|item| item.stored));
                 self.dead.extend(self.releasing.remove(&id).map(|one| one.position));
+                self.dead.extend(self.parts.remove(&id).map(|(_, part)| part.position));
                 return Liveness::Dead;
             }
             kind => tracing::error!(mail_id = %id, kind, "a record of unknown kind"),
         }
         Liveness::Live
+    }
+
+    fn part(&mut self, entry: &Entry<'_>) {
+        let Some(head) = record::read::<PartHead>(entry.head) else { return };
+        let part = Part { position: entry.position, head };
+        match self.parts.get_mut(&entry.mail_id) {
+            Some((newest, _)) if *newest > entry.sequence => self.dead.push(entry.position),
+            Some(known) => {
+                let (_, old) = std::mem::replace(known, (entry.sequence, part));
+                self.dead.push(old.position);
+            }
+            None => drop(self.parts.insert(entry.mail_id, (entry.sequence, part))),
+        }
     }
 }

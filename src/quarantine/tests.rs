@@ -146,3 +146,82 @@ async fn entries_expire() {
     assert_eq!(held.expire(days(2)).await.unwrap(), [(id, mail.id)]);
     assert_eq!(held.count(), 0);
 }
+
+fn path(number: usize) -> crate::mail::Address {
+    format!("r{number}@example.test").parse().unwrap()
+}
+
+#[tokio::test]
+async fn some_get_their_copies_and_the_others_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let id = held.store(&mail, &[0, 1, 3], "spam").await.unwrap();
+    spool.remove(mail.id, "test").await.unwrap();
+    let nobody = held.release_some(&spool, id, &[path(2)], "admin").await;
+    assert!(matches!(nobody, Err(QuarantineError::NoRecipient)), "{nobody:?}");
+    let parted = held.release_some(&spool, id, &[path(1)], "admin").await.unwrap().unwrap();
+    assert_eq!(parted.left, 2);
+    let released = spool.load(parted.becomes).unwrap().unwrap();
+    assert_eq!(released.envelope.recipients.len(), 1);
+    assert_eq!(released.envelope.recipients[0].forward_path, path(1));
+    assert_eq!(released.stage().judgement().dispositions, [crate::mail::Disposition::Deliver]);
+    let again = held.release_some(&spool, id, &[path(1)], "admin").await;
+    assert!(matches!(again, Err(QuarantineError::NoRecipient)), "he has it: {again:?}");
+    let check = |held: &Quarantine| {
+        let kept = held.load(id).unwrap().unwrap();
+        let paths: Vec<_> =
+            kept.envelope.recipients.iter().map(|one| one.forward_path.clone()).collect();
+        assert_eq!((paths, kept.recipients), (vec![path(0), path(3)], vec![0, 3]));
+        assert_eq!(kept.judgement.dispositions.len(), 2);
+    };
+    check(&held);
+    held.close();
+    drop(held);
+
+    // After a restart he is not asked for again, and the last ones end the entry.
+    let held = quarantine(dir.path());
+    check(&held);
+    let last = [path(0), path(3)];
+    let parted = held.release_some(&spool, id, &last, "admin").await.unwrap().unwrap();
+    assert_eq!((parted.left, held.count(), spool.counts().total()), (0, 0, 2));
+    assert_eq!(held.release_some(&spool, id, &last, "admin").await.unwrap(), None);
+    held.close();
+    drop(held);
+    assert_eq!(quarantine(dir.path()).count(), 0);
+}
+
+#[tokio::test]
+async fn a_release_for_some_that_a_crash_interrupted_is_completed_once() {
+    use super::record::{Begun, PartHead};
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    let mail = mail(&spool).await;
+    let id = held.store(&mail, &[0, 1], "spam").await.unwrap();
+    spool.remove(mail.id, "test").await.unwrap();
+    // As a crash leaves it behind: what was meant is written, and nothing was done.
+    let becomes = MailId::mint();
+    let begun = Some(Begun { becomes, recipients: vec![1] });
+    let head = PartHead { done: Vec::new(), begun, by: "admin".into() };
+    held.write_part(id, head.clone()).await.unwrap();
+    held.close();
+    drop(held);
+
+    let held = quarantine(dir.path());
+    assert!(
+        held.expire(SystemTime::now() + Duration::from_secs(9 * 86_400)).await.unwrap().is_empty()
+    );
+    assert_eq!(held.resume(&spool).await.unwrap(), [(id, becomes)]);
+    assert_eq!(held.load(id).unwrap().unwrap().recipients, [0]);
+    assert_eq!(spool.load(becomes).unwrap().unwrap().envelope.recipients.len(), 1);
+    // And once more, as if the crash had come after the commit: the mail is found, not made.
+    held.write_part(id, head).await.unwrap();
+    held.close();
+    drop(held);
+    let held = quarantine(dir.path());
+    assert_eq!(held.resume(&spool).await.unwrap(), [(id, becomes)]);
+    assert_eq!((spool.counts().total(), held.load(id).unwrap().unwrap().recipients), (1, vec![0]));
+    let rest = held.release(&spool, id, "admin").await.unwrap().unwrap();
+    assert_eq!(spool.load(rest).unwrap().unwrap().envelope.recipients[0].forward_path, path(0));
+    assert_eq!(held.count(), 0);
+}

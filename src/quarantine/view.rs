@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::{self, EntryFacts};
 use super::{Item, Quarantine, QuarantineError};
+use crate::journal::Continuation;
 use crate::log::LogError;
 use crate::mail::{Content, Envelope, Facts, Judgement, MailId};
 
@@ -67,9 +68,41 @@ pub struct Held {
     pub content: Content,
 }
 
+impl Held {
+    /// What the journal is told when it goes on under this name.
+    pub fn continued_as(&self, becomes: MailId) -> Continuation<'_> {
+        Continuation {
+            about: self.mail_id,
+            becomes,
+            envelope: &self.envelope,
+            facts: &self.facts,
+            judgement: &self.judgement,
+            size_octets: self.content.len(),
+        }
+    }
+}
+
 impl Quarantine {
-    /// An entry with its content; `None` when there is none. Blocks on the disk.
+    /// An entry with its content, for those whose copies are still kept; `None` when there is
+    /// none. Blocks on the disk.
     pub fn load(&self, id: MailId) -> Result<Option<Held>, QuarantineError> {
+        let Some(mut held) = self.load_whole(id)? else { return Ok(None) };
+        let released = self.released(id);
+        if !released.is_empty() {
+            let all = u16::try_from(held.envelope.recipients.len()).unwrap_or(u16::MAX);
+            let kept: Vec<u16> = (0..all).filter(|at| !released.contains(at)).collect();
+            let is_kept = |at: usize| !released.iter().any(|gone| usize::from(*gone) == at);
+            held.judgement = held.judgement.of_some(&kept);
+            let mut at = 0..;
+            held.envelope.recipients.retain(|_| at.next().is_some_and(is_kept));
+            let mut at = 0..;
+            held.recipients.retain(|_| at.next().is_some_and(is_kept));
+        }
+        Ok(Some(held))
+    }
+
+    /// The same as it was stored.
+    pub(super) fn load_whole(&self, id: MailId) -> Result<Option<Held>, QuarantineError> {
         let read = self.read(id, |head, item| {
             let stored = record::read_stored(&head);
             let stored = stored.ok_or(QuarantineError::Unreadable(id))?;
@@ -122,7 +155,7 @@ impl Quarantine {
         read.filter(|held| filter.admits(held)).take(limit).map(|held| self.listed(held)).collect()
     }
 
-    fn listed(&self, held: Held) -> HeldEntry {
+    pub(super) fn listed(&self, held: Held) -> HeldEntry {
         HeldEntry {
             id: held.id,
             mail_id: held.mail_id,

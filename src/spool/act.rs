@@ -7,6 +7,7 @@
 //! All records of one mail are submitted under the lock of the state, so the log has them in
 //! the order of the changes, and the positions that they name are the current ones.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::oneshot;
@@ -150,6 +151,23 @@ impl Spool {
         .await
     }
 
+    /// Sends a mail by other next hops than routes and policy say (with spaces between, in
+    /// their order), or by those again when none are given. What is not held is due at once;
+    /// what is being delivered just now is left alone.
+    pub async fn reroute(&self, id: MailId, hops: Option<&str>) -> Result<Act, SpoolError> {
+        let (now_s, route) = (seconds(SystemTime::now()), hops.map(Arc::from));
+        self.act(id, |state, slot| {
+            if state.table.at(slot).is_some_and(|entry| entry.place == Place::Leased) {
+                return Act::InDelivery;
+            }
+            state.uncache(slot);
+            state.table.change(slot, |entry| entry.set_route(route));
+            self.reschedule(state, slot, now_s);
+            Act::Done
+        })
+        .await
+    }
+
     /// Takes a mail out of the queue for good, whatever its state. An attempt that is under
     /// way cannot be called back.
     pub async fn remove(&self, id: MailId, by: &str) -> Result<Act, SpoolError> {
@@ -281,6 +299,7 @@ impl Spool {
             unscanned: entry.flags.unscanned,
             warned: entry.flags.warned,
             errands_done: entry.flags.errands_done,
+            route: entry.route().map(|route| route.to_string()).unwrap_or_default(),
             done: entry.done_words(),
             why,
             outcome,

@@ -166,6 +166,7 @@ impl Spool {
             is_warned: false,
             errands_done: false,
             why: "".into(),
+            route: None,
             _lease: None,
         };
         let mail = Mail::new(arrival.id, arrival.envelope, arrival.facts, content, stage);

@@ -1,6 +1,8 @@
 //! What memory holds of one queued mail: where its records are, when its time comes, and
 //! which recipients are done. Everything else is read from the log when it is asked for.
 
+use std::sync::Arc;
+
 use crate::log::Position;
 use crate::mail::MailId;
 
@@ -30,6 +32,8 @@ struct Rare {
     judgement: Option<Position>,
     /// Recipients beyond the first 64.
     done: Vec<u64>,
+    /// Next hops that an administrator has given, whatever routes and policy say.
+    route: Option<Arc<str>>,
 }
 
 /// What is so of a mail and stays so over a restart.
@@ -126,6 +130,18 @@ impl Entry {
         self.done = *first;
         if beyond.iter().any(|word| *word != 0) {
             self.rare.get_or_insert_default().done = beyond.to_vec();
+        }
+    }
+
+    /// Next hops that an administrator has given.
+    pub(super) fn route(&self) -> Option<Arc<str>> {
+        self.rare.as_deref().and_then(|rare| rare.route.clone())
+    }
+
+    /// It goes by these from now on, or as everything else does.
+    pub(super) fn set_route(&mut self, route: Option<Arc<str>>) {
+        if route.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().route = route;
         }
     }
 

@@ -19,6 +19,7 @@
 mod act;
 mod commit;
 mod entry;
+mod page;
 mod record;
 mod recovery;
 mod schedule;
@@ -44,8 +45,10 @@ use crate::mail::{Mail, MailId};
 
 pub use act::{Act, Attempt};
 pub use commit::OwnMail;
+pub use page::QueuePage;
 pub use record::{Origin, Outcome};
 pub use recovery::Recovery;
+pub use schedule::Taken;
 pub use stage::Spooled;
 pub use table::{QueueCounts, QueueState};
 pub use view::{QueueEntry, QueueFilter};

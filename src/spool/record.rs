@@ -87,6 +87,9 @@ pub(super) struct State {
     /// What was ordered beside delivery is done. Stands behind the rest on the disk.
     #[serde(skip)]
     pub(super) errands_done: bool,
+    /// Next hops that an administrator has given; empty for none. Stands behind that.
+    #[serde(skip)]
+    pub(super) route: String,
 }
 
 /// The final outcome for one recipient.
@@ -165,7 +168,11 @@ pub(super) fn accepted(head: &[u8]) -> Option<Accepted> {
 
 /// The head of a state record.
 pub(super) fn state_head(state: &State) -> Vec<u8> {
-    postcard::to_extend(&state.errands_done, head_of(state)).unwrap_or_default()
+    let head = postcard::to_extend(&state.errands_done, head_of(state)).unwrap_or_default();
+    match state.route.is_empty() {
+        true => head,
+        false => postcard::to_extend(&state.route, head).unwrap_or_default(),
+    }
 }
 
 /// What such a head says.
@@ -176,7 +183,11 @@ pub(super) fn read_state(head: &[u8]) -> Option<State> {
     }
     let (mut state, added): (State, _) = postcard::take_from_bytes(rest).ok()?;
     if !added.is_empty() {
-        state.errands_done = postcard::from_bytes(added).ok()?;
+        let (errands_done, added) = postcard::take_from_bytes(added).ok()?;
+        state.errands_done = errands_done;
+        if !added.is_empty() {
+            state.route = postcard::take_from_bytes(added).ok()?.0;
+        }
     }
     Some(state)
 }

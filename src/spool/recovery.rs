@@ -131,6 +131,7 @@ impl Replay {
             entry.flags.warned = state.warned;
             entry.flags.errands_done = state.errands_done;
             entry.set_done_words(&state.done);
+            entry.set_route((!state.route.is_empty()).then(|| state.route.as_str().into()));
             entry.state.replace(found.position)
         });
         self.dead.extend(replaced.flatten());

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::entry::Place;
 use super::stage::Lease;
 use super::{Spool, SpoolError, Spooled, State, seconds};
 use crate::log::LogError;
@@ -23,6 +24,17 @@ enum Next {
     Ready(Box<Mail<Spooled>>),
     OnDisk(MailId, Arc<Lease>),
     Nothing(Duration),
+}
+
+/// What came of asking for one mail.
+#[derive(Debug)]
+pub enum Taken {
+    /// The caller holds it.
+    Mail(Box<Mail<Spooled>>),
+    /// There is no such mail in the queue.
+    Unknown,
+    /// It is being delivered just now.
+    InDelivery,
 }
 
 impl Spool {
@@ -78,6 +90,29 @@ impl Spool {
             (None, Some(id)) => Next::OnDisk(id, lease),
             (None, None) => Next::Nothing(Duration::ZERO),
         }
+    }
+
+    /// A mail whatever its state, for somebody who ends it in another way than by delivery;
+    /// nobody else gets it until it is dropped.
+    pub async fn take(&self, id: MailId) -> Result<Taken, SpoolError> {
+        let lease = {
+            let mut guard = self.state();
+            let state = &mut *guard;
+            let Some(slot) = state.table.slot(id) else { return Ok(Taken::Unknown) };
+            if state.leases.contains_key(&slot) {
+                return Ok(Taken::InDelivery);
+            }
+            state.uncache(slot);
+            state.table.unschedule(slot);
+            state.table.change(slot, |entry| entry.place = Place::Leased);
+            self.lease(state, slot)
+        };
+        Ok(match self.fetch(id).await? {
+            Some(mail) => Taken::Mail(Box::new(
+                mail.advance(|stage| Spooled { _lease: Some(lease), ..stage }),
+            )),
+            None => Taken::Unknown,
+        })
     }
 
     fn lease(&self, state: &mut State, slot: u32) -> Arc<Lease> {

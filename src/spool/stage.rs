@@ -21,6 +21,7 @@ pub struct Spooled {
     pub(super) is_warned: bool,
     pub(super) errands_done: bool,
     pub(super) why: Arc<str>,
+    pub(super) route: Option<Arc<str>>,
     /// Held, not read: gives the mail back when the last clone is dropped.
     pub(super) _lease: Option<Arc<Lease>>,
 }
@@ -61,6 +62,11 @@ impl Spooled {
     /// Whether what was ordered beside delivery is done.
     pub fn errands_done(&self) -> bool {
         self.errands_done
+    }
+
+    /// Next hops that an administrator has given, whatever routes and policy say.
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
     }
 
     /// Why the last attempt failed; empty when there was none.

@@ -337,3 +337,66 @@ async fn starting_with_200_000_mails() {
     println!("{:?} for {:?}", started.elapsed(), recovery.replay);
     assert_eq!(spool.counts().total(), 200_000);
 }
+
+#[tokio::test]
+async fn another_way_stays_another_way_over_a_restart_until_it_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.commit_own(own(2, 100)).await.unwrap().id;
+    let hops = "smtp://192.0.2.1:2525 smtp://backup.test:25";
+    assert_eq!(spool.reroute(id, Some(hops)).await.unwrap(), Act::Done);
+    let due = spool.due().await;
+    assert_eq!((due.id, due.stage().route()), (id, Some(hops)));
+    assert_eq!(spool.reroute(id, None).await.unwrap(), Act::InDelivery);
+    spool.postpone(id, in_a_while(600), Attempt::Counts, "later".into());
+    drop(due);
+    spool.close();
+    drop(spool);
+
+    let (spool, _) = open(dir.path());
+    let entry = spool.list(&QueueFilter::default(), 9).remove(0);
+    assert_eq!((entry.route.as_deref(), entry.last_reason.as_str()), (Some(hops), "later"));
+    assert_eq!(spool.hold(id).await.unwrap(), Act::Done);
+    assert_eq!(spool.reroute(id, None).await.unwrap(), Act::Done);
+    assert_eq!(spool.load(id).unwrap().unwrap().stage().route(), None);
+    assert_eq!(spool.counts().hold, 1, "it is held still");
+    assert_eq!(spool.reroute(MailId::mint(), None).await.unwrap(), Act::Unknown);
+    spool.close();
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(spool.load(id).unwrap().unwrap().stage().route(), None);
+}
+
+#[tokio::test]
+async fn who_takes_a_mail_has_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.commit_own(own(1, 100)).await.unwrap().id;
+    let Taken::Mail(mail) = spool.take(id).await.unwrap() else { panic!("it is there") };
+    assert!(matches!(spool.take(id).await.unwrap(), Taken::InDelivery));
+    assert!(soon(spool.due()).await.is_none());
+    drop(mail);
+    assert!(matches!(spool.take(MailId::mint()).await.unwrap(), Taken::Unknown));
+    assert!(matches!(spool.take(id).await.unwrap(), Taken::Mail(_)));
+}
+
+#[tokio::test]
+async fn the_queue_is_seen_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(spool.commit_own(own(1, 10)).await.unwrap().id);
+    }
+    spool.hold(ids[3]).await.unwrap();
+    let patience = Duration::from_secs(60);
+    let first = spool.page(&[], None, 2, patience, &mut |_| true);
+    let names = |page: &QueuePage| page.entries.iter().map(|one| one.mail_id).collect::<Vec<_>>();
+    assert_eq!((names(&first), first.next), (vec![ids[0], ids[1]], Some(ids[1])));
+    let rest = spool.page(&[], first.next, 9, patience, &mut |entry| entry.mail_id != ids[2]);
+    assert_eq!((names(&rest), rest.next, rest.is_cut), (vec![ids[3], ids[4]], None, false));
+    let held = spool.page(&[QueueState::Hold], None, 9, patience, &mut |_| true);
+    assert_eq!(names(&held), [ids[3]]);
+    let cut = spool.page(&[], None, 9, Duration::ZERO, &mut |_| true);
+    assert!(cut.is_cut || cut.entries.len() == 5);
+}

@@ -57,16 +57,19 @@ pub struct QueueEntry {
     pub received_ms: u64,
     /// How it came here.
     pub origin: Origin,
+    /// Next hops that an administrator has given, whatever routes and policy say.
+    pub route: Option<String>,
 }
 
 /// What an entry says, taken out of the lock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Places {
     accept: Position,
     state: Option<Position>,
     judgement: Option<Position>,
     attempts: u32,
     flags: Flags,
+    route: Option<Arc<str>>,
 }
 
 impl Places {
@@ -77,6 +80,7 @@ impl Places {
             judgement: entry.judgement(),
             attempts: entry.attempts,
             flags: entry.flags,
+            route: entry.route(),
         }
     }
 }
@@ -116,6 +120,7 @@ impl Spool {
                 is_warned: places.flags.warned,
                 errands_done: places.flags.errands_done,
                 why: read.why.into(),
+                route: places.route,
                 _lease: None,
             };
             let (envelope, facts) = (Arc::new(read.envelope), Arc::new(read.facts));
@@ -172,7 +177,7 @@ impl Spool {
         read.filter(|entry| filter.admits(&entry.envelope)).take(limit).collect()
     }
 
-    fn matching(&self, filter: &QueueFilter) -> Vec<MailId> {
+    pub(super) fn matching(&self, filter: &QueueFilter) -> Vec<MailId> {
         let state = self.state();
         if let Some(id) = filter.mail_id {
             let fits = |entry: &&Entry| filter.state.is_none_or(|want| entry.queue_state() == want);
@@ -186,7 +191,7 @@ impl Spool {
         ids
     }
 
-    fn queue_entry(&self, id: MailId) -> Result<Option<QueueEntry>, SpoolError> {
+    pub(super) fn queue_entry(&self, id: MailId) -> Result<Option<QueueEntry>, SpoolError> {
         let Some(mail) = self.load(id)? else { return Ok(None) };
         let state = self.state();
         let Some(entry) = state.table.by_id(id) else { return Ok(None) };
@@ -207,6 +212,7 @@ impl Spool {
             content_octets: mail.content.len(),
             received_ms: mail.facts.received_ms,
             origin: stage.origin(),
+            route: stage.route().map(str::to_owned),
         }))
     }
 

@@ -21,7 +21,9 @@ pub mod history;
 mod keeper;
 pub mod lists;
 pub mod migration;
-mod password;
+pub mod password;
+mod shelf;
+pub mod token;
 pub mod vault;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -32,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use accounts::{Account, Accounts, AllowedAddress, BadAllowedAddress};
 pub use digests::{DigestKind, DigestStore, KeptDigest};
 pub use error::StoreError;
+pub use shelf::Shelf;
 
 use delivered::Delivered;
 use dmarc::DmarcReports;
@@ -129,6 +132,14 @@ impl Store {
     /// What was delivered in the last days.
     pub fn delivered(&self) -> &Delivered {
         &self.delivered
+    }
+
+    /// Records of one kind, by name. The kind's tree is made when it is absent.
+    pub fn shelf<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+    ) -> Result<Shelf<T>, StoreError> {
+        Shelf::open(&self.db, what)
     }
 
     /// Waits until everything is on disk, history included. To be called when the box closes.

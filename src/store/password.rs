@@ -40,14 +40,14 @@ fn prepared(password: &str) -> Result<String, StoreError> {
 }
 
 /// The hash to keep, with a fresh salt.
-pub(super) fn hash(password: &str) -> Result<String, StoreError> {
+pub fn hash(password: &str) -> Result<String, StoreError> {
     let hash = argon2()?.hash_password(prepared(password)?.as_bytes());
     hash.map(|hash| hash.to_string()).map_err(|error| StoreError::Hash(error.to_string()))
 }
 
 /// Whether the password belongs to the hash. Without a hash it does the same work in vain,
 /// so the time does not tell whether an account exists.
-pub(super) fn matches(password: &str, hash: Option<&str>) -> Result<bool, StoreError> {
+pub fn matches(password: &str, hash: Option<&str>) -> Result<bool, StoreError> {
     let typed = prepared(password);
     // What can be nobody's password costs no less time than what can.
     let octets = typed.as_ref().map_or(b"-".as_slice(), |typed| typed.as_bytes());
@@ -71,6 +71,6 @@ fn nobody() -> Result<&'static str, StoreError> {
 }
 
 /// Makes ready what the first log-in would otherwise wait for.
-pub(super) fn prepare() -> Result<(), StoreError> {
+pub fn prepare() -> Result<(), StoreError> {
     nobody().map(|_| ())
 }

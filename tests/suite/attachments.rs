@@ -32,6 +32,14 @@ extensions = ["mp3"]
 order = "block"
 
 [[attachments.rule]]
+name = "macros"
+roles = ["inbound"]
+except = ["group:it"]
+states = ["macro"]
+order = "safe-copy"
+text = "Ask for a PDF."
+
+[[attachments.rule]]
 name = "archives"
 roles = ["outbound"]
 families = ["archive"]
@@ -109,4 +117,57 @@ fn a_safe_copy_goes_out_as_text_and_a_blocked_file_is_refused() {
         (postern.ask(&["quarantine", "list"]).len() == 2).then_some(())
     });
     sink.stays_at(1);
+}
+
+/// An OpenDocument text in one file, with a macro that does little.
+const WITH_MACRO: &str = "<?xml version=\"1.0\"?><office:document \
+    xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
+    office:mimetype=\"application/vnd.oasis.opendocument.text\">\
+    <office:scripts><office:script script:language=\"ooo:Basic\"><ooo:libraries>\
+    <ooo:library-embedded ooo:name=\"Standard\"><ooo:module ooo:name=\"Module1\"><ooo:source-code>\
+    Sub Sums\r\nMsgBox \"the sum\"\r\nEnd Sub</ooo:source-code></ooo:module></ooo:library-embedded>\
+    </ooo:libraries></office:script></office:scripts><office:body><office:text>\
+    <text:p>The figures of May</text:p></office:text></office:body></office:document>";
+
+#[test]
+fn a_macro_that_is_taken_out_keeps_no_mail_back() {
+    let sink = Sink::start();
+    let postern = start(&sink);
+    let sent = with_file("may.fodt", WITH_MACRO);
+    assert_eq!(send(&postern, &["bob@example.test"], &sent).code, 250);
+    let mails = sink.wait(1);
+    let copy = String::from_utf8(mails[0].content.clone()).unwrap();
+    assert!(copy.contains("The figures of May") && copy.contains("Ask for a PDF."), "{copy}");
+    assert!(!copy.contains("source-code"), "{copy}");
+    let story = postern.tell(&["track", "--message-id", "may.fodt@sender.test"]);
+    assert!(story.contains("MACRO_PRESENT") && story.contains("ATTACHMENT_RULE"), "{story}");
+    assert!(story.contains("the original is kept in attachments"), "{story}");
+    // Whom the rule does not concern the terms keep it from.
+    assert_eq!(send(&postern, &["ann@example.test"], &with_file("b.fodt", WITH_MACRO)).code, 250);
+    wait_for("an original, and the mail to one without a rule", || {
+        let held = postern.ask(&["quarantine", "list"]);
+        let areas: Vec<String> = held.iter().map(|entry| field(entry, "area")).collect();
+        (areas.iter().any(|area| area == "policy") && areas.len() == 2).then_some(())
+    });
+    sink.stays_at(1);
+}
+
+#[test]
+fn a_scan_of_a_file_applies_the_rules_of_the_box() {
+    let sink = Sink::start();
+    let postern = start(&sink);
+    let table = [
+        ("setup.exe", "MZ the program itself", "policy", "taken out by the rule \"programs\""),
+        ("song.mp3", "ID3", "policy", "refused by the rule \"music\""),
+        ("run.vbs", "MsgBox 1", "policy", "quarantined by the rule \"active files\""),
+        ("may.fodt", WITH_MACRO, "policy", "its text goes out in its place by the rule \"macros\""),
+        ("list.txt", "words", "clean", ""),
+    ];
+    for (name, body, verdict, why) in table {
+        let file = postern.setup().dir().join(format!("{name}.eml"));
+        std::fs::write(&file, with_file(name, body)).unwrap();
+        let said = postern.tell(&["scan", file.to_str().unwrap()]);
+        assert!(said.contains(&format!(": {verdict} ")) && said.contains(why), "{said}");
+        assert_eq!(said.contains("ATTACHMENT_RULE"), !why.is_empty(), "{said}");
+    }
 }

@@ -84,6 +84,30 @@ fn recipients_come_from_the_directory() {
 }
 
 #[test]
+fn a_trial_with_one_of_two_servers_down_finds_its_answer_and_says_so() {
+    let Some(slapd) = Slapd::start(&slapd::office()) else { return };
+    let sink = Sink::start();
+    let dead = format!("ldap://127.0.0.1:{}", super::harness::free_port());
+    let setup = setup(&sink, &slapd, &[dead.clone(), slapd.url()], "sync_minutes = 0\n");
+    setup.write();
+    let trial = |address: &str| {
+        let output = setup.cli(&["directory", "test", address]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, told) = trial("ann@example.test");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("DOWN") && told.contains(&dead) && !told.contains("FAILED"), "{told}");
+    assert_eq!(trial("eve@example.test").0, Some(1));
+    let both = format!("ldap://127.0.0.1:{}", super::harness::free_port());
+    let setup = self::setup(&sink, &slapd, &[dead, both], "sync_minutes = 0\n");
+    setup.write();
+    let output = setup.cli(&["directory", "test", "ann@example.test"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("NO ANSWER") && told.contains("FAILED"), "{told}");
+}
+
+#[test]
 fn while_the_directory_is_down_old_answers_count_and_then_the_configuration() {
     let Some(mut slapd) = Slapd::start(&slapd::office()) else { return };
     let table = [("accept", "250"), ("defer", "451 4.4.3"), ("refuse", "550 5.4.3")];
@@ -111,6 +135,42 @@ fn while_the_directory_is_down_old_answers_count_and_then_the_configuration() {
             let refused = rcpt(&postern, "nobody-yet@example.test").starts_with("550 5.1.1");
             (back && refused).then_some(())
         });
+    }
+}
+
+#[test]
+fn rules_about_groups_know_those_of_the_directory_and_wait_for_it() {
+    let Some(mut slapd) = Slapd::start(&slapd::office()) else { return };
+    for (policy, expected) in [("accept", 250), ("defer", 451)] {
+        let sink = Sink::start();
+        let lines = format!(
+            "on_failure = \"{policy}\"\nsync_minutes = 0\nfresh_s = 0\n\
+             [[group]]\nname = \"money\"\ndn = \"cn=finance,ou=groups,{BASE}\"\n"
+        );
+        let setup = setup(&sink, &slapd, &[slapd.url()], &lines);
+        let rule = "[[rule]]\nname = \"kept\"\nscope = \"group:money\"\n\
+             orders = [{ quarantine = \"money\" }]\n";
+        std::fs::write(setup.dir().join("policy.toml"), rule).unwrap();
+        let postern = setup.set("policy", "file = \"policy.toml\"").start();
+        let send = |who: &str, id: &str| {
+            let sent = text::message("groups", &format!("{id}.{policy}@directory.test"));
+            client::send(postern.inbound(), "a@sender.test", &[who], &sent).code
+        };
+        // By a group within the group; and somebody who is in neither.
+        assert_eq!(send("ann@example.test", "1"), 250);
+        assert_eq!(send("cid@example.test", "2"), 250);
+        assert_eq!(sink.wait(1)[0].recipients(), ["cid@example.test"]);
+        let held = wait_for("the copy that is kept", || {
+            let held = postern.ask(&["quarantine", "list"]);
+            (!held.is_empty()).then_some(held)
+        });
+        assert_eq!((held.len(), field(&held[0], "area")), (1, "money".into()));
+        // Known to be there, but nobody knows in which groups.
+        expect(&postern, &[("bob@example.test", "250")]);
+        slapd.stop();
+        assert_eq!(send("bob@example.test", "3"), expected, "{policy}");
+        assert_eq!(send("ann@example.test", "4"), 250, "old answers count");
+        slapd.start_again();
     }
 }
 

@@ -15,6 +15,7 @@
 mod harness;
 
 mod antivirus;
+mod approval;
 mod attachments;
 mod authentication;
 mod chunking;
@@ -50,6 +51,11 @@ mod reputation;
 mod retry;
 mod scanners;
 mod sender_lists;
+mod site_api;
+mod site_mail;
+mod site_policy;
+mod site_security;
+mod site_setup;
 mod smuggling;
 mod stores;
 mod submission;

@@ -161,8 +161,42 @@ fn check_finds_problems_and_answers_claims() {
         assert!(told.contains(words), "{words}: {told}");
     }
     let (code, told) = check(&["--claim", "no mail marked"]);
-    assert_eq!(code, Some(78), "{told}");
+    assert_eq!(code, Some(64), "{told}");
     assert_eq!(check(&["--draft", "/nonexistent"]).0, Some(66));
+    // All that is wrong at once, whoever asks, and without a running box.
+    let wrong = "[[rule]]\nname = \"a\"\norders = [\"dicard\"]\n\
+                 [[rule]]\nname = \"b\"\nwhen = { all = [{ subject = { is = \"x\" } }, \
+                 { subject = { is = \"y\" } }] }\norders = [\"discard\"]\n";
+    std::fs::write(&draft, wrong).unwrap();
+    for arguments in [
+        ["policy", "check", "--draft", file].as_slice(),
+        &["policy", "replay", "--draft", file],
+        &["policy", "publish", "--draft", file, "--reason", "x"],
+    ] {
+        let output = setup.cli(arguments);
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {told}");
+        for place in ["draft.toml:3:11: ", "draft.toml:6:8: "] {
+            assert!(told.contains(place), "{arguments:?}: {told}");
+        }
+    }
+    // What never acts here, and what nobody knows.
+    let idle = "[[rule]]\nname = \"a\"\nscope = \"@nowhere.example\"\norders = [\"archive\"]\n\
+                [[rule]]\nname = \"b\"\nwhen = { tls = \"verified\" }\norders = [\"archive\"]\n\
+                [[rule]]\nname = \"c\"\nwhen = { marking = \"SECRT\" }\norders = [\"archive\"]\n";
+    std::fs::write(&draft, idle).unwrap();
+    let (code, told) =
+        check(&["--draft", file, "--claim", "no mail with content NHS_NUMBRS leaves"]);
+    assert_eq!(code, Some(1), "{told}");
+    for words in [
+        "draft.toml:2:8: rule \"a\": the scope `@nowhere.example`",
+        "draft.toml:6:8: the rule \"b\" applies to no mail of this box: clients show",
+        "draft.toml:11:8: rule \"c\": `SECRT` is no marking",
+        "no content rule has the name `NHS_NUMBRS`",
+        "3 problems",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }
 
 #[test]

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+
 use super::harness::clamd::{Clamd, eicar};
 use super::harness::client::{self, Reply};
 use super::harness::postern::{Postern, field};
 use super::harness::{Setup, Sink, folder, text, wait_within};
 
 fn with_file(message_id: &str, name: &str, octets: &[u8]) -> Vec<u8> {
-    use base64::Engine;
     let encoded = base64::engine::general_purpose::STANDARD.encode(octets);
     let lines: Vec<String> =
         encoded.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into()).collect();
@@ -83,6 +84,66 @@ fn a_virus_that_clamd_cannot_reach_is_found_by_its_path() {
     assert!(story.contains("invoice.zip/docs/eicar.txt.zst/"), "{story}");
     assert!(story.contains("signature Postern.Test.Eicar"), "{story}");
     sink.stays_at(0);
+}
+
+/// A message whose second part is a file of text, as one of several writers has it.
+fn odd(message_id: &str, types: (&str, &str), fields: &str, body: &str) -> Vec<u8> {
+    let (whole, close) = types;
+    format!(
+        "From: <a@sender.test>\r\nTo: <b@example.test>\r\nMessage-ID: <{message_id}>\r\n\
+         Date: Mon, 16 Nov 2026 10:00:00 +0000\r\nSubject: the file\r\nMIME-Version: 1.0\r\n\
+         Content-Type: {whole}; boundary=b\r\n\r\n--b{close}\r\nContent-Type: text/plain\r\n\r\n\
+         as promised\r\n--b{close}\r\n{fields}\r\n\r\n{body}\r\n--b--\r\n"
+    )
+    .into_bytes()
+}
+
+/// clamd does not see these files in the message; whether it does later does not matter.
+#[test]
+fn what_clamd_reads_otherwise_is_scanned_as_it_is_read_here() {
+    let Some(clamd) = Clamd::start() else { return };
+    let sink = Sink::start();
+    let postern = Setup::new().next_hop(sink.hop()).set("antivirus", clamd.address()).start();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(eicar());
+    let packed: String = eicar().bytes().map(|octet| format!("={octet:02X}= \r\n")).collect();
+    let named = "Content-Type: text/plain; name=\"a.txt\"\r\nContent-Transfer-Encoding: ";
+    let base64 = format!("{named}base64");
+    let carried = format!(
+        "From: <c@sender.test>\r\nSubject: x\r\nDate: Mon, 16 Nov 2026 10:00:00 +0000\r\n\
+         MIME-Version: 1.0\r\n{base64}\r\n\r\n{encoded}\r\n"
+    );
+    let carried = base64::engine::general_purpose::STANDARD.encode(carried);
+    let table = [
+        ("signed", odd("signed@sender.test", ("multipart/signed", ""), &base64, &encoded)),
+        ("blank", odd("blank@sender.test", ("multipart/mixed", " "), &base64, &encoded)),
+        (
+            "softly",
+            odd(
+                "softly@sender.test",
+                ("multipart/mixed", ""),
+                &format!("{named}quoted-printable"),
+                &packed,
+            ),
+        ),
+        (
+            "carried",
+            odd(
+                "carried@sender.test",
+                ("multipart/mixed", ""),
+                "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
+                &carried,
+            ),
+        ),
+    ];
+    for (name, message) in table {
+        let reply = send(&postern, &message);
+        assert_eq!(reply.code / 100, 5, "{name}: {reply}");
+        let story = postern.tell(&["track", "--message-id", &format!("{name}@sender.test")]);
+        assert!(story.contains("a.txt: signature Postern.Test.Eicar"), "{name}: {story}");
+    }
+    let honest = with_file("honest@sender.test", "a.txt", b"nothing to see here\r\n");
+    assert_eq!(send(&postern, &honest).code, 250);
+    sink.stays_at(1);
 }
 
 #[test]

@@ -47,15 +47,16 @@ fn decoded(text: &str) -> String {
     String::from_utf8(octets.unwrap()).unwrap()
 }
 
-/// The links of a question: release, refuse.
-fn links(question: &Kept) -> (String, String) {
+/// The link of a question.
+fn link(question: &Kept) -> String {
     let text = decoded(&question.text);
-    let mut tokens = text.lines().filter_map(|line| line.strip_prefix("https://p.test/approval/"));
-    let mut next = || tokens.next().unwrap().trim().to_owned();
-    (next(), next())
+    let mut links = text.lines().filter_map(|line| line.strip_prefix("https://p.test/approval/"));
+    let link = links.next().unwrap_or_else(|| panic!("{text}")).trim().to_owned();
+    assert_eq!(links.next(), None, "{text}");
+    link
 }
 
-const PORTAL: &str = "[orders]\napproval_url = \"https://p.test/\"\n";
+const PORTAL: &str = "[orders]\napproval_url = \"https://p.test/\"\n[admin]\n";
 
 #[tokio::test]
 async fn a_link_releases_once_and_the_copy_goes_as_it_was_ordered() {
@@ -71,24 +72,30 @@ async fn a_link_releases_once_and_the_copy_goes_as_it_was_ordered() {
         assert!(text.contains(words), "{words} in {text}");
     }
     assert!(!text.contains("a@x.test"), "{text}");
-    let (release, refuse) = links(question);
-    let (decision, waiting) = rooms.approvals.asked_by(&refuse).unwrap();
-    assert_eq!((decision, waiting.held.mail_id), (Decision::Refuse, id));
-    // A link is good for its own answer only, and as it was written only.
+    let link = link(question);
     let approvals = &rooms.approvals;
-    let wrong = approvals.approve(&release, Decision::Refuse).await;
-    assert!(matches!(wrong, Err(ApprovalError::BadToken)));
-    let mut forged = release.clone().into_bytes();
+    // Looked at as often as anybody likes.
+    for _ in 0..3 {
+        assert_eq!(approvals.asked_by(&link).unwrap().held.mail_id, id);
+    }
+    let mut forged = link.clone().into_bytes();
     forged[3] = if forged[3] == b'A' { b'B' } else { b'A' };
     let forged = String::from_utf8(forged).unwrap();
-    for token in [forged.as_str(), "", "x", &"A".repeat(10_000)] {
-        let wrong = approvals.approve(token, Decision::Release).await;
-        assert!(matches!(wrong, Err(ApprovalError::BadToken)));
+    for wrong in [forged.as_str(), "", "x", &"A".repeat(10_000)] {
+        assert!(matches!(approvals.asked_by(wrong), Err(ApprovalError::BadLink)));
+        let answered = approvals.answer(wrong, Decision::Release).await;
+        assert!(matches!(answered, Err(ApprovalError::BadLink)));
     }
-    approvals.approve(&release, Decision::Release).await.unwrap();
-    for (token, decision) in [(&release, Decision::Release), (&refuse, Decision::Refuse)] {
-        let again = approvals.approve(token, decision).await;
-        assert!(matches!(again, Err(ApprovalError::NotWaiting(_))));
+    // Pressed twice at once, it is followed once.
+    let (one, two) = tokio::join!(
+        approvals.answer(&link, Decision::Release),
+        approvals.answer(&link, Decision::Release)
+    );
+    assert_eq!([one.is_ok(), two.is_ok()].iter().filter(|is_ok| **is_ok).count(), 1);
+    assert!(matches!(approvals.asked_by(&link), Err(ApprovalError::BadLink)));
+    for decision in [Decision::Release, Decision::Refuse] {
+        let again = approvals.answer(&link, decision).await;
+        assert!(matches!(again, Err(ApprovalError::BadLink)));
     }
     rooms.run().await;
     let late = got(&server, "b@x.test");
@@ -98,7 +105,15 @@ async fn a_link_releases_once_and_the_copy_goes_as_it_was_ordered() {
     assert_eq!((rooms.archive.count(), rooms.quarantine.count()), (1, 0));
     assert_eq!(
         rooms.story(id).await,
-        ["archived", "approval_asked", "quarantined", "delivered", "approval_decided", "released"]
+        [
+            "archived",
+            "approval_asked",
+            "quarantined",
+            "delivered",
+            "approval_decided",
+            "released",
+            "goes_on"
+        ]
     );
     rooms.close();
 }
@@ -131,8 +146,8 @@ async fn a_refusal_is_told_to_those_who_may_be_told() {
         change(&mut mail);
         let id = rooms.put(mail).await;
         rooms.run().await;
-        let (_, refuse) = links(&got(&server, "boss@own.test")[0]);
-        rooms.approvals.approve(&refuse, Decision::Refuse).await.unwrap();
+        let link = link(&got(&server, "boss@own.test")[0]);
+        rooms.approvals.answer(&link, Decision::Refuse).await.unwrap();
         rooms.run().await;
         let known = ["a@x.test", "boss@own.test"];
         let kept = server.kept.lock().unwrap().clone();
@@ -192,7 +207,7 @@ async fn a_refusal_that_a_crash_interrupted_is_completed_and_never_a_release() {
         let rooms = Rooms::open(dir.path(), config(&server, PORTAL), usize::MAX);
         rooms.put(arrived(Role::Submission, Expiry::Release)).await;
         rooms.run().await;
-        let (release, _) = links(&got(&server, "boss@own.test")[0]);
+        let link = link(&got(&server, "boss@own.test")[0]);
         let entry = rooms.approvals.list(1)[0].held.id;
         let refusing = rooms.quarantine.refuse(entry, "boss").await.unwrap().unwrap();
         if told {
@@ -203,8 +218,8 @@ async fn a_refusal_that_a_crash_interrupted_is_completed_and_never_a_release() {
         }
         drop(refusing);
         let rooms = rooms.reopen(dir.path());
-        let late = rooms.approvals.approve(&release, Decision::Release).await;
-        assert!(matches!(late, Err(ApprovalError::NotWaiting(_))));
+        let late = rooms.approvals.answer(&link, Decision::Release).await;
+        assert!(matches!(late, Err(ApprovalError::BadLink)));
         assert!(rooms.quarantine.release(&rooms.spool, entry, "x").await.unwrap().is_none());
         assert!(rooms.quarantine.resume(&rooms.spool).await.unwrap().is_empty());
         assert_eq!(rooms.approvals.resume().await.unwrap(), 1);
@@ -232,11 +247,39 @@ async fn a_link_is_good_until_its_end_and_questions_differ() {
     rooms.put(mail).await;
     rooms.run().await;
     assert_eq!(rooms.approvals.list(9).len(), 2);
-    let (release, _) = links(&got(&server, "other@own.test")[0]);
-    let late = rooms.approvals.approve(&release, Decision::Release).await;
-    assert!(matches!(late, Err(ApprovalError::Late)));
-    let (release, _) = links(&got(&server, "boss@own.test")[0]);
-    rooms.approvals.approve(&release, Decision::Release).await.unwrap();
+    let late = link(&got(&server, "other@own.test")[0]);
+    assert!(matches!(rooms.approvals.asked_by(&late), Err(ApprovalError::BadLink)));
+    let answered = rooms.approvals.answer(&late, Decision::Release).await;
+    assert!(matches!(answered, Err(ApprovalError::BadLink)));
+    let link = link(&got(&server, "boss@own.test")[0]);
+    rooms.approvals.answer(&link, Decision::Release).await.unwrap();
     assert_eq!(rooms.approvals.list(9).len(), 1);
     rooms.close();
+}
+
+#[tokio::test]
+async fn a_question_names_no_link_that_leads_nowhere() {
+    // Settings; what the question says, and what it does not say.
+    let table = [
+        ("", "postern approval release", "https://"),
+        ("[orders]\napproval_url = \"https://p.test\"\n", "postern approval release", "https://"),
+        (
+            "[portal]\naddress = \"127.0.0.1:1\"\nurl = \"https://q.test\"\n",
+            "postern approval release",
+            "https://",
+        ),
+        ("[admin]\naddress = \"127.0.0.1:8443\"\n", "Waiting for approval", "https://"),
+        ("[admin]\naddress = \"0.0.0.0:8443\"\n", "https://own.test:8443/approval/", "postern "),
+        ("[admin]\naddress = \"192.0.2.7:443\"\n", "https://192.0.2.7/approval/", "postern "),
+        (PORTAL, "https://p.test/approval/", "postern "),
+    ];
+    for (settings, words, none) in table {
+        let (server, dir) = (server().await, tempfile::tempdir().unwrap());
+        let rooms = Rooms::open(dir.path(), config(&server, settings), usize::MAX);
+        rooms.put(arrived(Role::Inbound, Expiry::Refuse)).await;
+        rooms.run().await;
+        let text = decoded(&got(&server, "boss@own.test")[0].text);
+        assert!(text.contains(words) && !text.contains(none), "{settings}: {text}");
+        rooms.close();
+    }
 }

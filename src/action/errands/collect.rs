@@ -1,28 +1,6 @@
 //! Which orders stand for whom. Pure.
 
-use super::About;
-use crate::mail::{Disposition, Order};
-
-impl<'a> About<'a> {
-    /// Every order with the recipients that it is for, in order.
-    pub(in crate::action) fn orders(&self) -> Vec<(&'a Order, Vec<u16>)> {
-        let all = u16::try_from(self.envelope.recipients.len()).unwrap_or(u16::MAX);
-        let everybody: Vec<u16> = (0..all).collect();
-        let orders = self.judgement.orders.iter();
-        orders.map(|order| innermost(order, &everybody)).collect()
-    }
-}
-
-fn innermost<'a>(order: &'a Order, recipients: &[u16]) -> (&'a Order, Vec<u16>) {
-    match order {
-        Order::For { recipients: chosen, order } => {
-            let both: Vec<u16> =
-                recipients.iter().filter(|at| chosen.contains(at)).copied().collect();
-            innermost(order, &both)
-        }
-        order => (order, recipients.to_vec()),
-    }
-}
+use crate::mail::{About, Disposition, Order};
 
 /// What is to be done beside what becomes of the copies: each thing once, for all recipients
 /// whose orders have it. Mail that comes again, or that is not scanned yet, has none.

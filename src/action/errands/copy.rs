@@ -7,11 +7,11 @@
 
 use super::super::secret::Secret;
 use super::heading::{Heading, TRAIL};
-use super::{About, Errands, derived_id};
+use super::{Errands, derived_id};
 use crate::journal::Event;
 use crate::mail::{
-    Address, Disposition, Envelope, Judgement, MailId, Notify, Order, OriginalRecipient, Recipient,
-    ReversePath, Verdict,
+    About, Address, Disposition, Envelope, Judgement, MailId, Notify, Order, OriginalRecipient,
+    Recipient, ReversePath, Verdict,
 };
 use crate::spool::{Origin, OwnMail};
 

@@ -26,75 +26,62 @@ use arc_swap::ArcSwap;
 use super::executor::Settings;
 use super::queue::{Chronicle, Outbox, Shelf};
 use super::secret::{Secret, joined};
+use super::tickets::Tickets;
 use super::windows::Windows;
-use crate::archive::{Filed, Subject};
+use crate::archive::Filed;
 use crate::config::Config;
 use crate::delivery::outcome::ms_since_1970;
 use crate::journal::Event;
-use crate::mail::{Content, Envelope, Facts, Judgement, Mail, MailId, Order};
+use crate::mail::{About, MailId, Order};
 use crate::spool::OwnMail;
 
 pub(super) use heading::{Heading, mark_of};
 pub(super) use notice::{Notice, harmless, letter_to};
-pub use question::{Claim, Decision, Question};
-
-/// Names in an event or a text.
-const NAMED: usize = 100;
-
-/// The mail that errands are about.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// Its name.
-    pub id: MailId,
-    /// Who it is from and for.
-    pub envelope: &'a Envelope,
-    /// What the box observed.
-    pub facts: &'a Facts,
-    /// As it came.
-    pub content: &'a Content,
-    /// What policy made of it.
-    pub judgement: &'a Judgement,
-}
-
-impl<'a> About<'a> {
-    /// A mail and its judgement.
-    pub fn of<S>(mail: &'a Mail<S>, judgement: &'a Judgement) -> About<'a> {
-        About {
-            id: mail.id,
-            envelope: &mail.envelope,
-            facts: &mail.facts,
-            content: &mail.content,
-            judgement,
-        }
-    }
-
-    fn recipient(&self, number: u16) -> String {
-        let named = self.envelope.recipients.get(usize::from(number));
-        named.map(|named| named.forward_path.to_string()).unwrap_or_default()
-    }
-
-    fn names(&self, numbers: &[u16]) -> Vec<String> {
-        numbers.iter().take(NAMED).map(|number| self.recipient(*number)).collect()
-    }
-}
+pub use question::{Decision, Question};
 
 /// What a reload replaces.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) settings: Settings,
     pub(super) notices_per_hour: u32,
-    pub(super) approval_base: Option<String>,
+    pub(super) answering: Answering,
+}
+
+/// How an approver can answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// By a link to a page of the site below this address.
+    Link(String),
+    /// On the site, by whoever may log in: nobody knows under which name others reach it.
+    Site,
+    /// There is no site.
+    Command,
+}
+
+impl Answering {
+    fn of(config: &Config) -> Answering {
+        let Some(admin) = &config.admin else { return Answering::Command };
+        if let Some(url) = &config.orders.approval_url {
+            return Answering::Link(url.trim_end_matches('/').to_owned());
+        }
+        let (ip, port) = (admin.address.ip(), admin.address.port());
+        if ip.is_loopback() {
+            return Answering::Site;
+        }
+        let host = match ip.is_unspecified() {
+            true => format!("{}:{port}", config.system.hostname),
+            false => admin.address.to_string(),
+        };
+        Answering::Link(format!("https://{}", host.trim_end_matches(":443")))
+    }
 }
 
 impl Terms {
     pub(super) fn new(config: &Config) -> Terms {
-        let portal = || config.portal.as_ref().map(|portal| portal.url.clone());
-        let admin = || config.admin.as_ref().map(|admin| format!("https://{}", admin.address));
-        let base = config.orders.approval_url.clone().or_else(portal).or_else(admin);
         Terms {
             settings: Settings::new(config),
             notices_per_hour: config.orders.notices_per_hour,
-            approval_base: base.map(|base| base.trim_end_matches('/').to_owned()),
+            answering: Answering::of(config),
         }
     }
 }
@@ -106,6 +93,7 @@ pub struct Errands {
     chronicle: Arc<dyn Chronicle>,
     secret: Arc<Secret>,
     windows: Arc<Windows>,
+    tickets: Tickets,
     terms: ArcSwap<Terms>,
 }
 
@@ -124,9 +112,10 @@ impl Errands {
         chronicle: Arc<dyn Chronicle>,
         secret: Arc<Secret>,
         windows: Arc<Windows>,
+        tickets: Tickets,
     ) -> Arc<Errands> {
         let terms = ArcSwap::from_pointee(Terms::new(config));
-        Arc::new(Errands { outbox, shelf, chronicle, secret, windows, terms })
+        Arc::new(Errands { outbox, shelf, chronicle, secret, windows, tickets, terms })
     }
 
     /// Takes over a new configuration; what was counted stays.
@@ -171,10 +160,10 @@ impl Errands {
     }
 
     async fn archive(&self, about: About<'_>, class: &str) -> Result<(), String> {
-        let About { id, envelope, facts, content, judgement } = about;
-        let subject = Subject { id, envelope, facts, judgement, content };
-        match self.shelf.shelve(subject, class).await? {
-            Filed::New => self.chronicle.note(id, Event::Archived { class: class.to_owned() }),
+        match self.shelf.shelve(about, class).await? {
+            Filed::New => {
+                self.chronicle.note(about.id, Event::Archived { class: class.to_owned() })
+            }
             Filed::Known => {}
         }
         Ok(())

@@ -20,11 +20,11 @@ use jiff::tz::TimeZone;
 use super::super::executor::Settings;
 use super::super::windows::{Key, Together, Wanted};
 use super::heading::{Heading, TRAIL, mark_of};
-use super::{About, Errands, derived_id, now_ms};
+use super::{Errands, derived_id, now_ms};
 use crate::journal::Event;
 use crate::mail::{
-    Address, BodyType, Class, Content, Disposition, Envelope, MailId, Recipient, ReversePath, Role,
-    Summary,
+    About, Address, BodyType, Class, Content, Disposition, Envelope, MailId, Recipient,
+    ReversePath, Role, Summary,
 };
 use crate::message::edit;
 use crate::spool::OwnMail;

@@ -6,7 +6,8 @@ use super::super::windows::Windows;
 use super::*;
 use crate::delivery::testing::{Kept, Server};
 use crate::mail::{
-    AnnotationPlace, Class, Disposition, Expiry, Finding, Order, ReversePath, Role, Verdict,
+    AnnotationPlace, Class, Content, Disposition, Expiry, Finding, Judgement, Order, ReversePath,
+    Role, Verdict,
 };
 
 fn to(addresses: &[&str]) -> Vec<crate::mail::Address> {

@@ -110,6 +110,8 @@ fn subject(path: &str, text: &str, depth: u8) -> Subject {
         depth,
         is_reached: true,
         is_plain: false,
+        is_own_text: false,
+        is_bare: false,
         is_risky: true,
     }
 }
@@ -226,10 +228,12 @@ async fn files_are_found_by_their_path_each_once_and_a_few_at_once() {
     }
     subjects.push(subject("invoice.zip/docs/a.exe", "a virus", 2));
     let carried = Carried { subjects, ..Carried::default() };
-    let seen = antivirus.look_at_files(&carried, Freshness::Remembered).await;
+    let at_once = antivirus.look_at_files(&carried, Freshness::Remembered).await;
+    assert_eq!((names(&at_once), fake.scans()), (Vec::new(), 0), "all are reached");
+    let seen = antivirus.look_at_rest(&carried, &at_once, Freshness::Remembered).await;
     assert_eq!(names(&seen), [("VIRUS_FOUND", "invoice.zip/docs/a.exe: signature Test.virus")]);
     assert!(seen.is_infected());
-    assert_eq!(fake.scans(), 31, "the outer file is scanned with the message");
+    assert_eq!(fake.scans(), 32, "the outer file is scanned by itself, too");
     assert!(fake.state.most_at_once.load(Ordering::SeqCst) <= ITEMS_AT_ONCE);
 }
 
@@ -251,14 +255,18 @@ fn what_clamd_cannot_reach_goes_first_and_what_is_left_out_is_told() {
     ];
     let carried = Carried { subjects, missed: vec!["z.zst/large".into()], ..Carried::default() };
     let paths = |most| {
-        let (chosen, missed) = choose(&carried, most);
-        (chosen.iter().map(|one| one.path.clone()).collect::<Vec<_>>(), missed)
+        let chosen = choose(&carried, most);
+        let path = |one: &&Subject| one.path.clone();
+        let unreached: Vec<_> = chosen.unreached.iter().map(path).collect();
+        (unreached, chosen.reached.iter().map(path).collect::<Vec<_>>(), chosen.missed)
     };
-    let (chosen, missed) = paths(10);
-    assert_eq!(chosen, ["z.zst/two.txt", "z.zst/three", "z.zip/one"]);
+    let (unreached, reached, missed) = paths(10);
+    assert_eq!(unreached, ["z.zst/two.txt", "z.zst/three"]);
+    assert_eq!(reached, ["z.zip", "z.zip/one"]);
     assert_eq!(missed, ["z.zst/large"]);
-    let (chosen, missed) = paths(1);
-    assert_eq!(chosen, ["z.zst/two.txt"]);
+    let (unreached, reached, missed) = paths(1);
+    assert_eq!(unreached, ["z.zst/two.txt"]);
+    assert_eq!(reached, ["z.zip"], "parts of the message are not counted");
     assert_eq!(missed, ["z.zst/large", "z.zst/three"], "clamd reaches the other by itself");
 }
 
@@ -303,13 +311,18 @@ async fn a_message_that_is_too_large_is_scanned_part_by_part() {
     let whole = antivirus.look_at_whole(&octets(&"x".repeat(200)), Freshness::Remembered).await;
     assert!(whole.is_too_large);
     assert_eq!(names(&whole), [("AV_TOO_LARGE", "")]);
-    let subjects = vec![subject("a.exe", "virus", 0), subject("b.bin", &"y".repeat(101), 0)];
+    let bare = Subject { is_bare: true, ..subject("#1", "a virus in a text", 0) };
+    let subjects = vec![subject("a.exe", "virus", 0), subject("b.bin", &"y".repeat(101), 0), bare];
     let carried = Carried { subjects, ..Carried::default() };
-    let parts = antivirus.look_at_parts(&carried, Freshness::Remembered).await;
-    assert_eq!(
-        names(&parts),
-        [("VIRUS_FOUND", "a.exe: signature Test.virus"), ("AV_TOO_LARGE", "b.bin")]
-    );
+    let parts = antivirus.look_at_rest(&carried, &whole, Freshness::Remembered).await;
+    let mut seen = names(&parts);
+    seen.sort_unstable();
+    let found = ["#1: signature Test.virus", "a.exe: signature Test.virus"];
+    let found = found.map(|detail| ("VIRUS_FOUND", detail));
+    assert_eq!(seen, [("AV_TOO_LARGE", "b.bin"), found[0], found[1]]);
+    let scans = fake.scans();
+    let parts = antivirus.look_at_rest(&carried, &Outcome::default(), Freshness::Anew).await;
+    assert_eq!(fake.scans() - scans, 2, "a bare text is scanned with a message: {parts:?}");
 }
 
 #[tokio::test]

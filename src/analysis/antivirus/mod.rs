@@ -1,8 +1,9 @@
 //! Malware: several clamd, a second engine, and digests that must not come in.
 //!
 //! In: the octets of a message, and the files that it carries. Out: sightings, and what failed.
-//! The whole message is scanned, and each unpacked file by itself, for an engine may not open
-//! what we open; each digest once a message, and never twice while its verdict is remembered.
+//! The whole message is scanned, and each part and unpacked file by itself, for an engine may
+//! not read or open it as we do: at once what it may not have come to, the others after the
+//! message. Each digest once a message, and never twice while its verdict is remembered.
 //! Anything that an engine says or does that is no answer is an [`AntivirusError`], never a
 //! pass; `on_failure` then says what becomes of the mail.
 
@@ -16,6 +17,8 @@ mod second;
 mod signatures;
 mod stream;
 mod subjects;
+#[cfg(test)]
+mod subjects_tests;
 #[cfg(test)]
 mod tests;
 
@@ -224,7 +227,7 @@ impl Antivirus {
     }
 
     /// Looks at what the message carries: each file against the lists of digests, and by the
-    /// engines what one of them may not have reached.
+    /// engines what one of them may not reach through the message.
     pub async fn look_at_files(&self, carried: &Carried, freshness: Freshness) -> Outcome {
         let mut outcome = Outcome::default();
         for subject in &carried.subjects {
@@ -233,21 +236,32 @@ impl Antivirus {
         if !self.settings.has_engine() {
             return outcome;
         }
-        let (chosen, missed) = subjects::choose(carried, self.settings.items);
-        if let Some(first) = missed.first() {
-            let more = missed.len() - 1;
+        let chosen = subjects::choose(carried, self.settings.items);
+        if let Some(first) = chosen.missed.first() {
+            let more = chosen.missed.len() - 1;
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             outcome.sightings.push(Sighting::new("AV_INCOMPLETE", format!("{first}{more}")));
         }
-        outcome.and(self.scan_each(&chosen, freshness).await)
+        outcome.and(self.scan_each(&chosen.unreached, freshness).await)
     }
 
-    /// Scans the files of the message's own parts by themselves, after the message as a whole
-    /// was too large.
-    pub async fn look_at_parts(&self, carried: &Carried, freshness: Freshness) -> Outcome {
-        let own: Vec<&Subject> = carried.subjects.iter().filter(|one| one.is_own_file()).collect();
-        self.scan_each(own.get(..self.settings.items.min(own.len())).unwrap_or(&[]), freshness)
-            .await
+    /// Looks at the rest of what the message carries, once the engines have said of it and of
+    /// those files what they say: what they came to already they know, and answer at once. Of a
+    /// message that is too large they have seen nothing.
+    pub async fn look_at_rest(
+        &self,
+        carried: &Carried,
+        said: &Outcome,
+        freshness: Freshness,
+    ) -> Outcome {
+        if !self.settings.has_engine() {
+            return Outcome::default();
+        }
+        let mut rest = subjects::choose(carried, self.settings.items).reached;
+        if said.is_too_large {
+            rest.extend(subjects::bare(carried));
+        }
+        self.scan_each(&rest, freshness).await
     }
 
     async fn scan_each(&self, subjects: &[&Subject], freshness: Freshness) -> Outcome {

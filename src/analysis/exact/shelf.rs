@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 
 use super::keyed::{KEY_OCTETS, Key};
 use super::{ExactError, ExactList};
+use crate::analysis::file_mark::FileMark;
 
 /// A file is looked after that often at most.
 const LOOKED_AFTER: Duration = Duration::from_secs(5);
@@ -84,25 +85,9 @@ impl Shelved for ExactList {
     }
 }
 
-/// Tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    inode: u64,
-    octets: u64,
-    changed_ns: i128,
-}
-
-impl Mark {
-    fn of(file: &Path) -> Option<Mark> {
-        let about = fs::metadata(file).ok()?;
-        let changed_ns = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-        Some(Mark { inode: about.ino(), octets: about.len(), changed_ns })
-    }
-}
-
 #[derive(Debug)]
 struct Held<T> {
-    mark: Option<Mark>,
+    mark: Option<FileMark>,
     thing: Option<Arc<T>>,
 }
 
@@ -165,7 +150,7 @@ impl<T: Shelved> Shelf<T> {
     /// loads rules: it reads the file on the caller's thread.
     pub fn open(&self, name: &str) -> Result<Option<Arc<T>>, T::Error> {
         let Ok(path) = Self::path(&self.data_dir, name) else { return Ok(None) };
-        let mark = Mark::of(&path);
+        let mark = FileMark::of(&path);
         if let Some(held) = self.held.load().get(name).filter(|held| held.mark == mark) {
             return Ok(held.thing.clone());
         }
@@ -214,7 +199,7 @@ impl<T: Shelved> Shelf<T> {
         let all = self.held.load_full();
         for (name, held) in all.iter() {
             let Ok(path) = Self::path(&self.data_dir, name) else { continue };
-            let mark = Mark::of(&path);
+            let mark = FileMark::of(&path);
             if mark == held.mark {
                 continue;
             }

@@ -258,7 +258,9 @@ fn hostile_texts_cost_bounded_work() {
     draft.finish().matches(&format!("{document} ").repeat(2_000));
     let prints = set(&[("plan", document.clone())]);
     let found = prints.matches(&format!("{document} ").repeat(500));
-    assert!(found[0].share_percent == 100.0 && found[0].text_percent >= 99.0, "{:?}", found[0]);
+    // At each seam less than SURE_WORDS words may belong to no fingerprint, as the key has it.
+    let least = 100.0 * (1.0 - SURE_WORDS as f32 / 200.0);
+    assert!(found[0].share_percent == 100.0 && found[0].text_percent >= least, "{:?}", found[0]);
     for text in ["x ".repeat(500_000), "x".repeat(1_000_000), "\u{6211}".repeat(200_000)] {
         assert_eq!(prints.matches(&text), []);
     }

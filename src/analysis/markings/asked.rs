@@ -24,6 +24,7 @@ impl Markings for Asked {
     }
 
     fn look(&self, zone: Zone, text: &str, found: &mut dyn FnMut(MarkingHit)) {
+        let text = &*super::plain::plain(text);
         let mut tell = |level: MarkingLevel, end: usize| {
             found(MarkingHit { name: level.words().to_owned(), end });
         };

@@ -64,6 +64,19 @@ const PROPERTIES: [&str; 18] = [
     "classificationmarking",
 ];
 
+/// Properties of documents that people write what they like into.
+const TITLES: [&str; 9] = [
+    "title",
+    "subject",
+    "keywords",
+    "keyword",
+    "category",
+    "description",
+    "comments",
+    "contentstatus",
+    "contenttype",
+];
+
 /// Octets of a value that are looked at.
 const VALUE_OCTETS: usize = 16 << 10;
 
@@ -148,10 +161,28 @@ pub(super) fn of_property(line: &str) -> Vec<Found> {
     };
     let bare: String =
         name.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
-    match PROPERTIES.contains(&bare.as_str()) {
-        true => of_property_value(value),
-        false => Vec::new(),
+    match () {
+        () if PROPERTIES.contains(&bare.as_str()) => of_property_value(value),
+        () if TITLES.contains(&bare.as_str()) => of_title(value),
+        () => Vec::new(),
     }
+}
+
+/// A title, subject, category or keyword: read as the Subject of a mail is, but that a word of
+/// every day is in capitals. Keywords are divided by commas.
+fn of_title(value: &str) -> Vec<Found> {
+    const KEYWORDS: usize = 32;
+    let value = bounded(value).trim();
+    let mut found: Vec<Found> = Vec::new();
+    let pieces = value.split([',', ';']).map(str::trim).take(KEYWORDS);
+    for own in pieces.filter_map(|piece| forms::of_phrase(piece, Setting::Line)) {
+        found.push(own);
+    }
+    let words = forms::words(value);
+    if found.is_empty() && (words.len() > 1 || forms::are_capitals(&words)) {
+        found = super::subject::markings(value);
+    }
+    found
 }
 
 fn of_property_value(value: &str) -> Vec<Found> {

@@ -11,6 +11,8 @@
 mod asked;
 mod fields;
 mod forms;
+mod plain;
+mod quoted;
 mod subject;
 
 #[cfg(test)]
@@ -18,9 +20,11 @@ mod tests;
 
 pub use asked::Asked;
 use forms::{Found, Setting};
+use plain::plain;
+use quoted::{Blocks, Quoted};
 
 use crate::mail::{Marking, MarkingLevel, MarkingPlace};
-use crate::message::{Anatomy, Kind, html_to_text};
+use crate::message::{Anatomy, Kind, Part, html_to_text, is_hidden};
 
 /// Different markings of one message that are kept.
 const MARKINGS: usize = 64;
@@ -47,6 +51,7 @@ impl Seeker {
             }
         }
         for part in &anatomy.parts {
+            self.attached_head(anatomy, part);
             let place = match part.media.attachment {
                 true => MarkingPlace::Attachment,
                 false => MarkingPlace::Body,
@@ -56,7 +61,7 @@ impl Seeker {
                 Kind::Html => {
                     let source = part.text();
                     // Taking HTML apart costs far more than looking for the words.
-                    if may_mark(&source) {
+                    if may_mark(&source) || may_hide(&source) {
                         self.lines(&html_to_text(&source), place);
                     }
                 }
@@ -65,24 +70,49 @@ impl Seeker {
         }
     }
 
+    /// The header of a message that is attached to this one.
+    fn attached_head(&mut self, anatomy: &Anatomy, part: &Part) {
+        let holder = part.parent.and_then(|parent| anatomy.parts.get(parent));
+        if holder.is_none_or(|holder| holder.kind != Kind::Message) {
+            return;
+        }
+        for field in part.head.fields() {
+            let name = String::from_utf8_lossy(part.head.name(field));
+            if name.eq_ignore_ascii_case("subject") {
+                self.subject_in(&part.head.decoded(field), MarkingPlace::Attachment);
+            } else {
+                self.field_in(&name, &part.head.decoded(field), MarkingPlace::Attachment);
+            }
+        }
+    }
+
     /// Looks into a decoded Subject.
     pub fn subject(&mut self, subject: &str) {
-        for found in subject::markings(subject) {
-            self.note(found, MarkingPlace::Subject);
+        self.subject_in(subject, MarkingPlace::Subject);
+    }
+
+    fn subject_in(&mut self, subject: &str, place: MarkingPlace) {
+        for found in subject::markings(&plain(subject)) {
+            self.note(found, place);
         }
     }
 
     /// Looks into a header field that may be there for a marking.
     pub fn field(&mut self, name: &str, value: &str) {
+        self.field_in(name, value, MarkingPlace::Header);
+    }
+
+    fn field_in(&mut self, name: &str, value: &str, place: MarkingPlace) {
         if fields::is_field(name) {
-            for found in fields::of_field(name, value) {
-                self.note(found, MarkingPlace::Header);
+            for found in fields::of_field(name, &plain(value)) {
+                self.note(found, place);
             }
         }
     }
 
     /// Looks into the text of a file, properties of documents among its lines.
     pub fn file(&mut self, text: &str) {
+        let text = &*plain(text);
         self.lines(text, MarkingPlace::Attachment);
         for line in text.lines().filter(|line| line.contains(':') || line.contains("MSIP_Label_")) {
             for found in fields::of_property(line) {
@@ -93,7 +123,7 @@ impl Seeker {
 
     /// Looks into a file that is HTML.
     pub fn page(&mut self, source: &str) {
-        if may_mark(source) {
+        if may_mark(source) || may_hide(source) {
             self.file(&html_to_text(source));
         }
     }
@@ -107,17 +137,25 @@ impl Seeker {
     }
 
     fn lines(&mut self, text: &str, place: MarkingPlace) {
+        let text = &*plain(text);
         let shown = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-        if !may_mark(text) {
+        if !may_mark(text) && !has_letters_apart(text) {
             return;
         }
+        let mut blocks = Blocks::default();
         let last = shown().next_back().map(str::as_ptr);
         for (number, line) in shown().enumerate() {
             if line.len() > LINE_OCTETS {
                 continue;
             }
-            let is_edge = number < 2 || Some(line.as_ptr()) == last;
-            for found in of_line(line, is_edge) {
+            match blocks.line(line) {
+                Some(Quoted::Subject(subject)) => self.subject_in(subject, place),
+                Some(Quoted::Field(name, value)) => self.field_in(name, value, place),
+                None => {}
+            }
+            let is_edge = number == 0 || Some(line.as_ptr()) == last;
+            let apart = plain::joined(line);
+            for found in of_line(apart.as_deref().unwrap_or(line), is_edge) {
                 self.note(found, place);
             }
         }
@@ -203,6 +241,37 @@ fn of_line(line: &str, is_edge: bool) -> Vec<Found> {
         .filter(is_own)
         .filter_map(|column| forms::of_phrase(column, Setting::Line))
         .collect()
+}
+
+/// Whether the source of a page may hold a word of a marking that only shows when it is taken
+/// apart: with characters by number, invisible ones or those of other scripts.
+fn may_hide(source: &str) -> bool {
+    let by_name = source.contains("&zw") || source.contains("&shy");
+    by_name || numbered_letters(source) || (!source.is_ascii() && may_mark(&plain(source)))
+}
+
+/// Whether letters, digits or invisible characters are written by number: `&#82;`, `&#x200b;`.
+fn numbered_letters(source: &str) -> bool {
+    source.split("&#").skip(1).any(|rest| {
+        let (digits, radix) = match rest.strip_prefix(['x', 'X']) {
+            Some(digits) => (digits, 16),
+            None => (rest, 10),
+        };
+        let end = digits.find(|own: char| !own.is_digit(radix)).unwrap_or(digits.len());
+        let number = u32::from_str_radix(digits.get(..end).unwrap_or_default(), radix).ok();
+        let letter = number.and_then(char::from_u32);
+        letter.is_some_and(|letter| letter.is_alphanumeric() || is_hidden(letter))
+    })
+}
+
+/// Whether a line may be one of letters that stand apart.
+fn has_letters_apart(text: &str) -> bool {
+    text.as_bytes().windows(7).any(|window| {
+        window.iter().enumerate().all(|(at, octet)| match at % 2 {
+            0 => octet.is_ascii_uppercase(),
+            _ => *octet == b' ',
+        })
+    })
 }
 
 /// Whether a text holds a word of a marking at all, in any case.

@@ -16,7 +16,7 @@ pub(super) fn markings(subject: &str) -> Vec<Found> {
     let end = subject.char_indices().nth(SUBJECT_CHARACTERS).map_or(subject.len(), |(at, _)| at);
     let subject = without_replies(subject.get(..end).unwrap_or_default());
     let mut found = in_brackets(subject);
-    match forms::of_phrase(subject, Setting::Prominent) {
+    match forms::of_phrase(subject, Setting::Prominent).filter(|_| is_whole(subject)) {
         Some(whole) => found.push(whole),
         None => {
             found.extend(at_beginning(subject).or_else(|| unseparated(subject)));
@@ -24,6 +24,16 @@ pub(super) fn markings(subject: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Whether all of a Subject may be one marking: no bracket ends within it, and what follows
+/// words in capitals is in capitals too. "RESTRICTED: Budget" is a marking and a title.
+fn is_whole(subject: &str) -> bool {
+    let inside = subject.trim_end_matches([']', ')', '}', '>', ' ', '*', '.']);
+    let words = forms::words(subject);
+    let begins_in_capitals =
+        words.first().is_some_and(|word| forms::are_capitals(std::slice::from_ref(word)));
+    !inside.contains([']', ')', '}', '>']) && (!begins_in_capitals || forms::are_capitals(&words))
 }
 
 /// Without `Re:`, `Fwd:` and what gateways put before.

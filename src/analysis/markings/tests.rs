@@ -298,3 +298,92 @@ proptest::proptest! {
         proptest::prop_assert!(found.is_empty());
     }
 }
+
+#[test]
+fn disguised_letters_make_no_difference() {
+    for text in [
+        "[REST\u{200b}RICTED] plan",
+        "[ＲＥＳＴＲＩＣＴＥＤ] plan",
+        "[R\u{415}STRICTED] plan",
+        "[RE\u{ad}STRICTED] plan",
+    ] {
+        assert_eq!(subject(text), [Restricted], "{text}");
+    }
+    for text in
+        ["REST\u{200b}RICTED", "ＲＥＳＴＲＩＣＴＥＤ", "R\u{415}STRICTED", "R E S T R I C T E D"]
+    {
+        assert_eq!(line(text), Some(Restricted), "{text}");
+    }
+    assert_eq!(field("X-Protective-Marking", "SEC\u{200b}RET")[0].0, Secret);
+    let page = "Subject: x\nContent-Type: text/html\n\n<p>REST&#8203;RICTED</p><p>x</p>";
+    assert_eq!(message(page)[0].level, Restricted);
+}
+
+#[test]
+fn attached_and_quoted_messages_are_looked_into() {
+    let attached = |field: &str| {
+        format!(
+            "Subject: fwd\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee attached\n--b\n\
+             Content-Type: message/rfc822\n\n{field}\nFrom: a@b.test\n\nx\n--b--\n"
+        )
+    };
+    for (field, wanted) in [
+        ("Subject: [RESTRICTED] plan", Some(Restricted)),
+        ("X-Protective-Marking: SECRET", Some(Secret)),
+        ("Sensitivity: Company-Confidential", Some(CompanyConfidential)),
+        ("Subject: restricted plan", None),
+    ] {
+        let found = message(&attached(field));
+        assert_eq!(found.first().map(|marking| marking.level), wanted, "{field}");
+        assert!(found.iter().all(|marking| marking.place == MarkingPlace::Attachment));
+    }
+    for (block, wanted) in [
+        (
+            "-----Original Message-----\nFrom: x\nTo: y\nSubject: [RESTRICTED] plan",
+            Some(Restricted),
+        ),
+        ("> Von: x\n> Betreff: SECRET: Plan", Some(Secret)),
+        ("*From:* x\n*Sent:* today\n*Subject:* [OFFICIAL-SENSITIVE] plan", Some(OfficialSensitive)),
+        ("Subject: [RESTRICTED] plan", None),
+    ] {
+        let found = message(&format!("Subject: FW: plan\n\nhi\nsee\n\n{block}\n\ntext\nbye\n"));
+        assert_eq!(found.first().map(|marking| marking.level), wanted, "{block}");
+    }
+}
+
+#[test]
+fn titles_and_keywords_of_documents_count() {
+    let level = |text: &str| {
+        let mut seeker = Seeker::default();
+        seeker.file(&format!("a\nb\n{text}\nc\nd"));
+        seeker.finish().first().map(|marking| marking.level)
+    };
+    for (text, wanted) in [
+        ("keywords: RESTRICTED", Some(Restricted)),
+        ("Keywords: budget, RESTRICTED, 2026", Some(Restricted)),
+        ("category: OFFICIAL-SENSITIVE", Some(OfficialSensitive)),
+        ("Title: SECRET", Some(Secret)),
+        ("subject: [SECRET] plan", Some(Secret)),
+        ("title: Secret", None),
+        ("title: The secret garden", None),
+        ("keywords: private, public, official", None),
+    ] {
+        assert_eq!(level(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn words_of_a_marking_are_its_own() {
+    for (text, words) in [
+        ("[OFFICIAL-SENSITIVE] Budget", "OFFICIAL-SENSITIVE"),
+        ("RESTRICTED: Budget", "RESTRICTED"),
+        ("RESTRICTED: BUDGET", "RESTRICTED: BUDGET"),
+    ] {
+        let mut seeker = Seeker::default();
+        seeker.subject(text);
+        let found: Vec<String> = seeker.finish().into_iter().map(|marking| marking.words).collect();
+        assert_eq!(found, [words], "{text}");
+    }
+    let middle = "Subject: x\n\nHi\n\nConfidential\n\nbye\n";
+    assert_eq!(message(middle), Vec::new());
+}

@@ -20,7 +20,7 @@ pub(super) fn ask(set: &RuleSet, sheet: &mut Sheet, zone: Zone, text: &str) {
 fn looking<'r>(set: &'r RuleSet, spots: &[u32], zone: Zone) -> Vec<(u32, &'r Form)> {
     let in_zone = |at: &u32| {
         let spot = set.plan.spots.get(*at as usize)?;
-        let rule = set.rules.get(spot.rule)?;
+        let rule = set.rules.get(spot.rule as usize)?;
         rule.looks_into(zone).then_some((*at, &rule.form))
     };
     spots.iter().filter_map(in_zone).collect()
@@ -35,7 +35,9 @@ fn exact(set: &RuleSet, sheet: &mut Sheet, zone: Zone, text: &str) {
         }
         let coverage = lists.look(query, text, &mut |row| {
             for (spot, _) in &waiting {
-                sheet.told(*spot, zone, u64::from(row), || format!("a row of {}", query.list));
+                sheet.told(set, (*spot, zone), u64::from(row), || {
+                    format!("a row of {}", query.list)
+                });
             }
         });
         sheet.ledger.is_cut |= coverage == Coverage::Cut;
@@ -56,7 +58,7 @@ fn documents(set: &RuleSet, sheet: &mut Sheet, zone: Zone, text: &str) {
                     && hit.share_percent >= *share_percent
                 {
                     let told = || format!("{:.0} % of {}", hit.share_percent, hit.document);
-                    sheet.told(*spot, zone, number, told);
+                    sheet.told(set, (*spot, zone), number, told);
                 }
             }
         });
@@ -76,7 +78,7 @@ fn markings(set: &RuleSet, sheet: &mut Sheet, zone: Zone, text: &str) {
             if let Form::Marking { names } = form
                 && names.contains(&hit.name)
             {
-                sheet.told(*spot, zone, number, || hit.name.clone());
+                sheet.told(set, (*spot, zone), number, || hit.name.clone());
             }
         }
     });

@@ -57,6 +57,12 @@ fn check(wanted: &Wanted<'_>) -> Result<(), String> {
     built.map(|_| ()).map_err(|error| explain(&error))
 }
 
+/// A single pattern that tells where its matches begin.
+pub(super) fn alone(expression: &Expression) -> Result<BlockDatabase, String> {
+    let built: Result<BlockDatabase, Error> = pattern(0, expression, None, Reports::Spans).build();
+    built.map_err(|error| explain(&error))
+}
+
 /// Octets of every match of a pattern, when all are of one length.
 pub(super) fn fixed_octets(expression: &Expression) -> Option<u32> {
     let info = pattern(0, expression, None, Reports::Ends).info().ok()?;

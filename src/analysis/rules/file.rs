@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::form::{Expression, Flags, Form, Rule, Side};
+use super::form::{Expression, Flags, Form, Rule, Share, Side};
 use super::layout::{
     ExactText, File, FingerprintText, Head, LexiconText, MarkingText, ProximityText, RuleText,
     ZoneName,
@@ -115,7 +115,27 @@ impl Reader<'_> {
             expression.marks = mark::marks(text.pattern.get_ref(), zone_bits(&head.zones));
         }
         let score = self.score(&text.score)?;
-        self.checked(head, at, score, Form::Pattern(expression), Examples::Needed)
+        let share = self.share(&text, at)?;
+        let form = Form::Pattern { expression, share };
+        self.checked(head, at, score, form, Examples::Needed)
+    }
+
+    /// `among` names a validator for what looks alike, `share_percent` how many must be valid.
+    fn share(&self, text: &RuleText, at: usize) -> Result<Option<Share>, RuleError> {
+        let (among, percent) = match (&text.among, &text.share_percent) {
+            (None, None) => return Ok(None),
+            (Some(among), Some(percent)) if text.validate.is_some() => (among, percent),
+            _ => {
+                let what = "`among` and `share_percent` go together, and with `validate`";
+                return Err(self.source.wrong(at, what));
+            }
+        };
+        if !(1.0..=100.0).contains(percent.get_ref()) {
+            let what = "`share_percent` is a number from 1 to 100";
+            return Err(self.source.wrong(percent.span().start, what));
+        }
+        let among = self.validator(Some(among))?;
+        Ok(among.map(|among| Share { among, percent: *percent.get_ref() }))
     }
 
     fn lexicon(&self, spanned: Spanned<LexiconText>) -> Result<Rule, RuleError> {

@@ -78,11 +78,25 @@ impl Side {
     }
 }
 
+/// Of all values that look like the ones that are counted, so many must be such.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// What looks alike.
+    pub among: Validator,
+    /// So many of these, 1 to 100.
+    pub percent: f32,
+}
+
 /// What makes a rule hit.
 #[derive(Debug, Clone)]
 pub enum Form {
     /// One pattern.
-    Pattern(Expression),
+    Pattern {
+        /// What to look for.
+        expression: Expression,
+        /// How many of those that look alike must be valid.
+        share: Option<Share>,
+    },
     /// Words; distinct ones add up to a highest score.
     Lexicon {
         /// One a term.

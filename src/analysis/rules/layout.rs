@@ -87,6 +87,8 @@ form!(RuleText {
     #[serde(default = "caseless")]
     flags: Spanned<String>,
     validate: Option<Spanned<String>>,
+    among: Option<Spanned<String>>,
+    share_percent: Option<Spanned<f32>>,
     score: Spanned<f32>,
 });
 

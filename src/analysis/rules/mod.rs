@@ -16,6 +16,7 @@ mod mark;
 mod near;
 mod outcome;
 mod plan;
+mod probe;
 mod scan;
 pub mod seam;
 mod sheet;
@@ -33,8 +34,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyperscan::{BlockDatabase, Matching, Scratch};
 
-pub use form::{Expression, Flags, Form, Rule, Side};
+pub use form::{Expression, Flags, Form, Rule, Share, Side};
 pub use outcome::Hits;
+pub use probe::Probe;
 pub use scan::Scan;
 pub use seam::Lookups;
 pub use source::packs;
@@ -126,9 +128,21 @@ impl RuleSet {
         cache_dir: Option<&Path>,
         lookups: Lookups,
     ) -> Result<Arc<RuleSet>, RuleError> {
+        let rules = RuleSet::read_packs(packs, dirs, disabled, &lookups)?;
+        RuleSet::compile(rules, cache_dir, lookups).map(Arc::new)
+    }
+
+    /// The rules alone, without a word of the pattern engine on their patterns: for whoever asks
+    /// for names, and does not want to wait.
+    pub fn read_packs(
+        packs: &[String],
+        dirs: &[PathBuf],
+        disabled: &[String],
+        lookups: &Lookups,
+    ) -> Result<Vec<Rule>, RuleError> {
         let mut rules = Vec::new();
         let mut read = |text: &str, file: &str| {
-            rules.extend(file::parse(text, file, &lookups)?);
+            rules.extend(file::parse(text, file, lookups)?);
             Ok(())
         };
         source::each_shipped(&mut read)?;
@@ -138,7 +152,8 @@ impl RuleSet {
         }
         file::resolve(&mut rules)?;
         let rules = without(rules, disabled);
-        RuleSet::compile(rules, cache_dir, lookups).map(Arc::new)
+        check_unique(&rules)?;
+        Ok(rules)
     }
 
     /// The rules in one text, as for trying out a draft.

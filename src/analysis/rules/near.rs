@@ -25,6 +25,8 @@ pub(super) struct Terms {
     pub(super) within_characters: u32,
     /// Distinct values of the first side count; otherwise one pair is all.
     pub(super) counts: bool,
+    /// What is found must not be shown.
+    pub(super) hides: bool,
 }
 
 /// A match of one side.

@@ -6,10 +6,10 @@
 //! where something can be found for a rule; spots are numbered in the order of the rules.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::compile;
 use super::form::{Expression, Flags, Form, Rule, Side};
+use super::near::Terms;
 use super::seam::{ExactQuery, Validator};
 use super::tally::VALUES_A_RULE;
 use super::word::Word;
@@ -61,18 +61,33 @@ pub(super) enum Part {
     Once,
     /// Distinct values count.
     Values(Option<Validator>),
+    /// Distinct values that only look like those of the rule.
+    Alike(Validator),
     /// Every place counts.
     Places,
+    /// A pair of matches near each other.
+    Pair(Terms),
     /// One side of the pair at a spot.
     Side { pair: u32, edge: Edge, validator: Option<Validator>, start: Start },
     /// No pattern: something else tells.
     Told,
 }
 
+impl Part {
+    /// What judges the values that are counted.
+    pub(super) fn validator(self) -> Option<Validator> {
+        match self {
+            Part::Values(validator) => validator,
+            Part::Alike(validator) => Some(validator),
+            _ => None,
+        }
+    }
+}
+
 /// A place where something can be found for a rule.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spot {
-    pub(super) rule: usize,
+    pub(super) rule: u32,
     pub(super) zones: u8,
     pub(super) part: Part,
     /// What the first find adds to a lexicon's score.
@@ -81,11 +96,21 @@ pub(super) struct Spot {
     pub(super) most: u32,
 }
 
+/// What a report of a pattern leads to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Leads {
+    /// To one spot of which the first find is all that counts. Nearly all patterns of large
+    /// lists are such; what is needed stands here, for each look elsewhere costs as much as all
+    /// the rest.
+    Once { spot: u32, rule: u32 },
+    /// To these spots, by their places in the plan's `order`.
+    Spots { first: u32, end: u32 },
+}
+
 /// A pattern of the database.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// Of the plan's `order`.
-    pub(super) spots: Range<usize>,
+    pub(super) leads: Leads,
     /// Bits of the zones where any of its spots looks.
     pub(super) zones: u8,
     pub(super) reach: Reach,
@@ -144,29 +169,48 @@ impl Plan {
             let zones = |spot: &u32| plan.spots.get(*spot as usize).map_or(0, |spot| spot.zones);
             let zones = one.spots.iter().map(zones).fold(0, |all, some| all | some);
             let reach = if one.marks.is_some() { Reach::Marked } else { Reach::Free };
-            let spots = first..plan.order.len();
-            plan.probes.push(Probe { spots, zones, reach, start: one.start });
+            let leads = plan.once(&one.spots).unwrap_or_else(|| {
+                let end = u32::try_from(plan.order.len()).unwrap_or(u32::MAX);
+                Leads::Spots { first: u32::try_from(first).unwrap_or(u32::MAX), end }
+            });
+            plan.probes.push(Probe { leads, zones, reach, start: one.start });
         }
         (plan, wanted)
     }
 
-    pub(super) fn spots_of(&self, probe: &Probe) -> &[u32] {
-        self.order.get(probe.spots.clone()).unwrap_or_default()
+    fn once(&self, spots: &[u32]) -> Option<Leads> {
+        let [spot] = *spots else { return None };
+        let of = self.spots.get(spot as usize)?;
+        matches!(of.part, Part::Once).then_some(Leads::Once { spot, rule: of.rule })
+    }
+
+    pub(super) fn spots_at(&self, first: u32, end: u32) -> &[u32] {
+        self.order.get(first as usize..end as usize).unwrap_or_default()
+    }
+
+    pub(super) fn rule_of(&self, spot: u32) -> u32 {
+        self.spots.get(spot as usize).map_or(u32::MAX, |spot| spot.rule)
     }
 }
 
 impl<'r> Planner<'r> {
     fn add(&mut self, at: usize, rule: &'r Rule) {
-        let spot = |part, most| Spot { rule: at, zones: rule.zones, part, term_score: 0.0, most };
+        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        let spot =
+            |part, most| Spot { rule: number, zones: rule.zones, part, term_score: 0.0, most };
         match &rule.form {
-            Form::Pattern(expression) => {
+            Form::Pattern { expression, share } => {
                 let counts = rule.count.is_some() || expression.validator.is_some();
                 let part = match counts {
                     true => Part::Values(expression.validator),
                     false => Part::Once,
                 };
-                let spot = self.spot(spot(part, VALUES_A_RULE));
-                self.want(expression, spot);
+                let own = self.spot(spot(part, VALUES_A_RULE));
+                self.want(expression, own);
+                if let Some(share) = share {
+                    let alike = self.spot(spot(Part::Alike(share.among), VALUES_A_RULE));
+                    self.want(expression, alike);
+                }
             }
             Form::Lexicon { terms, most_per_term, .. } => {
                 for term in terms {
@@ -180,8 +224,13 @@ impl<'r> Planner<'r> {
                     self.want(term, spot);
                 }
             }
-            Form::Proximity { a, b, .. } => {
-                let pair = self.spot(spot(Part::Told, VALUES_A_RULE));
+            Form::Proximity { a, b, within_characters } => {
+                let terms = Terms {
+                    within_characters: *within_characters,
+                    counts: rule.count.is_some() || a.is_validated(),
+                    hides: a.is_validated() || b.is_validated(),
+                };
+                let pair = self.spot(spot(Part::Pair(terms), VALUES_A_RULE));
                 for (edge, side) in [(Edge::A, a), (Edge::B, b)] {
                     self.side(spot(Part::Told, 0), pair, edge, side);
                 }
@@ -227,7 +276,7 @@ impl<'r> Planner<'r> {
     fn want(&mut self, expression: &'r Expression, spot: u32) {
         let Some(of) = self.plan.spots.get(spot as usize).copied() else { return };
         let needs_start = match of.part {
-            Part::Once | Part::Told | Part::Places => false,
+            Part::Once | Part::Told | Part::Pair(_) | Part::Places | Part::Alike(_) => false,
             Part::Values(validator) | Part::Side { validator, .. } => validator.is_none(),
         };
         let start = match needs_start {
@@ -259,7 +308,7 @@ impl<'r> Planner<'r> {
                     expression,
                     marks,
                     reports,
-                    rule: of.rule,
+                    rule: of.rule as usize,
                     start,
                     spots,
                 });

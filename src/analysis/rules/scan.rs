@@ -20,21 +20,36 @@ use crate::message::Zone;
 /// The scan of one message.
 pub struct Scan<'r> {
     set: &'r RuleSet,
-    scratch: Option<Scratch>,
+    lent: Lent<'r>,
     sheet: Sheet,
     failed: Option<String>,
 }
 
+/// The engine's room to work in, given back however a scan ends: to make a new one takes longer
+/// than to scan a short message.
+struct Lent<'r> {
+    set: &'r RuleSet,
+    scratch: Option<Scratch>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(scratch) = self.scratch.take() {
+            self.set.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        }
+    }
+}
+
 impl std::fmt::Debug for Scan<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Scan({} hits)", self.sheet.hits.len())
+        write!(out, "Scan({} hits)", self.sheet.found().count())
     }
 }
 
 impl<'r> Scan<'r> {
     pub(super) fn new(set: &'r RuleSet, scratch: Option<Scratch>) -> Scan<'r> {
         let sheet = Sheet::new(set.plan.spots.len());
-        Scan { set, scratch, sheet, failed: None }
+        Scan { set, lent: Lent { set, scratch }, sheet, failed: None }
     }
 
     /// Scans one text of the message, in normal form.
@@ -51,32 +66,31 @@ impl<'r> Scan<'r> {
     }
 
     fn pass(&mut self, text: &Text<'_>, reach: Reach) {
-        let (Some(database), Some(scratch)) = (&self.set.database, &self.scratch) else { return };
+        let (Some(database), Some(scratch)) = (&self.set.database, &self.lent.scratch) else {
+            return;
+        };
         let (set, sheet) = (self.set, &mut self.sheet);
         let zone = text.zone.bit();
         let mut panicked = None;
         let note = |pattern: u32, start: u64, end: u64, _: u32| {
-            let probe = set.plan.probes.get(pattern as usize);
-            let Some(probe) = probe.filter(|probe| probe.zones & zone != 0) else {
+            let Some(probe) = set.plan.probes.get(pattern as usize) else {
                 return Matching::Continue;
             };
-            if probe.reach == reach
-                && let spots = set.plan.spots_of(probe)
-                && !sheet.is_settled(set, spots)
-                && let Some(span) = text.span(probe.start, start, end)
+            if probe.zones & zone == 0 || probe.reach != reach || sheet.is_settled(set, probe.leads)
             {
-                // The engine cannot be unwound through: a panic waits until it has returned.
-                let noted = catch_unwind(AssertUnwindSafe(|| {
-                    for spot in spots {
-                        sheet.note(set, *spot, text, span);
-                    }
-                }));
-                if let Err(panic) = noted {
+                return Matching::Continue;
+            }
+            let Some(span) = text.span(probe.start, start, end) else {
+                return Matching::Continue;
+            };
+            // The engine cannot be unwound through: a panic waits until it has returned.
+            match catch_unwind(AssertUnwindSafe(|| sheet.report(set, probe.leads, text, span))) {
+                Ok(()) => Matching::Continue,
+                Err(panic) => {
                     panicked = Some(panic);
-                    return Matching::Terminate;
+                    Matching::Terminate
                 }
             }
-            Matching::Continue
         };
         let scanned = database.scan(text.octets, scratch, note);
         if let Some(panic) = panicked {
@@ -89,11 +103,7 @@ impl<'r> Scan<'r> {
     }
 
     /// What the rules found, in the order of the rules.
-    pub fn finish(mut self, weights: &Weights) -> Result<Hits, RuleError> {
-        if let Some(scratch) = self.scratch.take() {
-            let mut idle = self.set.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push(scratch);
-        }
+    pub fn finish(self, weights: &Weights) -> Result<Hits, RuleError> {
         match self.failed {
             Some(failed) => Err(RuleError::Engine(failed)),
             None => Ok(Hits::of(self.set, self.sheet, weights)),

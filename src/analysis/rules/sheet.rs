@@ -3,24 +3,30 @@
 //! In: reports, spot by spot. Out: what was found where first, and how often. What is already
 //! settled costs nothing more: a rule that hit once and does not count, a count at its limit.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use super::RuleSet;
-use super::form::Form;
 use super::near::{Mention, Near, Terms};
-use super::plan::{Part, Start};
+use super::plan::{Leads, Part, Start};
 use super::seam::Validator;
 use super::tally::{Ledger, Tally, VALUES_A_RULE, Value, masked};
 use super::text::{Span, Text};
 use crate::message::Zone;
 
-/// Something that was found at a spot, the first time in a message.
-pub(super) struct Hit {
+/// What was found at a spot, for the first few of a rule; nobody reads more, and a list of
+/// thousands of words would make thousands of them.
+pub(super) struct Named {
     pub(super) spot: u32,
     pub(super) zone: Zone,
-    pub(super) text: String,
+    /// Where it stands in what is [`said`](Sheet::said).
+    text: Range<usize>,
 }
+
+/// So many hits of a rule say what was found.
+pub(super) const NAMED_HITS: u8 = 8;
 
 /// Spots are numbers of the box's own, so no sender can make them collide.
 type BySpot<T> = HashMap<u32, T, BuildHasherDefault<SpotHasher>>;
@@ -47,15 +53,22 @@ impl Hasher for SpotHasher {
 
 /// What is noted of a message.
 pub(super) struct Sheet {
-    /// In the order in which they were found.
-    pub(super) hits: Vec<Hit>,
     pub(super) ledger: Ledger,
     /// Of the spots that count.
     counts: BySpot<u32>,
-    /// One bit a spot: whether it is among the hits.
+    /// What was found, one after the other: a text of its own for each would cost more than the
+    /// engine takes for a short message.
+    said: String,
+    /// In the order in which they were found.
+    named: Vec<Named>,
+    /// By rule, hits that say what was found.
+    named_of: BySpot<u8>,
+    /// A rule of which enough hits do; what follows of it needs no look.
+    fully_named: u32,
+    /// One bit a spot: whether something was found there.
     seen: Vec<u64>,
     tallies: BySpot<Tally>,
-    pairs: BySpot<Near>,
+    pairs: BySpot<Box<Near>>,
     /// Spots with something open in the text at hand.
     open: Vec<u32>,
     open_pairs: Vec<u32>,
@@ -64,9 +77,12 @@ pub(super) struct Sheet {
 impl Sheet {
     pub(super) fn new(spots: usize) -> Sheet {
         Sheet {
-            hits: Vec::new(),
             ledger: Ledger::default(),
             counts: BySpot::default(),
+            said: String::new(),
+            named: Vec::new(),
+            named_of: BySpot::default(),
+            fully_named: u32::MAX,
             seen: vec![0; spots.div_ceil(64)],
             tallies: BySpot::default(),
             pairs: BySpot::default(),
@@ -80,23 +96,64 @@ impl Sheet {
         self.counts.get(&spot).copied().unwrap_or(1)
     }
 
-    /// Whether nothing more can be found at these spots.
-    pub(super) fn is_settled(&self, set: &RuleSet, spots: &[u32]) -> bool {
+    /// The spots where something was found, ascending.
+    pub(super) fn found(&self) -> impl Iterator<Item = u32> {
+        (0..).step_by(64).zip(&self.seen).flat_map(|(first, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                left &= left.checked_sub(1)?;
+                Some(first + bit)
+            })
+        })
+    }
+
+    /// What was found where, by spots.
+    pub(super) fn named(&mut self) -> Vec<Named> {
+        let mut named = std::mem::take(&mut self.named);
+        named.sort_unstable_by_key(|one| one.spot);
+        named
+    }
+
+    /// Whether a report can bring nothing more.
+    pub(super) fn is_settled(&self, set: &RuleSet, leads: Leads) -> bool {
         let is_once = |at: u32| {
             set.plan.spots.get(at as usize).is_some_and(|spot| matches!(spot.part, Part::Once))
         };
-        spots.iter().all(|at| self.is_seen(*at) && is_once(*at))
+        match leads {
+            Leads::Once { spot, .. } => self.is_seen(spot),
+            Leads::Spots { first, end } => {
+                let mut spots = set.plan.spots_at(first, end).iter();
+                spots.all(|at| self.is_seen(*at) && is_once(*at))
+            }
+        }
+    }
+
+    /// Notes a report.
+    pub(super) fn report(&mut self, set: &RuleSet, leads: Leads, text: &Text<'_>, span: Span) {
+        match leads {
+            Leads::Once { spot, rule } => {
+                self.first((rule, spot), text.zone, || text.excerpt(span.end));
+            }
+            Leads::Spots { first, end } => {
+                for spot in set.plan.spots_at(first, end) {
+                    self.note(set, *spot, text, span);
+                }
+            }
+        }
     }
 
     /// Notes one report for one spot.
-    pub(super) fn note(&mut self, set: &RuleSet, at: u32, text: &Text<'_>, span: Span) {
+    fn note(&mut self, set: &RuleSet, at: u32, text: &Text<'_>, span: Span) {
         let Some(spot) = set.plan.spots.get(at as usize) else { return };
         if spot.zones & text.zone.bit() == 0 {
             return;
         }
         match spot.part {
-            Part::Told => {}
-            Part::Once => self.first(at, text.zone, || text.excerpt(span.end)),
+            Part::Told | Part::Pair(_) => {}
+            Part::Once => {
+                self.first((spot.rule, at), text.zone, || text.excerpt(span.end));
+            }
             Part::Places => {
                 if self.is_full(at, spot.most) {
                     return;
@@ -107,19 +164,20 @@ impl Sheet {
                 }
                 if tally.is_elsewhere(span) {
                     *self.counts.entry(at).or_default() += 1;
-                    self.first(at, text.zone, || text.excerpt(span.end));
+                    self.first((spot.rule, at), text.zone, || text.excerpt(span.end));
                 }
             }
-            Part::Values(validator) => {
+            Part::Values(_) | Part::Alike(_) => {
                 if self.is_full(at, spot.most) {
                     return;
                 }
+                let validator = spot.part.validator();
                 let tally = self.tallies.entry(at).or_default();
                 if tally.open() {
                     self.open.push(at);
                 }
                 if let Some(value) = tally.note(&mut self.ledger, text, span, validator) {
-                    self.count(at, spot.most, text, (value, validator));
+                    self.count(set, at, text, (value, validator));
                 }
             }
             Part::Side { pair, edge, validator, start } => {
@@ -133,18 +191,15 @@ impl Sheet {
     pub(super) fn close(&mut self, set: &RuleSet, text: &Text<'_>) {
         for at in std::mem::take(&mut self.open) {
             let Some(spot) = set.plan.spots.get(at as usize) else { continue };
-            let validator = match spot.part {
-                Part::Values(validator) => validator,
-                _ => None,
-            };
+            let validator = spot.part.validator();
             let Some(tally) = self.tallies.get_mut(&at) else { continue };
             for value in tally.close(&mut self.ledger, text, validator).into_iter().flatten() {
-                self.count(at, spot.most, text, (value, validator));
+                self.count(set, at, text, (value, validator));
             }
         }
         for pair in std::mem::take(&mut self.open_pairs) {
             let Some(mut near) = self.pairs.remove(&pair) else { continue };
-            let Some((terms, _)) = terms(set, pair) else { continue };
+            let Some(terms) = terms(set, pair) else { continue };
             let mut found = Vec::new();
             near.close(&mut self.ledger, text, terms, &mut |value| found.push(value));
             self.pair(set, pair, text, found);
@@ -152,21 +207,27 @@ impl Sheet {
     }
 
     /// Something without a pattern was found at a spot; `number` tells it from others.
-    pub(super) fn told(&mut self, at: u32, zone: Zone, number: u64, text: impl FnOnce() -> String) {
+    pub(super) fn told(
+        &mut self,
+        set: &RuleSet,
+        (at, zone): (u32, Zone),
+        number: u64,
+        text: impl FnOnce() -> String,
+    ) {
         if !self.is_full(at, VALUES_A_RULE) && self.ledger.is_new(at, number) {
             *self.counts.entry(at).or_default() += 1;
-            self.first(at, zone, text);
+            self.first((set.plan.rule_of(at), at), zone, || text().into());
         }
     }
 
     fn side(&mut self, set: &RuleSet, pair: u32, text: &Text<'_>, mention: Mention) {
-        let Some((terms, _)) = terms(set, pair) else { return };
+        let Some(terms) = terms(set, pair) else { return };
         if self.is_full(pair, VALUES_A_RULE) || (!terms.counts && self.is_seen(pair)) {
             return;
         }
         let near = self.pairs.entry(pair).or_insert_with(|| {
             self.open_pairs.push(pair);
-            Near::default()
+            Box::default()
         });
         let mut found = Vec::new();
         near.note(&mut self.ledger, text, terms, mention, &mut |value| found.push(value));
@@ -175,7 +236,7 @@ impl Sheet {
 
     fn pair(&mut self, set: &RuleSet, pair: u32, text: &Text<'_>, found: Vec<Value>) {
         for value in found {
-            let Some((terms, hides)) = terms(set, pair) else { return };
+            let Some(terms) = terms(set, pair) else { return };
             let counted = match terms.counts {
                 true => self.ledger.is_new_in(pair, text, value),
                 false => !self.is_seen(pair),
@@ -184,8 +245,9 @@ impl Sheet {
                 continue;
             }
             *self.counts.entry(pair).or_default() += 1;
-            self.first(pair, text.zone, || match hides {
-                true => masked(text.part(value.start, value.end)),
+            let rule = set.plan.rule_of(pair);
+            self.first((rule, pair), text.zone, || match terms.hides {
+                true => masked(text.part(value.start, value.end)).into(),
                 false => text.excerpt(value.end),
             });
         }
@@ -193,15 +255,16 @@ impl Sheet {
 
     fn count(
         &mut self,
+        set: &RuleSet,
         at: u32,
-        most: u32,
         text: &Text<'_>,
         (value, validator): (Value, Option<Validator>),
     ) {
+        let most = set.plan.spots.get(at as usize).map_or(0, |spot| spot.most);
         if !self.is_full(at, most) && self.ledger.is_new_in(at, text, value) {
             *self.counts.entry(at).or_default() += 1;
-            self.first(at, text.zone, || match validator {
-                Some(_) => masked(text.part(value.start, value.end)),
+            self.first((set.plan.rule_of(at), at), text.zone, || match validator {
+                Some(_) => masked(text.part(value.start, value.end)).into(),
                 None => text.excerpt(value.end),
             });
         }
@@ -217,22 +280,42 @@ impl Sheet {
         word >> (at % 64) & 1 == 1
     }
 
-    fn first(&mut self, at: u32, zone: Zone, text: impl FnOnce() -> String) {
+    /// What was found, in words.
+    pub(super) fn said(&self, one: &Named) -> &str {
+        self.said.get(one.text.clone()).unwrap_or_default()
+    }
+
+    fn first<'t>(
+        &mut self,
+        (rule, at): (u32, u32),
+        zone: Zone,
+        text: impl FnOnce() -> Cow<'t, str>,
+    ) {
         let Some(word) = self.seen.get_mut(at as usize / 64) else { return };
         let bit = 1 << (at % 64);
-        if *word & bit == 0 {
-            *word |= bit;
-            self.hits.push(Hit { spot: at, zone, text: text() });
+        if *word & bit != 0 {
+            return;
         }
+        *word |= bit;
+        if rule == self.fully_named {
+            return;
+        }
+        let named = self.named_of.entry(rule).or_default();
+        if *named == NAMED_HITS {
+            self.fully_named = rule;
+            return;
+        }
+        *named += 1;
+        let start = self.said.len();
+        self.said.push_str(&text());
+        self.named.push(Named { spot: at, zone, text: start..self.said.len() });
     }
 }
 
-/// What the rule of a pair says, and whether what is found must not be shown.
-fn terms(set: &RuleSet, pair: u32) -> Option<(Terms, bool)> {
-    let spot = set.plan.spots.get(pair as usize)?;
-    let rule = set.rules.get(spot.rule)?;
-    let Form::Proximity { a, b, within_characters } = &rule.form else { return None };
-    let counts = rule.count.is_some() || a.is_validated();
-    let terms = Terms { within_characters: *within_characters, counts };
-    Some((terms, a.is_validated() || b.is_validated()))
+/// What the rule of a pair says.
+fn terms(set: &RuleSet, pair: u32) -> Option<Terms> {
+    match set.plan.spots.get(pair as usize)?.part {
+        Part::Pair(terms) => Some(terms),
+        _ => None,
+    }
 }

@@ -3,6 +3,7 @@
 //! In: a text and offsets that the engine reports, which may lie within a character. Out: parts
 //! of the text, and numbers of characters in constant time.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
 use super::plan::Start;
@@ -134,12 +135,12 @@ impl<'t> Text<'t> {
     }
 
     /// What stands before the end of a match, on one line.
-    pub(super) fn excerpt(&self, end: usize) -> String {
+    pub(super) fn excerpt(&self, end: usize) -> Cow<'t, str> {
         let (_, cut) = self.tail(end, EXCERPT_OCTETS);
         if cut.bytes().all(|octet| (b' '..=b'~').contains(&octet)) {
             return match cut.trim().is_empty() {
-                true => String::new(),
-                false => cut.to_owned(),
+                true => Cow::Borrowed(""),
+                false => Cow::Borrowed(cut),
             };
         }
         let cut = cut.rsplit('\n').find(|line| !line.trim().is_empty()).unwrap_or_default();

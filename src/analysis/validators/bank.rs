@@ -16,6 +16,20 @@ pub(super) fn sort_code(text: &str) -> Option<Valid> {
     is_plain.then_some(Valid { start: found.start, normal: found.compact })
 }
 
+/// The same, but for what reads as a day: `12-11-24`.
+pub(super) fn sort_code_undated(text: &str) -> Option<Valid> {
+    use super::dates::is_day_of_month;
+    use super::digits::number;
+    let found = sort_code(text)?;
+    let pair = |at: usize| number(&found.normal, at, 2);
+    let (one, two, three) = (pair(0)?, pair(2)?, pair(4)?);
+    let is_year = |year: u32| !(40..90).contains(&year);
+    let is_day =
+        |day: u32, month: u32, year: u32| is_year(year) && is_day_of_month(day, month, year);
+    let is_date = is_day(one, two, three) || is_day(two, one, three) || is_day(three, two, one);
+    (!is_date).then_some(found)
+}
+
 /// Eight digits, in one piece or as 4-4; old ones of six or seven digits are not told.
 pub(super) fn uk_account_number(text: &str) -> Option<Valid> {
     let found = numbers(text, &[' ']).into_iter().find(|found| {

@@ -6,7 +6,10 @@
 
 use super::Valid;
 use super::digits::is_luhn;
-use super::tail::{Candidate, numbers};
+use super::tail::{Candidate, is_in_address, numbers};
+
+/// What may stand between the groups of a number.
+const SEPARATORS: [char; 5] = [' ', '-', '.', '/', '_'];
 
 /// First and last prefix of a range, and the lengths of its numbers.
 struct Range {
@@ -78,10 +81,29 @@ const WAYS: [&[usize]; 12] = [
     &[8, 8],
 ];
 
-/// A card's number, alone or in groups with spaces, hyphens or points.
+/// A card's number, alone or in groups with spaces, hyphens, points, slashes or underscores.
 pub(super) fn payment_card(text: &str) -> Option<Valid> {
-    let found = numbers(text, &[' ', '-', '.']).into_iter().find(is_card)?;
+    let found = numbers(text, &SEPARATORS).into_iter().find(is_card)?;
     Some(Valid { start: found.start, normal: found.compact })
+}
+
+/// The same, where it stands by itself: not within the address of a page, and not of 13 digits,
+/// which are article numbers (EAN) today.
+pub(super) fn payment_card_listed(text: &str) -> Option<Valid> {
+    let is_listed = |found: &Candidate| is_card(found) && found.compact.len() != 13;
+    let found = numbers(text, &SEPARATORS).into_iter().find(is_listed)?;
+    (!is_in_address(text, found.start))
+        .then_some(Valid { start: found.start, normal: found.compact })
+}
+
+/// Whatever is written like the number of a card and stands in no address of a page: what
+/// rules hold the share of true numbers against.
+pub(super) fn card_like_number(text: &str) -> Option<Valid> {
+    let found = numbers(text, &SEPARATORS)
+        .into_iter()
+        .find(|found| (14..=19).contains(&found.compact.len()) && found.is_grouped(&WAYS))?;
+    (!is_in_address(text, found.start))
+        .then_some(Valid { start: found.start, normal: found.compact })
 }
 
 fn is_card(found: &Candidate) -> bool {

@@ -37,6 +37,38 @@ pub(super) fn email_address(text: &str) -> Option<Valid> {
     (holds && normal.len() <= ADDRESS_OCTETS).then_some(Valid { start, normal })
 }
 
+/// The address of a person: no number of a message, which has the same form.
+pub(super) fn person_address(text: &str) -> Option<Valid> {
+    const NAMES: [&str; 6] =
+        ["message-id:", "references:", "in-reply-to:", "content-id:", "msgid:", "cid:"];
+    let found = email_address(text)?;
+    let before = text.get(..found.start)?.trim_end_matches(['<', ' ', '"']).to_ascii_lowercase();
+    let is_named = NAMES.iter().any(|name| before.ends_with(name));
+    let local = found.normal.split('@').next().unwrap_or_default();
+    (!is_named && !is_drawn(local)).then_some(found)
+}
+
+/// Whether the part before the `@` was made by a program: many digits among other signs, or long
+/// and with digits all over.
+fn is_drawn(local: &str) -> bool {
+    const MOST_DIGITS: usize = 8;
+    const LONG: usize = 24;
+    let digits = local.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = digits == local.len();
+    let hexadecimal =
+        local.split(|own: char| !own.is_ascii_hexdigit()).map(str::len).max().unwrap_or_default();
+    match is_number {
+        // Numbers of students, telephones.
+        true => digits > 11,
+        false => {
+            digits > MOST_DIGITS
+                || local.len() >= LONG && digits >= 4
+                || hexadecimal >= 16
+                || local.contains('$')
+        }
+    }
+}
+
 /// Characters of the longest way to write a number that is told.
 const PHONE_CHARACTERS: usize = 26;
 

@@ -108,30 +108,159 @@ pub(super) fn password(text: &str) -> Option<Valid> {
     });
     let (before, word) = text.split_at_checked(word_at)?;
     // In one word with its label, or behind it.
-    let joined = word.char_indices().filter(|(_, letter)| matches!(letter, ':' | '=')).find_map(
+    let joined = word.char_indices().filter(|(_, own)| matches!(own, ':' | '=' | '>')).find_map(
         |(at, _)| {
             let label_at = label_end(text.get(..word_at + at)?)?;
             Some((label_at, word.get(at + 1..)?))
         },
     );
-    let (start, value) = match joined {
-        Some((start, value)) => (start, value),
-        None => (behind_label(before)?, word),
+    let (start, value, how) = match (joined, behind_label(before)) {
+        (Some((start, value)), _) => (start, value, Manner::Plain),
+        (None, Some((start, how))) => (start, word, how),
+        (None, None) => return phrase(text),
     };
     let value = bare(value);
-    is_plausible(value).then(|| Valid { start, normal: value.to_owned() })
+    let is_enough = how == Manner::Plain || is_strong(value);
+    match is_plausible(value) && is_enough && !is_code(value) {
+        true => Some(Valid { start, normal: value.to_owned() }),
+        false => phrase(text),
+    }
+}
+
+/// How a value is said to be a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// A colon, an equals sign, a verb.
+    Plain,
+    /// A dash, which stands in titles too.
+    Dash,
+}
+
+/// `passphrase: correct horse battery staple`.
+fn phrase(text: &str) -> Option<Valid> {
+    const LEAST: usize = 4;
+    const MOST: usize = 10;
+    // Words of sentences about passphrases.
+    const STOP: [&str; 24] = [
+        "the", "is", "are", "to", "used", "of", "your", "for", "and", "with", "not", "must",
+        "should", "be", "that", "it", "in", "on", "you", "this", "was", "will", "can", "please",
+    ];
+    let (before, words) = text.rsplit_once([':', '='])?;
+    let start = label_end(before).filter(|at| {
+        let label = before.get(*at..).unwrap_or_default().to_lowercase();
+        label.starts_with("passphrase") || label.starts_with("pass phrase")
+    })?;
+    let words = words.trim().trim_matches(['"', '\'', '.', ',']);
+    let own = || words.split([' ', '-']);
+    let is_word = |word: &str| {
+        word.chars().count() >= 3
+            && word.chars().all(char::is_alphabetic)
+            && !STOP.contains(&word.to_lowercase().as_str())
+    };
+    let holds = (LEAST..=MOST).contains(&own().count()) && own().all(is_word);
+    holds.then(|| Valid { start, normal: words.to_lowercase() })
+}
+
+/// Letters of both cases and a digit, eight characters or more.
+fn is_strong(value: &str) -> bool {
+    let kinds = Kinds::of(value);
+    value.chars().count() >= 8 && kinds.lower > 0 && kinds.upper > 0 && kinds.digits > 0
+}
+
+/// Whether a program reads the value from elsewhere: `$DB_PASS`, `os.environ["PW"]`,
+/// `getpass.getpass()`, `req.body.password`.
+fn is_code(value: &str) -> bool {
+    const ROOTS: [&str; 26] = [
+        "os",
+        "self",
+        "this",
+        "req",
+        "request",
+        "config",
+        "conf",
+        "cfg",
+        "settings",
+        "env",
+        "process",
+        "ctx",
+        "context",
+        "args",
+        "params",
+        "options",
+        "opts",
+        "app",
+        "secrets",
+        "vault",
+        "getpass",
+        "input",
+        "data",
+        "form",
+        "user",
+        "credentials",
+    ];
+    let is_name = |name: &str| {
+        name.starts_with(|own: char| own.is_ascii_alphabetic() || own == '_')
+            && name.bytes().all(|own| own.is_ascii_alphanumeric() || own == b'_')
+    };
+    if let Some(name) = value.strip_prefix(['$', '@', '%']) {
+        let name = name.trim_end_matches('%').trim_start_matches("env:");
+        let is_constant = name.bytes().all(|own| !own.is_ascii_lowercase());
+        let is_plain =
+            name.bytes().all(|own| !own.is_ascii_digit()) && !name.contains(char::is_uppercase);
+        return is_name(name) && name.len() >= 2 && (is_constant || is_plain);
+    }
+    let path_ends = value
+        .find(|own: char| !(own.is_ascii_alphanumeric() || own == '_' || own == '.' || own == ':'))
+        .unwrap_or(value.len());
+    let (path, rest) = value.split_at_checked(path_ends).unwrap_or((value, ""));
+    let mut pieces = path.split(['.', ':']).filter(|piece| !piece.is_empty());
+    let is_path = pieces.clone().all(is_name);
+    let first = pieces.next().unwrap_or_default().to_lowercase();
+    let is_rooted = ROOTS.contains(&first.as_str()) && pieces.next().is_some();
+    let is_call = rest.starts_with(['(', '['])
+        && (rest.len() == 1 || rest.contains([')', ']']) || path.contains(['.', '_']));
+    is_path && !path.is_empty() && (is_rooted || is_call)
 }
 
 /// Where the label begins that these words before a value end with.
-fn behind_label(before: &str) -> Option<usize> {
+fn behind_label(before: &str) -> Option<(usize, Manner)> {
     let before = before.trim_end();
     let marked = before.trim_end_matches(['"', '\'', '`', '*']).trim_end();
+    if let Some(rest) = marked.strip_suffix(" -") {
+        return label_end(rest).map(|at| (at, Manner::Dash));
+    }
     let unmarked = marked
-        .strip_suffix([':', '=', '>'])
-        .map(|rest| rest.trim_end_matches(['-', '=', ':', '*']))
-        .or_else(|| marked.strip_suffix(" is"))
-        .or_else(|| marked.strip_suffix(" to"))?;
-    label_end(unmarked)
+        .strip_suffix([':', '=', '>', '\u{2192}'])
+        .map(|rest| rest.trim_end_matches(['-', '=', ':', '*', ' ']));
+    let bare = unmarked.unwrap_or(marked);
+    let said =
+        [" is", " was", " to", " now", " be"].iter().find_map(|verb| bare.strip_suffix(verb));
+    let said = said.map(|rest| {
+        [" is", " will"].iter().find_map(|verb| rest.strip_suffix(verb)).unwrap_or(rest)
+    });
+    let label = said.or(unmarked)?;
+    label_end(label).or_else(|| label_of_something(label)).map(|at| (at, Manner::Plain))
+}
+
+/// Where the label begins in "password for the VPN".
+fn label_of_something(text: &str) -> Option<usize> {
+    const REACH: usize = 64;
+    const WORDS: usize = 7;
+    let mut from = text.len().saturating_sub(REACH);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = text.get(from..)?.to_lowercase();
+    if from + near.len() != text.len() {
+        return None;
+    }
+    [" for ", " to ", " of ", " on ", " at "].iter().find_map(|joint| {
+        let at = near.rfind(joint)?;
+        let what = near.get(at + joint.len()..)?;
+        let is_short =
+            what.split_whitespace().count() < WORDS && !what.contains(['!', '?', ';', ':']);
+        is_short.then(|| label_end(text.get(..from + at)?)).flatten()
+    })
 }
 
 /// Where the label at the end of a text begins.

@@ -8,11 +8,23 @@
 use super::Valid;
 use super::dates::is_day_of_month;
 use super::digits::{number, split_check, values};
-use super::tail::{Candidate, numbers};
+use super::tail::{Candidate, is_in_address, numbers};
 
-/// Ten digits, alone or as 3-3-4 with spaces or hyphens.
+/// What may stand between the groups of a number.
+const SEPARATORS: [char; 4] = [' ', '-', '.', '/'];
+
+/// Ten digits, alone or as 3-3-4 with spaces, hyphens, points or slashes.
 pub(super) fn nhs_number(text: &str) -> Option<Valid> {
     ten_digits(text, &[&[3, 3, 4]]).map(valid)
+}
+
+/// Whatever is written like such a number and stands in no address of a page: what rules hold
+/// the share of true numbers against.
+pub(super) fn ten_digit_number(text: &str) -> Option<Valid> {
+    let found = numbers(text, &SEPARATORS)
+        .into_iter()
+        .find(|found| found.compact.len() == 10 && found.is_grouped(&[&[3, 3, 4]]))?;
+    (!is_in_address(text, found.start)).then(|| valid(found))
 }
 
 /// Scotland: the first six digits are a date of birth.
@@ -36,7 +48,7 @@ fn valid(found: Candidate) -> Valid {
 }
 
 fn ten_digits(text: &str, ways: &[&[usize]]) -> Option<Candidate> {
-    numbers(text, &[' ', '-']).into_iter().find(|found| {
+    numbers(text, &SEPARATORS).into_iter().find(|found| {
         found.compact.len() == 10
             && found.is_grouped(ways)
             && !found.is_monotonous()

@@ -46,10 +46,11 @@ pub type Validator = fn(&str) -> Option<Valid>;
 pub const REACH_OCTETS: usize = 96;
 
 /// Every validator by the name that rules give it, in the order of the alphabet.
-const VALIDATORS: [(&str, Validator); 42] = [
+const VALIDATORS: [(&str, Validator); 49] = [
     ("aws_access_key", keys::aws_access_key),
     ("aws_secret_key", keys::aws_secret_key),
     ("azure_secret", tokens::azure_secret),
+    ("card_like_number", cards::card_like_number),
     ("card_track", cards::card_track),
     ("chi_number", health::chi_number),
     ("cloud_token", tokens::cloud_token),
@@ -62,14 +63,18 @@ const VALIDATORS: [(&str, Validator); 42] = [
     ("google_secret", tokens::google_secret),
     ("hc_number", health::hc_number),
     ("iban", iban::iban),
+    ("insurance_like_code", people::insurance_like_code),
     ("jwt", tokens::jwt),
     ("licence_or_passport_number", travel::document_number),
     ("national_insurance", people::national_insurance),
+    ("national_insurance_named", people::national_insurance_named),
     ("nhs_number", health::nhs_number),
     ("npm_token", tokens::npm_token),
     ("passport_mrz", travel::passport_mrz),
     ("password", credentials::password),
     ("payment_card", cards::payment_card),
+    ("payment_card_listed", cards::payment_card_listed),
+    ("person_address", contact::person_address),
     ("phone_number", contact::phone_number),
     ("pnc_id", justice::pnc_id),
     ("prison_number", justice::prison_number),
@@ -78,7 +83,9 @@ const VALIDATORS: [(&str, Validator); 42] = [
     ("slack_token", tokens::slack_token),
     ("sort_code", bank::sort_code),
     ("sort_code_account", bank::sort_code_account),
+    ("sort_code_undated", bank::sort_code_undated),
     ("stripe_key", tokens::stripe_key),
+    ("ten_digit_number", health::ten_digit_number),
     ("uk_account_number", bank::uk_account_number),
     ("uk_driving_licence", people::uk_driving_licence),
     ("uk_passport", travel::uk_passport),

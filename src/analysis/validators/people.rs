@@ -18,6 +18,58 @@ pub(super) fn national_insurance(text: &str) -> Option<Valid> {
         .then_some(Valid { start: found.start, normal: found.compact })
 }
 
+/// The same, written in pairs or behind a word that says what it is: part numbers look alike.
+pub(super) fn national_insurance_named(text: &str) -> Option<Valid> {
+    const WORDS: [&str; 22] = [
+        "national insurance",
+        "nat ins",
+        "insurance n",
+        "ni",
+        "nino",
+        "n.i",
+        "employee",
+        "employees",
+        "payroll",
+        "staff",
+        "dob",
+        "date of birth",
+        "born",
+        "tax",
+        "paye",
+        "hmrc",
+        "benefit",
+        "universal credit",
+        "surname",
+        "salary",
+        "pension",
+        "nhs",
+    ];
+    let found = national_insurance(text)?;
+    let (before, written) = text.split_at_checked(found.start)?;
+    let is_in_pairs = written.chars().filter(|own| matches!(own, ' ' | '-' | '.')).count() >= 3;
+    let lower = before.to_lowercase();
+    let is_word = |word: &&str| {
+        lower.match_indices(*word).any(|(at, _)| {
+            let earlier = lower.get(..at).and_then(|own| own.chars().next_back());
+            let later = lower.get(at + word.len()..).and_then(|own| own.chars().next());
+            let stands = |letter: Option<char>| letter.is_none_or(|own| !own.is_alphanumeric());
+            stands(earlier) && (stands(later) || word.ends_with(" n"))
+        })
+    };
+    (is_in_pairs || WORDS.iter().any(is_word)).then_some(found)
+}
+
+/// Two letters, six digits, a letter: what rules hold the share of true numbers against.
+pub(super) fn insurance_like_code(text: &str) -> Option<Valid> {
+    let found = codes(text, &[' ', '-', '.']).into_iter().find(|found| {
+        let code = found.compact.as_bytes();
+        code.len() == 9
+            && found.is_cut_at(&[2, 4, 6, 8])
+            && code.iter().enumerate().all(|(at, own)| own.is_ascii_digit() == (2..8).contains(&at))
+    })?;
+    Some(Valid { start: found.start, normal: found.compact })
+}
+
 /// NIM39110: letters that are not used, prefixes that are not given out.
 fn is_national_insurance(code: &str) -> bool {
     const UNUSED: [&str; 7] = ["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"];

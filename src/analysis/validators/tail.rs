@@ -123,11 +123,15 @@ fn gather(
                 groups: groups.iter().rev().map(|group| group.len()).collect(),
             });
         }
-        match before {
-            Some(mark)
-                if separators.contains(&mark)
-                    && (joints == Joints::Any || joint.is_none_or(|own| own == mark)) =>
-            {
+        let is_alike = |mark: char| joints == Joints::Any || joint.is_none_or(|own| own == mark);
+        let wide =
+            wide_joint(rest).filter(|(mark, _)| separators.contains(mark) && is_alike(*mark));
+        match (wide, before) {
+            (Some((mark, shorter)), _) => {
+                joint = Some(mark);
+                rest = shorter;
+            }
+            (None, Some(mark)) if separators.contains(&mark) && is_alike(mark) => {
                 joint = Some(mark);
                 rest = rest.get(..rest.len() - mark.len_utf8()).unwrap_or_default();
             }
@@ -138,13 +142,29 @@ fn gather(
     found
 }
 
+/// Whether what begins here is part of the address of a page.
+pub(super) fn is_in_address(text: &str, start: usize) -> bool {
+    let before = text.get(..start).unwrap_or_default();
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    word.contains("://") || word.contains("www.")
+}
+
+/// A hyphen or slash between spaces at the end of a text, and the text before it.
+fn wide_joint(text: &str) -> Option<(char, &str)> {
+    [(" - ", '-'), (" / ", '/')]
+        .into_iter()
+        .find_map(|(joint, mark)| Some((mark, text.strip_suffix(joint)?)))
+}
+
 /// Whether a number may begin behind this: no letter or digit goes on into it, and it is no
 /// later piece of something that hyphens, points or slashes join.
 pub(super) fn may_begin_after(before: &str) -> bool {
     let mut letters = before.chars().rev();
     match (letters.next(), letters.next()) {
         (None, _) => true,
-        (Some(last), _) if last.is_alphanumeric() || last == '_' => false,
+        // `_943 476 5919_` is set in italics; `id_943` is one word.
+        (Some('_'), earlier) => earlier.is_none_or(|own| !own.is_alphanumeric() && own != '_'),
+        (Some(last), _) if last.is_alphanumeric() => false,
         (Some('+'), _) => false,
         (Some('-' | '.' | ',' | '/'), Some(earlier)) => !earlier.is_ascii_digit(),
         _ => true,

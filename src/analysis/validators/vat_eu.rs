@@ -47,7 +47,7 @@ fn is_of_state(state: &str, body: &str) -> bool {
             };
             body.starts_with(['0', '1']) && 97 - first % 97 == check
         }
-        ("BG", 9) => two_passes(body, 1, 3),
+        ("BG", 9) => two_passes(body, Round::Ten),
         ("CY", 9) => is_cypriot(body),
         ("CZ", 8) => sums(body, &[8, 7, 6, 5, 4, 3, 2], |sum| eleven_less(sum, 0, 1)),
         ("DE", 9) => is_number && !body.starts_with('0') && is_mod_11_10(body),
@@ -61,7 +61,9 @@ fn is_of_state(state: &str, body: &str) -> bool {
         ("HU", 8) => sums(body, &[9, 7, 3, 1, 9, 7, 3], |sum| (10 - sum % 10) % 10),
         ("IE", 8 | 9) => is_irish(body),
         ("IT", 11) => is_number && is_luhn(body),
-        ("LT", 9) => two_passes(body, 1, 3),
+        ("LT", 9) => two_passes(body, Round::Nine),
+        // Of people and others registered for a time: the digit before the last is 1.
+        ("LT", 12) => body.get(10..11) == Some("1") && two_passes(body, Round::Nine),
         ("LU", 8) => {
             number(body, 0, 6).zip(number(body, 6, 2)).is_some_and(|(own, check)| own % 89 == check)
         }
@@ -96,15 +98,25 @@ fn is_austrian(digits: &str) -> bool {
     digits.len() == 8 && values(digits).count() == 8 && (10 - (sum + 4) % 10) % 10 == check
 }
 
-/// Weights from `first` on, and from `second` on when the remainder is ten.
-fn two_passes(body: &str, first: u32, second: u32) -> bool {
+/// Behind which weight they begin again.
+#[derive(Clone, Copy)]
+enum Round {
+    /// Lithuania.
+    Nine,
+    /// Bulgaria, whose numbers have no more digits.
+    Ten,
+}
+
+/// Weights from 1 on, and from 3 on when the remainder is ten.
+fn two_passes(body: &str, round: Round) -> bool {
+    let (first, second) = (1, 3);
+    let most = match round {
+        Round::Nine => 9,
+        Round::Ten => 10,
+    };
     let pass = |from: u32| {
         let Some((digits, _)) = split_check(body) else { return NONE };
-        let weights = (0..).map(|step| match from + step {
-            // Lithuania begins again behind nine; Bulgaria has no tenth digit.
-            weight if weight > 10 => weight - 9,
-            weight => weight,
-        });
+        let weights = (0..).map(|step| (from + step - 1) % most + 1);
         values(digits).zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11
     };
     let is_number = body.bytes().all(|octet| octet.is_ascii_digit());

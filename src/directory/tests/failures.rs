@@ -21,7 +21,7 @@ async fn what_is_kept_counts_while_the_directory_is_down_and_then_the_configurat
         assert_eq!(told(&directories, "eve@example.test").await, "unknown");
         assert_eq!(directories.groups_of(&address("ann@example.test")).await, groups);
         let other = directories.groups_of(&address("bob@example.test")).await;
-        assert_eq!(other.certainty, Certainty::Incomplete);
+        assert_eq!(other.certainty, Certainty::Incomplete(own.directory[0].on_failure));
         let answer = told(&directories, "bob@example.test").await;
         assert!(answer.starts_with(said), "{answer}");
         assert!(directories.authenticate("ann", "x").await.is_ok(), "no directory is asked");
@@ -131,6 +131,46 @@ async fn a_directory_that_shows_nobody_is_not_believed() {
     assert_eq!(directory.fetch_list().await, Ok(listed));
     assert_eq!(told(&directories, "eve@example.test").await, "unknown");
     assert_eq!(directory.standing().doubt, None);
+}
+
+#[tokio::test]
+async fn a_no_about_a_listed_address_is_not_believed_before_the_next_list() {
+    let Some(mut slapd) = Slapd::start(&(slapd::office() + &slapd::crowd(40))) else { return };
+    let dir = folder();
+    let lines = "fresh_s = 0\nnegative_s = 0\nsync_minutes = 60";
+    let directories = directories(&config(&slapd, dir.path(), lines, ""));
+    let directory = &directories.all()[0];
+    let listed = directory.fetch_list().await.unwrap();
+    let ann = address("ann@example.test");
+    let groups = directories.groups_of(&ann).await;
+    assert!(!groups.names.is_empty() && !directory.wants_list());
+    slapd.stop();
+    slapd.configure(Shows::Nobody);
+    slapd.start_again();
+    // The list has just shown that the directory shows people; that is no proof for long.
+    assert_eq!(told(&directories, "ann@example.test").await, "ann@example.test");
+    assert_eq!(directories.groups_of(&ann).await, groups);
+    assert!(directory.wants_list());
+    assert!(directory.fetch_list().await.is_err());
+    assert!(!directory.wants_list());
+    assert_eq!(told(&directories, "ann@example.test").await, "ann@example.test");
+    slapd.stop();
+    slapd.configure(Shows::All);
+    slapd.start_again();
+    // A server that failed is left alone for a while.
+    let begun = std::time::Instant::now();
+    let mut list = directory.fetch_list().await;
+    while list.is_err() && begun.elapsed() < std::time::Duration::from_secs(40) {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        list = directory.fetch_list().await;
+    }
+    assert_eq!(list, Ok(listed));
+    slapd.leave(&format!("uid=ann,ou=people,{BASE}"));
+    slapd.flush_changes();
+    assert_eq!(told(&directories, "ann@example.test").await, "ann@example.test");
+    let after = directory.fetch_list().await.unwrap();
+    assert!(after < listed);
+    assert_eq!(told(&directories, "ann@example.test").await, "unknown");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::message::alternatives;
 use crate::message::head::{Head, decides_reading, is_shown};
 use crate::message::media::Media;
 use crate::message::oddity::{Oddities, Oddity};
-use crate::message::transfer;
+use crate::message::transfer::{self, Behind};
 
 /// What is odd about the fields of a part.
 pub(super) fn note_media(media: &Media, head: &Head, is_message: bool, oddities: &mut Oddities) {
@@ -38,7 +38,12 @@ pub(super) fn note_flaws(flaws: transfer::Flaws, part: &Part, oddities: &mut Odd
         }
     }
     if flaws.after_padding {
-        oddities.note(Oddity::Base64AfterPadding, place);
+        match transfer::behind_padding(&part.body) {
+            Behind::Blank => {}
+            // Those who go on and those who show the lines as they are are both listened to.
+            Behind::Prose => oddities.note(Oddity::Base64Footer, place),
+            Behind::More => oddities.note(Oddity::Base64AfterPadding, place),
+        }
     }
     if flaws.cut {
         oddities.note(Oddity::Base64Cut, place);

@@ -16,7 +16,7 @@ use super::guard::{Guarded, guarded};
 use super::label;
 use crate::message::contents::{Closed, Exhausted, Opening};
 use crate::message::cursor::Cursor;
-use crate::message::fixed::{exactly, octet, u16_at, u32_at};
+use crate::message::fixed::u32_at;
 
 const SIGNATURE: &[u8] = b"MSCF";
 
@@ -420,14 +420,4 @@ fn lzx(
     cabinet.push(0);
     cabinet.extend_from_slice(&data);
     Ok(guarded(|| cab::Cabinet::new(io::Cursor::new(cabinet)).ok()).flatten())
-}
-
-/// Whether a program holds a cabinet, and where: the header must name its own size.
-pub(super) fn begin(octets: &[u8]) -> Option<usize> {
-    memchr::memmem::find_iter(octets, b"MSCF\0\0\0\0").find(|at| {
-        let rest = octets.get(*at..).unwrap_or_default();
-        let size = u64::from(u32_at(rest, 8));
-        let folders = u16_at(rest, 26);
-        octet(rest, 25) == 1 && folders > 0 && exactly(rest, 0, size.min(36)).is_some()
-    })
 }

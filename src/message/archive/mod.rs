@@ -1,5 +1,6 @@
 //! Openers of archives and compressed files; see [`contents`](super::contents).
 
+pub(in crate::message) mod apple;
 pub(in crate::message) mod ar;
 mod binhex;
 mod bzip2;
@@ -8,6 +9,7 @@ mod compress;
 mod compressed_rtf;
 pub(in crate::message) mod cpio;
 pub(in crate::message) mod disk;
+pub(in crate::message) mod embedded;
 pub mod fuzz;
 mod guard;
 mod gzip;
@@ -26,7 +28,6 @@ pub(in crate::message) mod rar;
 pub(in crate::message) mod rpm;
 mod runs;
 pub(in crate::message) mod sealed;
-pub(in crate::message) mod self_extracting;
 pub(in crate::message) mod seven_zip;
 pub(super) mod single;
 pub(super) mod tar;

@@ -4,7 +4,8 @@
 //! In: a text. Out: each file that begins in it, with its name; several in one text, and such
 //! without an end. Lenient as mail programs are: the file mode may be absent when there are two
 //! blanks instead, lines that are none of the encoding are skipped, blanks at the end of lines
-//! may have been lost. Never fails; linear; a file is at most three quarters of its text.
+//! may have been lost, a check character may follow. Where decoders differ in what characters
+//! they take, each of their files comes out. Never fails; linear; a file is at most three quarters of its text.
 
 use std::iter;
 
@@ -114,7 +115,8 @@ fn open_lines(
     start: &Start,
     opening: &mut Opening<'_, '_>,
 ) -> Result<usize, Exhausted> {
-    let (mut plain, mut other) = (Decoder::new(&UU), Decoder::new(&XX));
+    let mut decoders = [&UU, &XX].map(Decoder::new).to_vec();
+    let mut is_odd = false;
     let mut at = start.body;
     let mut ended = false;
     for count in 1usize.. {
@@ -135,19 +137,42 @@ fn open_lines(
             break;
         }
         at = next;
-        plain.take(line);
-        other.take(line);
+        let taken = decoders.iter_mut().filter_map(|decoder| decoder.take(line)).count();
+        is_odd |= taken == 0 && MASKED.fits(line).is_some();
     }
-    // A text in the one alphabet has lines that fit the other by chance.
-    let (first, second) = match plain.fitting >= other.fitting {
-        true => (plain, other),
-        false => (other, plain),
-    };
-    if second.fitting > 0 && second.fitting * 2 >= first.fitting && second.out != first.out {
-        give(second.out, ended, &start.name, opening)?;
+    if is_odd {
+        decoders.push(open_masked(text.get(start.body..at).unwrap_or_default()));
     }
-    give(first.out, ended, &start.name, opening)?;
+    // A text in the one alphabet has lines that fit another by chance.
+    let most = decoders.iter().map(|decoder| decoder.fitting).max().unwrap_or_default();
+    let mut given: Vec<Vec<u8>> = Vec::new();
+    for decoder in decoders {
+        let fits = decoder.fitting > 0 && decoder.fitting * 2 >= most;
+        if fits && !given.contains(&decoder.out) {
+            given.push(decoder.out);
+        }
+    }
+    if given.is_empty() {
+        given.push(Vec::new());
+    }
+    for octets in given {
+        give(octets, ended, &start.name, opening)?;
+    }
     Ok(at)
+}
+
+/// What those decoders make of the lines that take any character.
+fn open_masked(body: &[u8]) -> Decoder {
+    let mut masked = Decoder::new(&MASKED);
+    let mut at = 0;
+    while at < body.len() {
+        let (line, next) = line_at(body, at);
+        if line.trim_ascii() != b"end" {
+            masked.take(line);
+        }
+        at = next;
+    }
+    masked
 }
 
 fn give(
@@ -170,10 +195,16 @@ struct Alphabet {
 
 const UU: Alphabet = Alphabet { value: uu_value };
 const XX: Alphabet = Alphabet { value: xx_value };
+/// As decoders have it that do not look whether a character is one of the alphabet.
+const MASKED: Alphabet = Alphabet { value: masked_value };
 
 /// From blank to `_`, and the backtick that stands for a blank.
 fn uu_value(octet: u8) -> Option<u8> {
     (32..=96).contains(&octet).then_some((octet.wrapping_sub(32)) & 63)
+}
+
+fn masked_value(octet: u8) -> Option<u8> {
+    (octet >= 32).then_some(octet.wrapping_sub(32) & 63)
 }
 
 fn xx_value(octet: u8) -> Option<u8> {
@@ -195,13 +226,15 @@ impl Alphabet {
         let octets = usize::from((self.value)(*first)?);
         let letters = octets.div_ceil(3) * 4;
         let exact = (octets * 4).div_ceil(3);
-        let known = data.iter().all(|octet| (self.value)(*octet).is_some());
-        // A checksum may follow; blanks at the end may be lost, but not half of the line.
+        // What follows is a check character, or blanks, and may be any.
+        let known = data.iter().take(letters).all(|octet| (self.value)(*octet).is_some());
+        // Blanks at the end may be lost, but not half of the line.
         let fits = data.len() <= letters + 2 && (data.len() >= exact || data.len() * 2 > exact);
         (known && fits).then_some(octets)
     }
 }
 
+#[derive(Clone)]
 struct Decoder {
     alphabet: &'static Alphabet,
     out: Vec<u8>,
@@ -213,11 +246,9 @@ impl Decoder {
         Decoder { alphabet, out: Vec::new(), fitting: 0 }
     }
 
-    fn take(&mut self, line: &[u8]) {
-        let Some(octets) = self.alphabet.fits(line) else { return };
-        if octets == 0 {
-            return;
-        }
+    /// Takes a line; nothing when it is none of the encoding.
+    fn take(&mut self, line: &[u8]) -> Option<()> {
+        let octets = self.alphabet.fits(line).filter(|octets| *octets > 0)?;
         self.fitting += 1;
         let mut left = octets;
         let values = line.iter().skip(1).map(|octet| (self.alphabet.value)(*octet).unwrap_or(0));
@@ -231,5 +262,6 @@ impl Decoder {
             self.out.extend(group.iter().take(left));
             left = left.saturating_sub(3);
         }
+        Some(())
     }
 }

@@ -29,6 +29,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use ring::digest;
 
+use super::archive::embedded::{self, Met};
 use super::archive::zip;
 use super::nature::{self, Nature};
 use super::text::Zone;
@@ -98,7 +99,10 @@ impl Contents {
             let file = File::of(part);
             if walk.contents.exhausted.is_some() {
                 walk.list(file, number);
-            } else if let Err(exhausted) = walk.visit(file, number, None) {
+                continue;
+            }
+            let walked = walk.visit(file, number, None);
+            if let Err(exhausted) = walked.and_then(|()| walk.visit_hidden_text(part, number)) {
                 walk.contents.exhausted = Some(exhausted);
                 walk.remark_limit(exhausted);
             }
@@ -151,7 +155,8 @@ impl Contents {
         if let Some(item) = walk.contents.items.get_mut(number) {
             item.nature = nature;
         }
-        if let Err(exhausted) = open::open(nature, octets, &mut Opening::new(&mut walk, number)) {
+        let file = File { name: name.to_owned(), declared: None, octets: octets.clone() };
+        if let Err(exhausted) = walk.open(&[nature], &file, number) {
             walk.contents.exhausted = Some(exhausted);
             walk.remark_limit(exhausted);
         }
@@ -161,6 +166,13 @@ impl Contents {
     /// Lets go of the octets of all files; what they are stays known.
     pub fn forget_octets(&mut self) {
         self.items.iter_mut().for_each(|item| item.content = None);
+    }
+
+    /// Whether a remark of this name stands beside every file that it was made of. It does not
+    /// when there were too many to tell of, nor when it is about what was not walked through.
+    pub fn tells_all(&self, name: &str) -> bool {
+        let files = self.remarks.iter().filter(|remark| remark.name == name).count();
+        files < REMARKS_A_NAME && name != "ARCHIVE_LIMIT"
     }
 
     /// `path: detail`, as findings show it.
@@ -230,7 +242,18 @@ pub(super) struct Walk<'r> {
     stack: Vec<Range<usize>>,
     /// What decompressors yield to, one step at a time.
     step: Vec<u8>,
+    /// All files that were walked through.
+    begun: Vec<Begun>,
 }
+
+/// Where a file lies in memory, and its first octets.
+struct Begun {
+    place: Range<usize>,
+    head: Head,
+}
+
+/// So many octets tell one archive from another: sizes and checksums stand in them.
+type Head = [u8; 32];
 
 /// The first half of a SHA-256, and the length: what is equal in both is the same file.
 type Content = ([u8; 16], usize);
@@ -270,11 +293,20 @@ impl<'r> Walk<'r> {
             opened: HashMap::new(),
             stack: Vec::new(),
             step: Vec::new(),
+            begun: Vec::new(),
         }
     }
 }
 
 impl Walk<'_> {
+    /// Walks through the text of a part in whose charset plain letters stand for others: its
+    /// octets do not show what is written in it.
+    fn visit_hidden_text(&mut self, part: &Part, number: usize) -> Result<(), Exhausted> {
+        let Some(text) = part.hidden_text() else { return Ok(()) };
+        self.purse.pay_octets(text.len() as u64)?;
+        self.visit(File { octets: text.into(), ..File::of(part) }, number, None)
+    }
+
     /// Notes a file, opens it and walks through what it holds.
     fn visit(
         &mut self,
@@ -288,7 +320,10 @@ impl Walk<'_> {
             }
             return Err(exhausted);
         }
-        let readings: Vec<Nature> = nature::readings(&file.octets, &file.name).collect();
+        self.begun.push(Begun { place: place_of(&file.octets), head: head_of(&file.octets) });
+        let declared = file.declared.as_deref().unwrap_or_default();
+        let readings: Vec<Nature> =
+            nature::readings_as(&file.octets, &file.name, declared).collect();
         let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         let declared = file.declared.take();
         let number = self.note(&file.name, declared, file.octets.len() as u64, part, parent);
@@ -319,8 +354,7 @@ impl Walk<'_> {
             }
             return Ok(());
         }
-        let start = file.octets.as_ptr() as usize;
-        let place = start..start.saturating_add(file.octets.len());
+        let place = place_of(&file.octets);
         // A slice of the file that it lies in takes no memory of its own.
         let is_slice = self
             .stack
@@ -351,6 +385,7 @@ impl Walk<'_> {
 
     /// Another program may read another thing in a file, so every reading is opened.
     fn open(&mut self, readings: &[Nature], file: &File, number: usize) -> Result<(), Exhausted> {
+        let begun = self.begun.len();
         // To a reader of zip archives, what stands before one does not matter.
         let before = readings.iter().copied().find(|nature| *nature != Nature::Zip);
         let appended = before.filter(|nature| zip::is_appended(*nature, &file.name, &file.octets));
@@ -361,6 +396,55 @@ impl Walk<'_> {
         }
         if let Some(nature) = appended {
             zip::open_appended(nature, &file.octets, &mut Opening::new(self, number))?;
+        }
+        self.open_embedded(readings, file, number, begun)
+    }
+
+    /// Opens the first archive that begins within a file and is none of the files in it; what
+    /// stands behind it is looked for in it.
+    fn open_embedded(
+        &mut self,
+        readings: &[Nature],
+        file: &File,
+        number: usize,
+        begun: usize,
+    ) -> Result<(), Exhausted> {
+        let place = place_of(&file.octets);
+        for met in embedded::search(&file.octets) {
+            self.purse.pay_time()?;
+            let (at, kind) = match met {
+                Met::Archive(at, kind) => (at, kind),
+                Met::TooMany => {
+                    self.remark(number, "ARCHIVE_POLYGLOT", "begins like many archives".into());
+                    return Ok(());
+                }
+            };
+            let archive = file.octets.slice(at..);
+            let head = head_of(&archive);
+            let address = place.start.saturating_add(at);
+            let members = self.begun.get(begun..).unwrap_or_default();
+            let holds = |one: &Begun| one.place.contains(&address);
+            // Its place tells where it lies as it is, its beginning where it was unpacked. What
+            // goes on to the end is no member but what stands behind.
+            let is_member = |one: &Begun| match holds(one) {
+                true => one.place.end < place.end,
+                false => one.head == head,
+            };
+            if members.iter().any(is_member) {
+                continue;
+            }
+            let is_open = members.iter().any(holds);
+            let nature = readings.first().copied().unwrap_or(Nature::Unknown);
+            let (name, detail) = match nature.family() {
+                Family::Executable => ("PROGRAM_ARCHIVE", kind.name().to_owned()),
+                Family::Image => ("PICTURE_APPENDED", kind.name().to_owned()),
+                _ => ("ARCHIVE_POLYGLOT", format!("{} and {}", nature.words(), kind.words())),
+            };
+            self.remark(number, name, detail);
+            return match is_open {
+                true => Ok(()),
+                false => Opening::new(self, number).member(kind.name(), archive),
+            };
         }
         Ok(())
     }
@@ -474,6 +558,17 @@ impl Walk<'_> {
             item.closed.get_or_insert(why);
         }
     }
+}
+
+fn place_of(octets: &[u8]) -> Range<usize> {
+    let start = octets.as_ptr() as usize;
+    start..start.saturating_add(octets.len())
+}
+
+fn head_of(octets: &[u8]) -> Head {
+    let mut head = Head::default();
+    head.iter_mut().zip(octets).for_each(|(into, from)| *into = *from);
+    head
 }
 
 /// Archives around one file that honest senders do not make.

@@ -18,6 +18,9 @@ pub(super) fn open(
     if archive::intext::may_hold_files(nature, octets) {
         archive::intext::open(octets, opening)?;
     }
+    if archive::apple::is_wrapped(octets) {
+        archive::apple::open(octets, opening)?;
+    }
     if octets.starts_with(b"ActiveMime") {
         return document::old::slides::open_active_mime(octets, opening);
     }
@@ -92,11 +95,9 @@ fn open_program(
         N::Msi => document::ole::open(octets, opening),
         N::Rpm => archive::rpm::open(octets, opening),
         N::ShellScrap => document::shortcut::open_text(octets, opening),
-        N::DosProgram | N::ElfProgram | N::WindowsProgram => {
-            document::program::open(octets, opening)?;
-            archive::self_extracting::open(octets, opening)
+        N::DosProgram | N::ElfProgram | N::MachProgram | N::WindowsProgram => {
+            document::program::open(octets, opening)
         }
-        N::MachProgram => document::program::open(octets, opening),
         _ => Ok(()),
     }
 }

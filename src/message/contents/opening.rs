@@ -162,6 +162,7 @@ impl<'w, 'r> Opening<'w, 'r> {
             };
             self.walk.purse.pay_octets(count as u64)?;
             let room = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(octets.len());
+            make_room(&mut octets, count.min(room), room);
             octets.extend_from_slice(step.get(..count.min(room)).unwrap_or_default());
             if count > room {
                 if octets.len() as u64 >= by_ratio {
@@ -265,6 +266,21 @@ impl<'w, 'r> Opening<'w, 'r> {
     fn part(&self) -> usize {
         self.walk.contents.items.get(self.item).map_or(0, |item| item.part)
     }
+}
+
+/// Makes room for more octets, of which at most `room` can come. A large file that grows by
+/// doubling lies in memory twice while it is moved; so it is moved once, to where all of it has
+/// room. Memory that is never written to costs nothing.
+fn make_room(octets: &mut Vec<u8>, count: usize, room: usize) {
+    const DOUBLED_OCTETS: usize = 2 << 20;
+    if octets.capacity() - octets.len() >= count {
+        return;
+    }
+    let more = match octets.capacity() < DOUBLED_OCTETS {
+        true => octets.capacity().max(count),
+        false => room,
+    };
+    octets.reserve_exact(more.min(room).max(count));
 }
 
 /// What a decompressor yielded.

@@ -20,7 +20,7 @@ pub(in crate::message) fn open(
     opening: &mut Opening<'_, '_>,
 ) -> Result<(), Exhausted> {
     let source = read_markup(octets, opening);
-    let found = payload::find(&source, opening)?;
+    let found = payload::find_in_markup(&source, opening)?;
     if opening.is_body() {
         return Ok(());
     }
@@ -34,6 +34,9 @@ pub(in crate::message) fn open(
     Ok(())
 }
 
+/// In XHTML, a prefix may stand before the name of an element.
+const SCRIPTS: [&str; 7] =
+    ["<script", ":script>", ":script ", "onload=", "onerror=", "javascript:", "hta:application"];
 const ASSEMBLES: [&str; 6] = [
     "new blob(",
     "new window.blob(",
@@ -85,8 +88,7 @@ const WRITES: [&str; 10] = [
 ];
 
 fn remark_script(lower: &str, found: Found, opening: &mut Opening<'_, '_>) {
-    let has_script =
-        any(lower, &["<script", "onload=", "onerror=", "javascript:", "hta:application"]);
+    let has_script = any(lower, &SCRIPTS);
     let assembles = any(lower, &ASSEMBLES) && any(lower, &SAVES);
     let decodes = any(lower, &DECODES);
     let hands_out = lower.contains("download") && lower.contains("data:");

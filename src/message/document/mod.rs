@@ -5,6 +5,7 @@ mod code_page;
 pub(in crate::message) mod cryptographic;
 mod fields;
 pub mod fuzz;
+mod grid;
 pub(in crate::message) mod html_script;
 pub(in crate::message) mod old;
 pub(in crate::message) mod ole;

@@ -12,6 +12,7 @@
 use base64::Engine;
 
 use super::fields::{Load, judge_field, judge_formula, judge_target, tell};
+use super::grid::{Grid, header_text};
 use super::old::formula::MacroSheets;
 use super::ole::native;
 use super::vba::indicators;
@@ -31,6 +32,7 @@ pub(super) struct Seen {
     pub(super) modules: Vec<String>,
     pub(super) is_encrypted: bool,
     pub(super) has_parts: bool,
+    grid: Grid,
 }
 
 /// Text of one part.
@@ -61,7 +63,7 @@ const SILENT: [&str; 16] = [
 ];
 
 /// Elements at whose end a line ends.
-const LINES: [&str; 28] = [
+const LINES: [&str; 30] = [
     "p",
     "br",
     "cr",
@@ -80,6 +82,8 @@ const LINES: [&str; 28] = [
     "oddFooter",
     "evenHeader",
     "evenFooter",
+    "firstHeader",
+    "firstFooter",
     "f",
     "v",
     "Text",
@@ -106,6 +110,10 @@ struct Part<'p> {
     own_name: String,
     /// The text that is read is a number of a shared string.
     is_index: bool,
+    /// The cell or shared string that is read: its column, and where its text begins.
+    cell: Option<(usize, usize)>,
+    /// Its number of a shared string.
+    index: String,
     sheet: String,
 }
 
@@ -127,6 +135,8 @@ pub(super) fn read(
         own: String::new(),
         own_name: String::new(),
         is_index: false,
+        cell: None,
+        index: String::new(),
         sheet,
     };
     let mut steps = 0u32;
@@ -142,7 +152,7 @@ pub(super) fn read(
             Piece::Type(text) if text.starts_with("<!DOCTYPE") && text.contains("<!ENTITY") => {
                 opening.remark("XML_ENTITIES", part.name);
             }
-            Piece::Type(_) => {}
+            Piece::Type(_) | Piece::Instruction(_) => {}
         }
     }
     for code in std::mem::take(&mut part.codes) {
@@ -179,6 +189,7 @@ impl Part<'_> {
             self.path.push(name.to_owned());
         }
         let value = |key: &str| attribute(attributes, key).unwrap_or_default().into_owned();
+        self.begin_cell(name, attributes);
         match name {
             "Relationship" => self.relationship(attributes, opening),
             "Override" | "Default" => self.content_type(&value("ContentType")),
@@ -201,7 +212,8 @@ impl Part<'_> {
                 self.own_name =
                     if value("name").is_empty() { value("formulaId") } else { value("name") };
             }
-            "part" => self.own_name = value("name"),
+            "part" | "module" => self.own_name = value("name"),
+            "source-code" => self.own.clear(),
             // 18.2.19
             "sheet" if !value("name").is_empty() => {
                 self.line(&value("name"));
@@ -240,6 +252,41 @@ impl Part<'_> {
             if attributes.contains(key) {
                 self.line(&value(key));
             }
+        }
+    }
+
+    /// Rows, cells and shared strings of spreadsheets.
+    fn begin_cell(&mut self, name: &str, attributes: &str) {
+        const MOST_REPEATED: usize = 256;
+        match name {
+            "row" if self.root == "worksheet" => self.seen.grid.row(),
+            "table-row" => self.seen.grid.row(),
+            "c" if self.root == "worksheet" => {
+                let reference = attribute(attributes, "r").unwrap_or_default();
+                self.cell = Some((self.seen.grid.begin(&reference), self.text.len()));
+                self.index.clear();
+            }
+            "si" if self.root == "sst" => self.cell = Some((0, self.text.len())),
+            "table-cell" | "covered-table-cell" => {
+                self.cell = Some((self.seen.grid.begin(""), self.text.len()));
+                let times = attribute(attributes, "number-columns-repeated").unwrap_or_default();
+                let times: usize = times.parse().unwrap_or(1);
+                self.seen.grid.skip(times.clamp(1, MOST_REPEATED) - 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn end_cell(&mut self, name: &str) {
+        if !matches!(name, "c" | "si" | "table-cell" | "covered-table-cell") {
+            return;
+        }
+        let Some((column, from)) = self.cell.take() else { return };
+        let text = self.text.get(from..).unwrap_or_default();
+        match name {
+            "si" => self.seen.grid.share(text),
+            "c" if !self.index.is_empty() => self.seen.grid.index(column, &self.index),
+            _ => self.seen.grid.text(column, text),
         }
     }
 
@@ -355,10 +402,14 @@ impl Part<'_> {
                 None => self.codes.push(text.to_owned()),
             },
             "f" | "definedName" | "property" | "user-defined" | "binData" | "binaryData"
-            | "binary-data" => {
+            | "binary-data" | "source-code" => {
                 self.own.push_str(text);
             }
-            "v" if self.is_index => {}
+            "v" if self.is_index && self.index.len() < 16 => {
+                self.index.push_str(text);
+            }
+            "oddHeader" | "oddFooter" | "evenHeader" | "evenFooter" | "firstHeader"
+            | "firstFooter" => self.line(&header_text(text)),
             // Results within a field's code build that code.
             "t" if !self.codes.is_empty() && self.is_in("instr") => {}
             element if SILENT.contains(&element) => {}
@@ -382,9 +433,10 @@ impl Part<'_> {
         if let Some(at) = self.path.iter().rposition(|own| own == name) {
             self.path.truncate(at);
         }
+        self.end_cell(name);
         let own = match name {
             "f" | "definedName" | "property" | "user-defined" | "binData" | "binaryData"
-            | "binary-data" => std::mem::take(&mut self.own),
+            | "binary-data" | "source-code" => std::mem::take(&mut self.own),
             _ => String::new(),
         };
         let own_name = self.own_name.clone();
@@ -401,9 +453,11 @@ impl Part<'_> {
             "module" if self.root == "module" => {
                 let source = std::mem::take(&mut self.text);
                 let module = self.sheet.clone();
-                self.seen.modules.push(module.clone());
-                indicators::look(&module, &source, &mut self.seen.signs);
-                opening.text(&source);
+                self.module(module, &source, opening);
+            }
+            // A document in one file has them beside everything else.
+            "source-code" if self.root.starts_with("document") => {
+                self.module(own_name, &own, opening);
             }
             _ => {}
         }
@@ -414,6 +468,12 @@ impl Part<'_> {
             self.text.push('\t');
         }
         Ok(())
+    }
+
+    fn module(&mut self, module: String, source: &str, opening: &mut Opening<'_, '_>) {
+        indicators::look(&module, source, &mut self.seen.signs);
+        self.seen.modules.push(module);
+        opening.text(source);
     }
 
     fn formula(&mut self, formula: &str, opening: &mut Opening<'_, '_>) {
@@ -484,6 +544,10 @@ impl Seen {
         }
         self.signs.tell(opening);
         let name = opening.name().to_lowercase();
+        let lines = self.grid.lines();
+        if !lines.is_empty() {
+            opening.text(&lines);
+        }
         let plain = [".docx", ".xlsx", ".pptx", ".dotx", ".xltx", ".potx", ".ppsx"];
         if self.is_macro_type && plain.iter().any(|end| name.ends_with(end)) {
             opening.remark("MACRO_TYPE_MISMATCH", name);

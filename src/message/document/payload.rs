@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening};
+use crate::message::html::attribute_value;
 use crate::message::nature::{Nature, recognize};
 use crate::message::transfer;
 
@@ -40,10 +41,30 @@ struct Finder<'f, 'w, 'r> {
     strings: usize,
 }
 
+/// Finds all files in markup and gives them to the walk. In an address, any letter may be
+/// written as a character reference.
+pub(super) fn find_in_markup(
+    source: &str,
+    opening: &mut Opening<'_, '_>,
+) -> Result<Found, Exhausted> {
+    match source.contains('&') {
+        true => find_all(source, &attribute_value(source), opening),
+        false => find_all(source, source, opening),
+    }
+}
+
 /// Finds all files in a source and gives them to the walk.
 pub(super) fn find(source: &str, opening: &mut Opening<'_, '_>) -> Result<Found, Exhausted> {
+    find_all(source, source, opening)
+}
+
+fn find_all(
+    source: &str,
+    addresses: &str,
+    opening: &mut Opening<'_, '_>,
+) -> Result<Found, Exhausted> {
     let mut finder = Finder { opening, found: Found::default(), strings: 0 };
-    finder.data_uris(source)?;
+    finder.data_uris(addresses)?;
     finder.quoted(source)?;
     finder.lists(source)?;
     finder.escapes(source)?;

@@ -1,9 +1,10 @@
 //! Programs and pictures with something behind them or in them: archives that unpack
 //! themselves, and files that are appended to a picture.
 //!
-//! In: octets of a program (PE, ELF, Mach-O) or a picture. Out: archives and programs found
-//! behind their end or in their resources, as members. Zip archives are found by their own
-//! reading, which begins at the end of the file, and are left to it.
+//! In: octets of a program (PE, ELF, Mach-O) or a picture. Out: compound files, cut zip
+//! archives and programs found behind their end or in their resources, as members. Whole zip
+//! archives are found by their own reading, which begins at the end of the file, and other
+//! archives by [`embedded`](crate::message::archive::embedded) in any file.
 
 use bytes::Bytes;
 
@@ -15,13 +16,8 @@ use crate::message::fixed::{find, le16, le32, place, rest, slice};
 const CARVED: usize = 16;
 
 /// Archives by their beginnings: long enough to be no accident.
-const ARCHIVES: [(&[u8], &str); 5] = [
-    (b"7z\xbc\xaf\x27\x1c", "appended.7z"),
-    (b"Rar!\x1a\x07", "appended.rar"),
-    (b"MSCF\0\0\0\0", "appended.cab"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "appended.ole"),
-    (b"PK\x03\x04", "appended.zip"),
-];
+const ARCHIVES: [(&[u8], &str); 2] =
+    [(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "appended.ole"), (b"PK\x03\x04", "appended.zip")];
 
 /// Takes a program apart.
 pub(in crate::message) fn open(
@@ -96,13 +92,6 @@ fn carve(
 /// to compare with.
 fn is_plausible(octets: &[u8]) -> bool {
     match octets {
-        // Version 0.0 to 0.4 of 7z, and where its end header stands.
-        [b'7', ..] => octets.get(6) == Some(&0) && octets.get(7) <= Some(&4) && octets.len() > 32,
-        [b'R', ..] => matches!(slice(octets, 6, 2), [0, _] | [1, 0]) && octets.len() > 20,
-        [b'M', ..] => {
-            slice(octets, 24, 2) == [3, 1]
-                && le32(octets, 8).is_some_and(|size| place(size) <= octets.len() + 64)
-        }
         [b'P', ..] => {
             le16(octets, 4).is_some_and(|version| version < 100)
                 && le16(octets, 26).is_some_and(|length| (1..512).contains(&length))

@@ -21,6 +21,8 @@ pub(super) enum Piece<'x> {
     Text(Cow<'x, str>),
     /// A document type.
     Type(&'x str),
+    /// A processing instruction.
+    Instruction(&'x str),
 }
 
 /// A reader of XML.
@@ -115,7 +117,7 @@ impl<'x> Iterator for Xml<'x> {
             if self.rest.starts_with("<!--") {
                 self.through("-->");
             } else if self.rest.starts_with("<?") {
-                self.through("?>");
+                return Some(Piece::Instruction(self.through("?>")));
             } else if self.rest.starts_with("<![CDATA[") {
                 let text = self.through("]]>");
                 let text = text.strip_prefix("<![CDATA[").unwrap_or(text);
@@ -229,6 +231,7 @@ mod tests {
                 Piece::Close { name } => shown.push_str(&format!("</{name}>")),
                 Piece::Text(text) => shown.push_str(&text),
                 Piece::Type(_) => shown.push('!'),
+                Piece::Instruction(_) => {}
             }
         }
         shown

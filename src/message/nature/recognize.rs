@@ -17,14 +17,47 @@ pub fn recognize(octets: &[u8], name: &str) -> Nature {
 
 /// Everything that a file can be read as, the most dangerous first; at least one.
 pub fn readings(octets: &[u8], name: &str) -> impl Iterator<Item = Nature> + use<> {
+    readings_as(octets, name, "")
+}
+
+/// The same of a file that is declared to be of a media type. A mail program shows as HTML what
+/// is declared so, however it begins.
+pub fn readings_as(
+    octets: &[u8],
+    name: &str,
+    declared: &str,
+) -> impl Iterator<Item = Nature> + use<> {
     let mut found = Vec::new();
     match octets.is_empty() {
         true => found.push(Nature::Empty),
         false => collect(octets, name, &mut found),
     }
+    let is_shown_so = matches!(declared, "text/html" | "application/xhtml+xml");
+    if is_shown_so && may_be_page(octets, &found) {
+        found.push(Nature::Html);
+        found.retain(|nature| !matches!(nature, Nature::Text | Nature::Unknown));
+    }
     found.sort_by_key(|nature| danger(*nature));
     found.dedup();
     found.into_iter()
+}
+
+/// Whether a browser would show words of these octets, and they are no page already.
+fn may_be_page(octets: &[u8], found: &[Nature]) -> bool {
+    let is_page = |nature: &Nature| {
+        matches!(
+            nature,
+            Nature::Empty
+                | Nature::Html
+                | Nature::HtmlApplication
+                | Nature::Mail
+                | Nature::Mailbox
+                | Nature::Mhtml
+                | Nature::Svg
+        )
+    };
+    let is_unknown = found.iter().all(|nature| matches!(nature, Nature::Text | Nature::Unknown));
+    !found.iter().any(is_page) && (is_unknown || may_be_text_too(octets))
 }
 
 /// The part of a name that decides which program opens the file, in lower case. Windows drops

@@ -274,7 +274,20 @@ fn octets_tell_programs_and_texts() {
         (b"\n<?php echo 1;".to_vec(), "a.jpg", Php),
         (b"<html><HTA:APPLICATION id=x></html>".to_vec(), "a.html", HtmlApplication),
         (b"<package><job><script>1</script></job></package>".to_vec(), "a.xml", ScriptFile),
-        (b"<?xml version='1.0'?><xsl:stylesheet xmlns:xsl='x'/>".to_vec(), "a.xml", XslScript),
+        (
+            b"<?xml version='1.0'?><x:stylesheet xmlns:x='http://www.w3.org/1999/XSL/Transform'/>"
+                .to_vec(),
+            "a.xml",
+            XslScript,
+        ),
+        (b"<!DOCTYPE a [<!ENTITY n 'x'>]><a:transform xmlns:a='&n;'/>".to_vec(), "a.xml", XslScript),
+        (
+            b"<?xml version='1.0'?><styleSheet xmlns='http://schemas.openxmlformats.org/\
+              spreadsheetml/2006/main'><numFmts count='1'/></styleSheet>"
+                .to_vec(),
+            "styles.xml",
+            Xml,
+        ),
         (utf16("\u{feff}Windows Registry Editor Version 5.00\r\n", true), "", Registry),
         (b"[Version]\r\nSignature=\"$Windows NT$\"".to_vec(), "a.txt", SetupScript),
         (b"[InternetShortcut]\r\nURL=file://x".to_vec(), "a.txt", InternetShortcut),

@@ -273,7 +273,13 @@ impl Window {
         let local = name.rsplit(':').next().unwrap_or_default();
         Some(match local {
             "svg" => Nature::Svg,
-            "stylesheet" | "transform" => Nature::XslScript,
+            // By its namespace (XSLT 1.0 section 2.1, and the draft before it), which an entity
+            // may hide: the styles of a workbook have a root of the same name.
+            "stylesheet" | "transform"
+                if self.has("/xsl/transform") || self.has("/wd-xsl") || self.has("<!entity") =>
+            {
+                Nature::XslScript
+            }
             "librarydescription" | "searchconnectordescription" | "persistedquery" => {
                 Nature::LibraryShortcut
             }

@@ -4,6 +4,7 @@ mod author;
 pub(crate) mod corpora;
 mod edits;
 pub(crate) mod encoders;
+mod exact;
 mod files;
 pub(crate) mod hidden;
 mod hostile;

@@ -1,26 +1,23 @@
 //! The resolver that asks real servers, over hickory-resolver.
 //!
 //! In: `[dns]`. Out: [`DnsResolver`], which keeps a cache and can be shared. Names are always
-//! asked as they are: no search domain is ever appended. `/etc/hosts` is heeded.
+//! asked as they are: no search domain is ever appended. `/etc/hosts` is heeded. Which servers
+//! those are is the matter of [`Servers`].
 //!
 //! Fails at start with a [`ResolverError`] when the system names no servers; later only with
 //! [`DnsTrouble`].
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use super::pulse::Pulse;
+use super::servers::Servers;
 use super::{
     ANSWER_ENTRIES, Answering, DnsTrouble, Kind, MxAnswer, RECORDS, Record, Resolve, mx_answer,
     shuffle,
@@ -28,13 +25,9 @@ use super::{
 use crate::config::Dns;
 use crate::mail::Domain;
 
-/// Questions to one server, the first included.
-const ATTEMPTS: usize = 2;
-/// A name that did not exist a moment ago may exist now.
-const NEGATIVE_TTL: Duration = Duration::from_secs(300);
-const POSITIVE_TTL: Duration = Duration::from_secs(86_400);
-/// Questions under way over one connection to a server.
-const QUESTIONS: usize = 512;
+/// Where the system names its servers.
+const SYSTEM: &str = "/etc/resolv.conf";
+const PORT: u16 = 53;
 
 /// The administrator is to blame, or the system's configuration.
 #[derive(Debug, thiserror::Error)]
@@ -50,56 +43,28 @@ pub enum ResolverError {
 /// Asks DNS.
 #[derive(Debug, Clone)]
 pub struct DnsResolver {
-    resolver: TokioResolver,
-    /// For one question in all, with every server tried.
-    patience: Duration,
+    servers: Arc<Servers>,
     pulse: Arc<Pulse>,
 }
 
 impl DnsResolver {
     /// A resolver with its own cache. Must be called within the runtime.
     pub fn new(dns: &Dns) -> Result<DnsResolver, ResolverError> {
-        let (config, mut options) = match dns.servers.as_slice() {
-            [] => {
-                let (system, options) = hickory_resolver::system_conf::read_system_conf()
-                    .map_err(|error| ResolverError::System(error.to_string()))?;
-                let servers = system.name_servers().to_vec();
-                (ResolverConfig::from_parts(None, Vec::new(), servers), options)
-            }
-            servers => {
-                let servers = servers.iter().map(|server| name_server(*server)).collect();
-                (ResolverConfig::from_parts(None, Vec::new(), servers), ResolverOpts::default())
-            }
-        };
-        let servers = config.name_servers().len();
-        if servers == 0 {
-            return Err(ResolverError::System("/etc/resolv.conf holds none".into()));
-        }
-        let timeout = Duration::from_secs(dns.timeout_s.max(1));
-        options.timeout = timeout;
-        options.attempts = ATTEMPTS;
-        options.cache_size = dns.cache_entries;
-        options.max_active_requests = QUESTIONS;
-        options.positive_max_ttl = Some(POSITIVE_TTL);
-        options.negative_max_ttl = Some(NEGATIVE_TTL);
-        options.use_hosts_file = ResolveHosts::Always;
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = TokioResolver::builder_with_config(config, provider);
-        *builder.options_mut() = options;
-        let resolver = builder.build().map_err(|error| ResolverError::Setup(error.to_string()))?;
-        let rounds = u32::try_from(ATTEMPTS * servers.min(3) + 1).unwrap_or(u32::MAX);
-        let patience = timeout.saturating_mul(rounds);
-        Ok(DnsResolver { resolver, patience, pulse: Arc::default() })
+        Servers::fixed(dns, Path::new(SYSTEM)).map(DnsResolver::over)
     }
 
-    /// The resolver inside with its cache, for what speaks hickory itself.
-    pub fn tokio_resolver(&self) -> &TokioResolver {
-        &self.resolver
+    /// The same for a program that runs on: where the configuration names no servers, those that
+    /// the system names are followed, and there may be none yet.
+    pub fn following(dns: &Dns) -> Result<DnsResolver, ResolverError> {
+        DnsResolver::at(dns, Path::new(SYSTEM), PORT)
     }
 
-    /// Forgets all answers, for example after a reload.
-    pub fn forget(&self) {
-        self.resolver.clear_cache();
+    pub(super) fn at(dns: &Dns, file: &Path, port: u16) -> Result<DnsResolver, ResolverError> {
+        Servers::followed(dns, file, port).map(DnsResolver::over)
+    }
+
+    fn over(servers: Servers) -> DnsResolver {
+        DnsResolver { servers: Arc::new(servers), pulse: Arc::default() }
     }
 
     /// The answer's records; empty when the name exists without any of the kind.
@@ -107,8 +72,9 @@ impl DnsResolver {
         if self.pulse.is_lost() {
             return Err(DnsTrouble::Temporary("the name servers do not answer".into()));
         }
-        let question = self.resolver.lookup(name, kind);
-        let answer = tokio::time::timeout(self.patience, question).await;
+        let asked = self.servers.current();
+        let question = asked.resolver.lookup(name, kind);
+        let answer = tokio::time::timeout(asked.patience, question).await;
         match &answer {
             Ok(Err(error)) if response_code(error).is_none() => self.note_silence(),
             Ok(_) => self.pulse.answered(),
@@ -123,14 +89,15 @@ impl DnsResolver {
 
     /// A question had no answer from any server: perhaps there is none.
     fn note_silence(&self) {
-        let (resolver, patience) = (self.resolver.clone(), self.patience);
+        let servers = Arc::clone(&self.servers);
         self.pulse.silent(move || {
-            let resolver = resolver.clone();
+            let asked = servers.current();
             async move {
                 // A top-level name that does not exist, each time another: no cache knows it.
                 let name = format!("postern-{:x}.", getrandom::u64().unwrap_or_default());
                 let Ok(name) = Name::from_ascii(name) else { return true };
-                match tokio::time::timeout(patience, resolver.lookup(name, RecordType::A)).await {
+                let question = asked.resolver.lookup(name, RecordType::A);
+                match tokio::time::timeout(asked.patience, question).await {
                     Ok(Ok(_)) => true,
                     Ok(Err(error)) => response_code(&error).is_some(),
                     Err(_) => false,
@@ -217,15 +184,6 @@ fn record_type(kind: Kind) -> RecordType {
         Kind::Ptr => RecordType::PTR,
         Kind::Txt => RecordType::TXT,
     }
-}
-
-fn name_server(server: SocketAddr) -> NameServerConfig {
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = server.port();
-        connection
-    };
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(at_port).to_vec();
-    NameServerConfig::new(server.ip(), true, connections)
 }
 
 fn absolute(domain: &Domain) -> Result<Name, DnsTrouble> {

@@ -9,6 +9,7 @@
 mod dns;
 pub mod mock;
 mod pulse;
+mod servers;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};

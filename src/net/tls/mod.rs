@@ -9,6 +9,7 @@
 
 mod client;
 mod error;
+mod lifetime;
 mod server;
 
 use tokio_rustls::rustls::{CommonState, crypto::CryptoProvider, crypto::ring};
@@ -17,7 +18,8 @@ use crate::mail::TlsFacts;
 
 pub use client::{opportunistic_client, server_name, verifying_client};
 pub use error::TlsError;
-pub use server::ServerTls;
+pub use lifetime::Lifetime;
+pub use server::{Examined, ServerTls};
 
 fn provider() -> std::sync::Arc<CryptoProvider> {
     std::sync::Arc::new(ring::default_provider())

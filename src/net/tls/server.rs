@@ -21,13 +21,24 @@ use tokio_rustls::rustls::server::{ParsedCertificate, ServerSessionMemoryCache};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, InconsistentKeys, ServerConfig};
 
-use super::{TlsError, provider};
+use super::{Lifetime, TlsError, provider};
 use crate::config::Tls;
 use crate::mail::Domain;
 
 /// TLS 1.2 sessions kept for resumption by id; tickets need no memory.
 const SESSIONS: usize = 4_096;
 const SELF_SIGNED_YEARS: i32 = 10;
+
+/// What can be said of a certificate before it is shown to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Examined {
+    /// Certificates in the file: its own and those that vouch for it.
+    pub chain: usize,
+    /// Of its own one; none when that cannot be read.
+    pub lifetime: Option<Lifetime>,
+    /// Whether it is for the host's name.
+    pub is_for_host: bool,
+}
 
 /// TLS for listeners.
 pub struct ServerTls {
@@ -56,6 +67,21 @@ impl ServerTls {
     /// Whether what a file names could be put in force; makes nothing.
     pub fn check(tls: &Tls) -> Result<(), TlsError> {
         configured(tls).map(|_| ())
+    }
+
+    /// The certificate that these settings name, or the self-signed one that is there without
+    /// them: whether it goes with its key, for whom it is and for how long. Makes nothing.
+    pub fn examine(tls: &Tls, hostname: &Domain, data_dir: &Path) -> Result<Examined, TlsError> {
+        let own = data_dir.join("tls").join("self-signed.pem");
+        let identity = match configured(tls)? {
+            Some(identity) => identity,
+            None => identity(&own, &own)?,
+        };
+        Ok(Examined {
+            chain: identity.cert.len(),
+            lifetime: identity.cert.first().and_then(|leaf| Lifetime::of(leaf)),
+            is_for_host: is_for(&identity, hostname),
+        })
     }
 
     /// For the next handshake.

@@ -13,6 +13,7 @@
 //!
 //! There mail that is refused, dropped, kept or deferred has not left.
 
+use super::house::House;
 use crate::config::Place;
 use crate::mail::{Class, Severity};
 use crate::policy::rules::atom::{Atom, Atoms, ContentTest, Node};
@@ -246,6 +247,11 @@ fn party(name: &str, groups: &Groups, side: Side) -> Result<Atom, String> {
 }
 
 impl Claim {
+    /// Names in it that nobody knows.
+    pub fn slips(&self, house: &House) -> Vec<String> {
+        house.strangers(&self.when, &self.atoms)
+    }
+
     /// Whether a final order of this kind breaks the claim.
     pub(super) fn forbids(&self, kind: FinalKind) -> bool {
         self.forbidden.contains(&kind)

@@ -12,6 +12,7 @@
 
 mod claim;
 mod files;
+mod house;
 mod realise;
 mod search;
 mod situation;
@@ -24,11 +25,13 @@ use std::collections::HashMap;
 use std::fmt;
 
 pub use claim::{Claim, parse_claims};
+pub use house::{House, slips};
 pub use situation::{MadeFile, Situation};
 
 use super::rules::atom::{Atom, Atoms, Node};
 use super::rules::pattern::AddressPattern;
-use super::rules::{Direction, FinalKind, Rule, RuleBook, Scope};
+use super::rules::{Direction, FinalKind, Order, Rule, RuleBook, Scope};
+use house::Bound;
 use realise::realise;
 use search::{Search, Solved};
 
@@ -50,6 +53,15 @@ pub enum Problem<'b> {
     NeverApplies {
         /// Which.
         rule: &'b Rule,
+        /// What of this box keeps it from applying; nothing where it is so on any.
+        why: Vec<String>,
+    },
+    /// Where it applies, an earlier rule has always said by which next hops the mail goes.
+    NeverRoutes {
+        /// Which.
+        rule: &'b Rule,
+        /// The one that counts.
+        earlier: &'b Rule,
     },
     /// Earlier rules have always decided when it applies.
     NeverDecides {
@@ -103,6 +115,8 @@ pub struct Checker<'b> {
     full: Vec<Node>,
     plain: Option<Situation>,
     places: HashMap<&'b str, usize>,
+    /// What never is otherwise on the box that the rules are for.
+    bounds: Vec<Bound>,
     steps_left: u64,
 }
 
@@ -121,13 +135,23 @@ enum Shown {
 }
 
 impl<'b> Checker<'b> {
-    /// Of these rules.
+    /// Of these rules, on any box.
     pub fn new(book: &'b RuleBook) -> Checker<'b> {
+        Checker::within(book, None)
+    }
+
+    /// Of these rules on the box that they are for.
+    pub fn on(book: &'b RuleBook, house: &House) -> Checker<'b> {
+        Checker::within(book, Some(house))
+    }
+
+    fn within(book: &'b RuleBook, house: Option<&House>) -> Checker<'b> {
         let mut atoms = book.atoms.clone();
         let full = book.standing.iter().map(|one| without_scopes(&one.full, &mut atoms)).collect();
         let places = book.rules().zip(0..).map(|(rule, at)| (&*rule.name, at)).collect();
         let (plain, steps_left) = (Situation::plain(), STEPS_IN_ALL);
-        Checker { book, atoms, full, plain, places, steps_left }
+        let bounds = house.map(|house| house.bounds(&mut atoms)).unwrap_or_default();
+        Checker { book, atoms, full, plain, places, bounds, steps_left }
     }
 
     /// Finds what cannot be meant.
@@ -142,9 +166,17 @@ impl<'b> Checker<'b> {
                 // What is switched off everywhere is meant to be.
                 Found::No if earlier.is_empty() && !rule.is_enabled => {}
                 Found::No if earlier.is_empty() => {
-                    report.problems.push(Problem::NeverApplies { rule });
+                    let why = self.kept_by(number);
+                    report.problems.push(Problem::NeverApplies { rule, why });
+                    continue;
                 }
-                Found::No => report.problems.push(self.shadow(number, rule, &earlier)),
+                Found::No => {
+                    report.problems.push(self.shadow(number, rule, &earlier));
+                    continue;
+                }
+            }
+            if let Some(earlier) = self.routed_by(number, rule) {
+                report.problems.push(Problem::NeverRoutes { rule, earlier });
             }
         }
         report
@@ -166,6 +198,57 @@ impl<'b> Checker<'b> {
         });
         self.places = places;
         found
+    }
+
+    /// What of the box keeps a rule from ever applying.
+    fn kept_by(&mut self, number: usize) -> Vec<String> {
+        let bounds = std::mem::take(&mut self.bounds);
+        let applies = |checker: &mut Checker<'b>| {
+            !matches!(checker.find(&[(number, true)], None, |_| Shown::It), Found::No)
+        };
+        let mut why: Vec<String> = Vec::new();
+        if applies(self) {
+            for bound in &bounds {
+                self.bounds = vec![bound.clone()];
+                if !applies(self) {
+                    why.push(bound.why.clone());
+                }
+            }
+            if why.is_empty() {
+                why.extend(bounds.iter().map(|bound| bound.why.clone()));
+            }
+        }
+        self.bounds = bounds;
+        why
+    }
+
+    /// The earlier rule whose `route_via` counts wherever this rule's would; nothing where it
+    /// counts somewhere, or orders none.
+    fn routed_by(&mut self, number: usize, rule: &'b Rule) -> Option<&'b Rule> {
+        let own = route_of(rule)?;
+        let book = self.book;
+        let mut earlier = None;
+        let places = std::mem::take(&mut self.places);
+        let found = self.find(&[(number, true)], None, |situation| {
+            let first = situation.with(|it| {
+                let routes = book.evaluate(it).orders.into_iter();
+                let mut routes = routes.filter(|(_, order)| matches!(order, Order::RouteVia(_)));
+                routes.next().map(|(rule, _)| rule)
+            });
+            let first = first.and_then(|first| Some((first, *places.get(&*first.name)?)));
+            match first {
+                Some((first, place)) if place < number && route_of(first) != Some(own) => {
+                    earlier.get_or_insert(first);
+                    Shown::Unless(place)
+                }
+                _ => Shown::It,
+            }
+        });
+        self.places = places;
+        match found {
+            Found::No => earlier,
+            _ => None,
+        }
     }
 
     /// Says of a rule that never decides by whom that is.
@@ -255,8 +338,9 @@ impl<'b> Checker<'b> {
     ) -> Found {
         let Some(plain) = &self.plain else { return Found::Undecided };
         let given = rules.iter().filter_map(|(at, holds)| Some((self.full.get(*at)?, *holds)));
+        let bounds = self.bounds.iter().map(|bound| (&bound.holds, true));
         let wanted: Vec<(&Node, bool)> =
-            when.map(|node| (node, true)).into_iter().chain(given).collect();
+            when.map(|node| (node, true)).into_iter().chain(given).chain(bounds).collect();
         let mut asking =
             Asking { atoms: &self.atoms, plain, wanted, steps: STEPS.min(self.steps_left) };
         let found = asking.find(&self.full, show);
@@ -324,6 +408,14 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// The next hops that a rule orders.
+fn route_of(rule: &Rule) -> Option<&str> {
+    rule.orders.iter().find_map(|order| match order {
+        Order::RouteVia(hops) => Some(hops.as_str()),
+        _ => None,
+    })
+}
+
 fn holds(node: &Node, atoms: &Atoms, facts: &mut super::rules::Facts<'_>) -> bool {
     match node {
         Node::Atom(number) => atoms.atom(*number).is_some_and(|atom| facts.ask(atom)),
@@ -387,9 +479,19 @@ fn scope_in_full(scope: &Scope, atoms: &mut Atoms) -> Node {
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::NeverApplies { rule } => {
-                write!(out, "{}: the rule {:?} applies to no mail", rule.place, rule.name)
+            Problem::NeverApplies { rule, why } => {
+                write!(out, "{}: the rule {:?} applies to no mail", rule.place, rule.name)?;
+                if !why.is_empty() {
+                    write!(out, " of this box: {}", why.join("; "))?;
+                }
+                Ok(())
             }
+            Problem::NeverRoutes { rule, earlier } => write!(
+                out,
+                "{}: `route_via` of the rule {:?} never counts: where it applies, {:?} ({}) orders \
+                 other next hops, and the first counts",
+                rule.place, rule.name, earlier.name, earlier.place
+            ),
             Problem::NeverDecides { rule, earlier } => {
                 let names: Vec<String> = earlier
                     .iter()

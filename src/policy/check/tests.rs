@@ -32,7 +32,10 @@ fn problems(rules: &str) -> Vec<String> {
     let report = Checker::new(&book).check();
     assert!(report.undecided.is_empty(), "{:?}", report.undecided);
     let word = |problem: &Problem<'_>| match problem {
-        Problem::NeverApplies { rule } => format!("{} never applies", rule.name),
+        Problem::NeverApplies { rule, .. } => format!("{} never applies", rule.name),
+        Problem::NeverRoutes { rule, earlier } => {
+            format!("{} routes behind {}", rule.name, earlier.name)
+        }
         Problem::Contradicts { rule, earlier } => {
             format!("{} contradicts {}", rule.name, earlier.name)
         }
@@ -330,8 +333,9 @@ proptest! {
             .problems
             .iter()
             .map(|problem| match problem {
-                Problem::NeverApplies { rule }
+                Problem::NeverApplies { rule, .. }
                 | Problem::NeverDecides { rule, .. }
+                | Problem::NeverRoutes { rule, .. }
                 | Problem::Contradicts { rule, .. } => &*rule.name,
             })
             .collect();
@@ -380,4 +384,194 @@ fn a_thousand_rules_are_checked() {
     let report = Checker::new(&book).check();
     println!("1,000 rules checked in {:?}", began.elapsed());
     assert_eq!((report.problems.len(), report.undecided.len()), (200, 0));
+}
+
+/// A box of one domain, without submission.
+fn house() -> House {
+    house_with("")
+}
+
+/// The same with more in its configuration.
+fn house_with(more: &str) -> House {
+    let text = "[system]\nhostname = \"mx.own.test\"\ndata_dir = \"d\"\npostmaster = \"p@own.test\"\n\
+                [[listen]]\nrole = \"inbound\"\naddress = \"127.0.0.1:25\"\n\
+                [[listen]]\nrole = \"outbound\"\naddress = \"127.0.0.1:26\"\nnetworks = [\"127.0.0.0/8\"]\n\
+                [[domain]]\nname = \"own.test\"\nnext_hop = [\"smtp://127.0.0.1:2\"]\n\
+                [archive.classes]\npersonnel = 30\n";
+    let file = std::path::Path::new("t");
+    let text = format!("{text}{more}");
+    let config = crate::config::Config::parse(&text, file, std::path::Path::new("/t"));
+    House::new(&config.unwrap(), ["SPF_FAIL", "MACRO_AUTO_OPEN"], ["NHS_NUMBERS"])
+}
+
+#[test]
+fn rules_that_never_act_on_this_box_are_found_with_the_reason() {
+    // A rule, and what of the box keeps it from applying; nothing where it may apply.
+    let table: &[(&str, &str)] = &[
+        ("tls = 'verified'", "certificates"),
+        ("tls = ['verified', '1.3']", ""),
+        ("not = { tls = 'verified' }", ""),
+        ("role = 'inbound', account = 'ann'", "logs in"),
+        ("role = 'outbound', account = 'ann'", ""),
+        ("role = 'submission'", "no [[listen]] of role `submission`"),
+        ("direction = 'inbound', recipient_domain = 'remote.test'", "for a [[domain]]"),
+        ("direction = 'inbound', recipient_domain = ['remote.test', 'own.test']", ""),
+        ("direction = 'internal', forward_path = 'ann@remote.test'", "for a [[domain]]"),
+        ("direction = 'outbound', recipient_domain = 'own.test'", "for a [[domain]]"),
+        ("direction = 'outbound', forward_path = '@*.own.test'", ""),
+        ("recipient_domain = 'remote.test'", ""),
+        ("direction = 'outbound', authentication = { spf = 'fail' }", "is `none`"),
+        ("role = 'outbound', authentication = { dmarc = ['pass', 'fail'] }", "is `none`"),
+        ("role = 'outbound', authentication = { dkim = ['pass', 'none'] }", ""),
+        ("authentication = { arc = 'fail' }", ""),
+        ("direction = 'inbound', authentication = { spf = 'fail' }", ""),
+    ];
+    never_acts(table, &house());
+    let off: &[(&str, &str)] = &[
+        ("direction = 'inbound', authentication = { spf = 'fail' }", "switched off"),
+        ("authentication = { spf = 'none' }", ""),
+    ];
+    never_acts(off, &house_with("[authentication]\nenabled = false\n"));
+}
+
+#[test]
+fn thousands_of_own_domains_are_as_few_as_rules_tell_apart() {
+    let more: String = (0..5_000)
+        .map(|n| {
+            let name = if n % 2 == 0 { format!("d{n}.test") } else { format!("d{n}.ward.test") };
+            format!("[[domain]]\nname = \"{name}\"\nnext_hop = [\"smtp://127.0.0.1:2\"]\n")
+        })
+        .collect();
+    let table: &[(&str, &str)] = &[
+        ("direction = 'inbound', recipient_domain = 'remote.test'", "for a [[domain]]"),
+        ("direction = 'inbound', recipient_domain = ['remote.test', 'd7.ward.test']", ""),
+        ("direction = 'inbound', recipient_domain = 'd7.test'", "for a [[domain]]"),
+        ("direction = 'outbound', recipient_domain = 'd8.test'", "for a [[domain]]"),
+        ("direction = 'outbound', recipient_domain = 'd9.ward.test'", "for a [[domain]]"),
+        ("direction = 'inbound', forward_path = '@*.ward.test'", ""),
+        ("direction = 'inbound', forward_path = '@*.d8.test'", "for a [[domain]]"),
+        ("direction = 'inbound', forward_path = 'ann@d4998.test'", ""),
+        ("direction = 'inbound', forward_path = 'ann@d5002.test'", "for a [[domain]]"),
+        ("direction = 'inbound', forward_path = '*-list@*'", ""),
+        ("direction = 'inbound', forward_path = 'a*n@d1*.ward.*'", ""),
+        ("direction = 'inbound'", ""),
+    ];
+    never_acts(table, &house_with(&more));
+}
+
+/// Rules that never act, with what the reason says; an empty reason where they may.
+fn never_acts(table: &[(&str, &str)], house: &House) {
+    for (when, reason) in table {
+        let book = short(&format!("a: {when} => 'discard'"));
+        let report = Checker::on(&book, house).check();
+        assert!(report.undecided.is_empty(), "{when}");
+        match (report.problems.first(), reason.is_empty()) {
+            (None, true) => {}
+            (Some(problem @ Problem::NeverApplies { why, .. }), false) => {
+                assert_eq!(why.len(), 1, "{when}: {why:?}");
+                assert!(problem.to_string().contains(reason), "{when}: {problem}");
+            }
+            (found, _) => panic!("{when}: {found:?}"),
+        }
+        assert!(Checker::new(&book).check().problems.is_empty(), "{when}: on any box");
+    }
+}
+
+#[test]
+fn next_hops_that_never_count_are_found() {
+    let hop = |port: u16| format!("{{ route_via = 'smtp://127.0.0.1:{port}' }}");
+    let (one, two) = (hop(1), hop(2));
+    let table: &[(String, &[&str])] = &[
+        (format!("a: subject = 'r' => {one}\nb: subject = 'r' => {two}"), &["b routes behind a"]),
+        (format!("a: subject = 'r' => {one}\nb: subject = 'r' => {one}"), &[]),
+        (format!("a: subject = 'r' => {one}\nb: subject = 's' => {two}"), &[]),
+        (format!("a: tls = 'any' => {one}\nb: tls = '1.3' => {two}"), &["b routes behind a"]),
+        (format!("a: tls = '1.3' => {one}\nb: tls = 'any' => {two}"), &[]),
+        (
+            format!("a: tls = '1.3' => {one}\nb: not = {{ tls = '1.3' }} => {one}\nc: => {two}"),
+            &["c routes behind a"],
+        ),
+    ];
+    for (rules, expected) in table {
+        let found = problems(rules);
+        // Of several that come before, any is told of.
+        let found: Vec<String> =
+            found.iter().map(|one| one.replace("behind b", "behind a")).collect();
+        assert_eq!(found, *expected, "{rules}");
+    }
+}
+
+#[test]
+fn counter_examples_are_mails_of_this_box() {
+    let book = short("a: subject = 'x' => 'reject'");
+    let claims = parse_claims("no mail marked SECRET enters", "c", &groups()).unwrap();
+    let mut checker = Checker::on(&book, &house());
+    let Answer::CounterExample { situation, .. } = checker.answer(&claims[0]) else { panic!() };
+    assert_eq!(situation.forward_path.domain().unwrap().as_str(), "own.test");
+}
+
+#[test]
+fn slips_are_told_with_what_was_probably_meant() {
+    let table: &[(&str, &str, &str, &[&str])] = &[
+        ("site", "finding = 'SPF_FALE'", "'discard'", &["`SPF_FALE`", "`SPF_FAIL`"]),
+        ("site", "finding = 'NHS_NUMBERS'", "'discard'", &[]),
+        ("site", "finding = 'MACRO_*'", "'discard'", &[]),
+        ("site", "finding = 'MAKRO_*'", "'discard'", &["like `MAKRO_*`"]),
+        ("site", "content = 'NHS'", "'discard'", &["no content rule", "`NHS`"]),
+        ("site", "marking = 'SECRT'", "'discard'", &["`SECRT`", "did you mean `SECRET`"]),
+        ("site", "marking = ['secret', 'OFFICIAL-SENSITIVE', '*confidential*']", "'discard'", &[]),
+        ("site", "marking = 'NATO SECRET'", "'discard'", &[]),
+        ("site", "marking = 'Staff in confidence'", "'discard'", &[]),
+        ("@own.test", "", "'discard'", &[]),
+        ("@owm.test", "", "'discard'", &["`owm.test`", "did you mean `own.test`"]),
+        ("ann@nowhere.example", "", "'discard'", &["`nowhere.example`", "nobody here"]),
+        ("group:it", "", "'discard'", &[]),
+        ("site", "", "{ quarantine = 'malwrae' }", &["area `malwrae`", "`malware`"]),
+        ("site", "", "{ quarantine = 'cards' }", &[]),
+        ("site", "", "{ archive = 'personel' }", &["class `personel`", "`personnel`"]),
+        ("site", "", "'discard', { tag_subject = 'x' }", &["`tag_subject` comes to nothing"]),
+        ("site", "", "'discard', 'archive'", &[]),
+        (
+            "site",
+            "",
+            "{ route_via = 'smtp://127.0.0.1:1' }, { route_via = 'smtp://127.0.0.1:2' }",
+            &["given twice"],
+        ),
+    ];
+    for (scope, when, orders, words) in table {
+        let text = format!(
+            "[[rule]]\nname = 'a'\nscope = '{scope}'\nwhen = {{ {when} }}\norders = [{orders}]\n"
+        );
+        let book = book(&text);
+        let found: Vec<String> = slips(&book, &house()).iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), usize::from(!words.is_empty()), "{text}{found:?}");
+        for word in *words {
+            assert!(found[0].contains(word), "{word}: {found:?}");
+        }
+        assert!(found.iter().all(|one| one.contains("rule \"a\"")), "{found:?}");
+    }
+    // Two areas that differ by a letter are a slip, and more than one use makes them meant.
+    let rules = |areas: &[&str]| {
+        let line = |(at, area): (usize, &&str)| {
+            format!("[[rule]]\nname = 'r{at}'\norders = [{{ quarantine = '{area}' }}]\n")
+        };
+        book(&areas.iter().enumerate().map(line).collect::<String>())
+    };
+    assert_eq!(slips(&rules(&["legal", "legal", "leagl"]), &house()).len(), 1);
+    assert_eq!(slips(&rules(&["area1", "area1", "area2"]), &house()).len(), 0);
+}
+
+#[test]
+fn slips_in_claims_are_told() {
+    for (claim, count) in [
+        ("no mail marked SECRT leaves", 1),
+        ("no mail marked SECRET leaves", 0),
+        ("no mail with content NHS_NUMBERS leaves", 0),
+        ("no mail with content NHS_NUMBER leaves", 1),
+        ("no mail with finding SPF_FALE enters", 1),
+        ("[[claim]]\nwhen = { content = 'X', finding = 'Y' }\nnever = ['deliver']\n", 2),
+    ] {
+        let claims = parse_claims(claim, "c", &groups()).unwrap();
+        assert_eq!(claims[0].slips(&house()).len(), count, "{claim}");
+    }
 }

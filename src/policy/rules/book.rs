@@ -5,11 +5,11 @@
 //! stands where the first of them stood. Scopes, switches and overriding become conditions
 //! like others, so that evaluation and checker need not know of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::atom::{Atom, Atoms, Node};
 use super::circumstances::Parties;
-use super::error::{PolicyError, Warning, nearest};
+use super::error::{PolicyError, nearest};
 use super::evaluate::Facts;
 use super::file::{self, Groups, Parsed, Rule, Switch};
 use super::index::Index;
@@ -18,12 +18,16 @@ use super::scope::Scope;
 use crate::config::Place;
 use crate::policy::check;
 
+/// Errors of one text that are told.
+const ERRORS: usize = 50;
+
 /// Rules that are in force together.
 #[derive(Debug, Clone)]
 pub struct RuleBook {
     pub(crate) standing: Vec<Standing>,
     pub(crate) atoms: Atoms,
     switches: Vec<Switch>,
+    asks_groups: bool,
     pub(super) index: Index,
 }
 
@@ -59,31 +63,43 @@ pub enum OutOfForce<'b> {
     Disabled,
 }
 
+fn is_of_groups(atom: &Atom) -> bool {
+    matches!(atom, Atom::SenderGroup(_) | Atom::RecipientGroup(_) | Atom::Scope(Scope::Group(_)))
+}
+
 impl RuleBook {
     /// Reads and checks a text; `file_name` names it in errors.
     pub fn parse(text: &str, file_name: &str, groups: &Groups) -> Result<RuleBook, PolicyError> {
-        let Parsed { rules, switches, mut atoms } = file::parse(text, file_name, groups)?;
-        let wrong = |place: Place, what: String| {
-            Err(PolicyError::Wrong { file: file_name.to_owned(), place, what })
-        };
+        let Parsed { rules, switches, mut atoms, mut errors } =
+            file::parse(text, file_name, groups)?;
+        let wrong =
+            |(place, what): Wrong| PolicyError::Wrong { file: file_name.to_owned(), place, what };
         let mut numbers: HashMap<&str, usize> = HashMap::with_capacity(rules.len());
         for (number, rule) in rules.iter().enumerate() {
+            if errors.len() >= ERRORS {
+                break;
+            }
             if let Some(earlier) = numbers.insert(&rule.name, number) {
                 let earlier = rules.get(earlier).map_or(rule.place, |rule| rule.place);
                 let what = format!("the name {:?} is given twice: first at {earlier}", rule.name);
-                return wrong(rule.place, what);
+                errors.push(wrong((rule.place, what)));
             }
             if check::is_contradictory(&rule.condition, &atoms) {
                 let what = format!("the condition of the rule {:?} never holds", rule.name);
-                return wrong(rule.place_of_condition, what);
+                errors.push(wrong((rule.place_of_condition, what)));
             }
         }
-        if let Err((place, what)) = check_switches(&rules, &switches, &numbers) {
-            return wrong(place, what);
-        }
+        // Where a rule cannot be read, those that name it are not to blame.
+        let is_whole = errors.is_empty();
+        let checked = check_switches(&rules, &switches, &numbers);
+        errors.extend(checked.into_iter().filter(|_| is_whole).map(wrong));
         let targets = match targets(&rules, &numbers) {
-            Ok(targets) => targets,
-            Err((place, what)) => return wrong(place, what),
+            Ok(targets) if errors.is_empty() => targets,
+            Ok(_) => return Err(PolicyError::all(errors)),
+            Err(several) => {
+                errors.extend(several.into_iter().filter(|_| is_whole).map(wrong));
+                return Err(PolicyError::all(errors));
+            }
         };
         let (order, moved_to) = order(&rules, &targets);
         let mut by_rule: HashMap<&str, Vec<&Switch>> = HashMap::new();
@@ -122,14 +138,21 @@ impl RuleBook {
             });
         }
         let index = Index::new(&mut atoms, standing.iter().map(|one| &one.full));
-        Ok(RuleBook { standing, atoms, switches, index })
+        let asks_groups = atoms.iter().any(|(_, atom)| is_of_groups(atom));
+        Ok(RuleBook { standing, atoms, switches, asks_groups, index })
+    }
+
+    /// Whether any rule wants to know of groups. Asked for each mail, worked out at load.
+    pub fn asks_groups(&self) -> bool {
+        self.asks_groups
     }
 
     /// No rules.
     pub fn empty() -> RuleBook {
         let mut atoms = Atoms::default();
         let index = Index::new(&mut atoms, std::iter::empty());
-        RuleBook { standing: Vec::new(), atoms, switches: Vec::new(), index }
+        let (standing, switches) = (Vec::new(), Vec::new());
+        RuleBook { standing, atoms, switches, asks_groups: false, index }
     }
 
     /// The rules in the order in which they are asked.
@@ -176,41 +199,9 @@ impl RuleBook {
         effective
     }
 
-    /// What may be a slip: findings and content rules that nobody knows.
-    pub fn warnings<'n>(
-        &self,
-        findings: &BTreeSet<&'n str>,
-        content_rules: &BTreeSet<&'n str>,
-    ) -> Vec<Warning> {
-        let mut unknown: BTreeMap<u32, String> = BTreeMap::new();
-        for (number, atom) in self.atoms.iter() {
-            let (what, name, known) = match atom {
-                Atom::Finding(glob) if glob.is_literal() => ("finding", glob.as_str(), findings),
-                Atom::Content(test) => match &test.rule {
-                    Some(rule) => ("content rule", &**rule, content_rules),
-                    None => continue,
-                },
-                _ => continue,
-            };
-            // Content rules are findings, too.
-            if known.contains(name) || (what == "finding" && content_rules.contains(name)) {
-                continue;
-            }
-            let meant = nearest(name, known.iter().copied());
-            let meant = meant.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-            unknown.insert(number, format!("no {what} has the name `{name}`{meant}"));
-        }
-        let mut warnings = Vec::new();
-        for rule in self.rules() {
-            let mut asked = BTreeSet::new();
-            atoms_of(&rule.condition, &mut asked);
-            for what in asked.iter().filter_map(|number| unknown.get(number)) {
-                let place = rule.place_of_condition;
-                warnings.push(Warning { place, rule: rule.name.clone(), what: what.clone() });
-            }
-        }
-        warnings.sort_by_key(|warning| (warning.place.line, warning.place.column));
-        warnings
+    /// Narrower scopes' words on rules.
+    pub(crate) fn switches(&self) -> &[Switch] {
+        &self.switches
     }
 }
 
@@ -248,7 +239,8 @@ fn check_switches(
     rules: &[Rule],
     switches: &[Switch],
     numbers: &HashMap<&str, usize>,
-) -> Result<(), Wrong> {
+) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
     let mut seen: BTreeSet<(&str, &Scope)> = BTreeSet::new();
     for switch in switches {
         let name = &*switch.name;
@@ -257,32 +249,35 @@ fn check_switches(
                 "a rule without `orders` switches one of the same name; {}",
                 unknown_rule(name, numbers)
             );
-            return Err((switch.place, what));
+            wrong.push((switch.place, what));
+            continue;
         };
         if switch.scope.narrowness() <= rule.scope.narrowness() {
             let what = format!(
                 "the rule {name:?} ({}) is switched by narrower scopes only, not by {}",
                 rule.scope, switch.scope
             );
-            return Err((switch.place, what));
+            wrong.push((switch.place, what));
         }
         if !seen.insert((name, &switch.scope)) {
             let what = format!("the rule {name:?} is switched twice for {}", switch.scope);
-            return Err((switch.place, what));
+            wrong.push((switch.place, what));
         }
     }
-    Ok(())
+    wrong
 }
 
 /// The numbers of the rules in whose place each rule stands.
-fn targets(rules: &[Rule], numbers: &HashMap<&str, usize>) -> Result<Vec<Vec<usize>>, Wrong> {
+fn targets(rules: &[Rule], numbers: &HashMap<&str, usize>) -> Result<Vec<Vec<usize>>, Vec<Wrong>> {
+    let mut wrong = Vec::new();
     let mut all = Vec::with_capacity(rules.len());
     for rule in rules {
         let mut targets = Vec::new();
         for name in &rule.overrides {
             let found = numbers.get(&**name).and_then(|at| Some((*at, rules.get(*at)?)));
             let Some((number, target)) = found else {
-                return Err((rule.place_of_overrides, unknown_rule(name, numbers)));
+                wrong.push((rule.place_of_overrides, unknown_rule(name, numbers)));
+                continue;
             };
             if target.scope.narrowness() >= rule.scope.narrowness() {
                 let what = format!(
@@ -290,13 +285,14 @@ fn targets(rules: &[Rule], numbers: &HashMap<&str, usize>) -> Result<Vec<Vec<usi
                      scope",
                     rule.name, rule.scope, target.scope
                 );
-                return Err((rule.place_of_overrides, what));
+                wrong.push((rule.place_of_overrides, what));
+                continue;
             }
             targets.push(number);
         }
         all.push(targets);
     }
-    Ok(all)
+    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
 }
 
 /// Numbers of rules in the order in which they are asked, and for each the place that it got.

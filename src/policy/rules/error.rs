@@ -23,6 +23,31 @@ pub enum PolicyError {
         /// How much is the most.
         what: String,
     },
+    /// More than one of these, in the order in which they are written.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<PolicyError>),
+}
+
+impl PolicyError {
+    /// All of these, of which there is one at least.
+    pub(crate) fn all(mut errors: Vec<PolicyError>) -> PolicyError {
+        errors.sort_by_key(|error| match error {
+            PolicyError::Wrong { place, .. } => (place.line, place.column),
+            _ => (0, 0),
+        });
+        match (errors.len(), errors.pop()) {
+            (1, Some(error)) => error,
+            (_, last) => PolicyError::Several(errors.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// Each by itself.
+    pub fn each(self) -> Vec<PolicyError> {
+        match self {
+            PolicyError::Several(errors) => errors,
+            error => vec![error],
+        }
+    }
 }
 
 /// Something that may be meant but probably is not; the rules are taken all the same.

@@ -18,6 +18,7 @@
 use std::collections::BTreeSet;
 
 use super::atom::{Atoms, Node};
+use super::error::PolicyError;
 use super::order::{FinalOrder, Order};
 use super::scope::Scope;
 use super::text::{Read, Source, Table, Value};
@@ -31,6 +32,8 @@ pub const RULES: usize = 50_000;
 /// Questions of all rules, equal ones counted once.
 pub const ATOMS: usize = 500_000;
 const NAME_OCTETS: usize = 200;
+/// Rules that cannot be read and are told of.
+const ERRORS: usize = 50;
 /// Rules that one rule stands in the place of.
 const OVERRIDES: usize = 100;
 
@@ -110,6 +113,8 @@ pub(super) struct Parsed {
     pub(super) rules: Vec<Rule>,
     pub(super) switches: Vec<Switch>,
     pub(super) atoms: Atoms,
+    /// Of rules that cannot be read; the others are.
+    pub(super) errors: Vec<PolicyError>,
 }
 
 const KEYS: [&str; 7] = ["name", "scope", "when", "orders", "enabled", "overrides", "description"];
@@ -131,7 +136,12 @@ pub(super) fn parse(text: &str, file: &str, groups: &Groups) -> Read<Parsed> {
         return Err(source.too_much(format!("more than {RULES} rules")));
     }
     for value in list.iter() {
-        read_rule(&source, value, groups, &mut parsed)?;
+        if let Err(error) = read_rule(&source, value, groups, &mut parsed) {
+            parsed.errors.push(error);
+            if parsed.errors.len() >= ERRORS {
+                break;
+            }
+        }
         if parsed.atoms.len() > ATOMS {
             return Err(source.too_much(format!("more than {ATOMS} different conditions")));
         }

@@ -35,6 +35,8 @@ pub use evaluate::{Outcome, Said, TRACED, TraceLine};
 pub use file::{ATOMS, Groups, RULES, Rule, Switch, TEXT_OCTETS};
 pub use order::{Despite, FinalKind, FinalOrder, Notified, Order};
 pub use scope::Scope;
+pub use when::KEYS as CONDITIONS;
 
+pub(crate) use book::atoms_of;
 pub(crate) use error::nearest;
 pub(crate) use evaluate::Facts;

@@ -19,6 +19,31 @@ const TEXT_OCTETS: usize = 64 << 10;
 const ADDRESSEES: usize = 100;
 /// A year.
 const HOURS: u64 = 8_784;
+/// Without these a message cannot be read or is none (RFC 5322 section 3.6; RFC 2045).
+const NEEDED: &[&str] = &[
+    "From",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Received",
+];
+/// A second one would make the message ambiguous (RFC 5322 section 3.6).
+const ONCE: &[&str] = &[
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "In-Reply-To",
+    "References",
+    "Subject",
+    "Return-Path",
+    "Content-Disposition",
+    "Content-ID",
+    "DKIM-Signature",
+];
 
 /// Reads the orders of a rule of this name.
 pub(super) fn orders<'t>(
@@ -114,6 +139,15 @@ impl<'v, 't> Reading<'_, 'v, 't> {
         }
     }
 
+    /// The text of a reply, which is ASCII whoever reads it (RFC 5321 section 4.2).
+    fn reply_or(&self, default: &str) -> Read<String> {
+        let text = self.line_or(default)?;
+        match text.is_ascii() {
+            true => Ok(text),
+            false => self.wrong("takes ASCII letters only: a reply of SMTP can have no others"),
+        }
+    }
+
     /// A name that folders and labels can be made of.
     fn name_or(&self, default: &str) -> Read<String> {
         let name = self.line_or(default)?;
@@ -172,12 +206,12 @@ impl<'v, 't> Reading<'_, 'v, 't> {
         Ok(match kind {
             FinalKind::Deliver => FinalOrder::Deliver { despite: self.despite()? },
             FinalKind::Reject => {
-                FinalOrder::Reject { text: self.line_or("message refused by policy")? }
+                FinalOrder::Reject { text: self.reply_or("message refused by policy")? }
             }
             FinalKind::Discard => self.bare(FinalOrder::Discard)?,
             FinalKind::Quarantine => FinalOrder::Quarantine { area: self.name_or("policy")? },
             FinalKind::Defer => {
-                FinalOrder::Defer { text: self.line_or("message deferred by policy")? }
+                FinalOrder::Defer { text: self.reply_or("message deferred by policy")? }
             }
             FinalKind::Hold => self.hold()?,
             FinalKind::Redirect => FinalOrder::Redirect { to: self.addresses()? },
@@ -231,7 +265,9 @@ impl<'v, 't> Reading<'_, 'v, 't> {
             "add_header" => self.add_header()?,
             "remove_header" => {
                 let value = self.needed("the name of a field")?;
-                Order::RemoveHeader(when::field_name(self.source, value)?.to_owned())
+                let name = when::field_name(self.source, value)?;
+                self.spare(name, NEEDED, "every message needs")?;
+                Order::RemoveHeader(name.to_owned())
             }
             "strip_attachments" => Order::StripAttachments(match self.argument {
                 Some(value) => when::file_test(self.source, value)?,
@@ -269,8 +305,18 @@ impl<'v, 't> Reading<'_, 'v, 't> {
             return self.wrong("needs `name` and `value`");
         };
         let name = when::field_name(self.source, name)?.to_owned();
+        self.spare(&name, NEEDED, "may stand only once in a message")?;
+        self.spare(&name, ONCE, "may stand only once in a message")?;
         let value = self.source.line(value, "`value`")?.to_owned();
         Ok(Order::AddHeader { name, value })
+    }
+
+    /// Refuses a field that the order would break the message with.
+    fn spare(&self, name: &str, fields: &[&str], why: &str) -> Read<()> {
+        match fields.iter().any(|field| field.eq_ignore_ascii_case(name)) {
+            true => self.wrong(&format!("cannot be given for {name}, which {why}")),
+            false => Ok(()),
+        }
     }
 
     /// One next hop, or several in the order in which they are tried.

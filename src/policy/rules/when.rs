@@ -19,7 +19,7 @@ use crate::mail::{Class, Role, Severity};
 const DEPTH: usize = 16;
 
 /// The keys of a condition.
-pub(crate) const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 26] = [
     "direction",
     "role",
     "reverse_path",

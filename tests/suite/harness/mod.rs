@@ -3,6 +3,7 @@
 //!
 //! A scenario that cannot run here says so with [`skip`]; `tests/run` gathers these lines.
 
+pub mod browser;
 pub mod clamd;
 pub mod client;
 pub mod clock;
@@ -22,6 +23,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use browser::{Browser, Page};
 pub use client::Client;
 pub use clock::Clock;
 pub use nsd::Nsd;

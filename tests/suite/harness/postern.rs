@@ -33,6 +33,7 @@ pub struct Setup {
     outbound: SocketAddr,
     submission: SocketAddr,
     implicit: SocketAddr,
+    site: Option<SocketAddr>,
 }
 
 fn here() -> SocketAddr {
@@ -57,6 +58,7 @@ impl Setup {
             outbound: here(),
             submission: here(),
             implicit: here(),
+            site: None,
         };
         setup
             .set("dns", "servers = [\"127.0.0.1:9\"]")
@@ -88,6 +90,13 @@ impl Setup {
         lines.retain(|known| key(known) != key(&line));
         lines.push(line);
         self
+    }
+
+    /// With the administrator's site.
+    pub fn with_site(mut self) -> Setup {
+        let address = here();
+        self.site = Some(address);
+        self.set("admin", format!("address = \"{address}\""))
     }
 
     /// Lines for the protected domain, `recipients = "list"` for example.
@@ -235,6 +244,18 @@ impl Postern {
         self.setup.implicit
     }
 
+    /// Where the administrator's site is.
+    pub fn site(&self) -> SocketAddr {
+        self.setup.site.expect("a set-up with_site")
+    }
+
+    /// The one-time code of the first visit, as soon as it is written.
+    pub fn setup_code(&self) -> String {
+        let file = self.setup.data_dir.join("setup-code");
+        let read = || std::fs::read_to_string(&file).ok().map(|text| text.trim().to_owned());
+        wait_for("the code of the first visit", || read().filter(|code| !code.is_empty()))
+    }
+
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -284,7 +305,7 @@ impl Postern {
                 self.setup.implicit,
             ],
         };
-        for address in addresses {
+        for address in addresses.into_iter().chain(self.setup.site) {
             self.wait_for_listener(address);
         }
         patterns::keep(&self.setup.data_dir);

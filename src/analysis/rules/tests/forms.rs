@@ -306,3 +306,37 @@ fn the_examples_of_the_manual_do_what_it_says() {
         assert!(trial.problems.is_empty(), "{trial:?}");
     }
 }
+
+#[test]
+fn of_what_looks_alike_a_share_must_be_valid() {
+    let text = r#"
+        [[rule]]
+        id = "NUMBERS"
+        pattern = '\b\d{10}\b'
+        validate = "nhs_number"
+        among = "ten_digit_number"
+        share_percent = 50
+        count = 2
+        score = 0.0
+        class = "policy"
+        where = ["body"]
+        description = "numbers"
+        hit = ["9434765919 4010232137", "9434765919 4010232137 9434765918 1234567890"]
+        near_miss = ["9434765919 9434765919", "9434765919 4010232137 9434765918 1234567890 1234567899"]
+    "#;
+    let set = RuleSet::parse(text, "test.toml").unwrap();
+    for trial in set.trials() {
+        assert!(trial.problems.is_empty(), "{:?}", trial.problems);
+    }
+    let found = scanned(&set, &[(Zone::Body, "9434765919 4010232137 1234567890")]);
+    assert!(found[0].detail.contains("2 in all"), "{}", found[0].detail);
+    for (old, new, wanted) in [
+        ("share_percent = 50", "share_percent = 0", "from 1 to 100"),
+        ("share_percent = 50", "", "go together"),
+        ("validate = \"nhs_number\"", "", "go together"),
+        ("ten_digit_number", "ten", "no validator `ten`"),
+    ] {
+        let error = RuleSet::parse(&text.replace(old, new), "test.toml").unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}

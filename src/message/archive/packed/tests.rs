@@ -213,7 +213,7 @@ fn a_program_that_unpacks_itself_is_unpacked() {
         let names = with_marker(&contents);
         let inner: Vec<String> = names
             .into_iter()
-            .filter(|name| !name.starts_with("archive"))
+            .filter(|name| !name.starts_with("appended"))
             .map(|name| name.replace('\\', "/"))
             .collect();
         assert_eq!(inner, expected, "{fixture_name}");

@@ -3,5 +3,6 @@
 mod bombs;
 pub(in crate::message::archive) mod build;
 mod eicar;
+mod embedded;
 mod hostile;
 mod programs;

@@ -61,11 +61,11 @@ impl Key {
     pub(super) fn decrypt_value(&self, id: (u32, u32), value: &mut Value) {
         match value {
             Value::Text(text) => {
-                let mut object = Object::String(text.clone(), StringFormat::Literal);
+                let mut object = Object::String(text.to_vec(), StringFormat::Literal);
                 if self.decrypt(id, &mut object)
                     && let Object::String(plain, _) = object
                 {
-                    *text = plain;
+                    *text = plain.into();
                 }
             }
             Value::Array(values) => {
@@ -104,7 +104,7 @@ const DEPTH: u8 = 6;
 fn to_dictionary(file: &File<'_>, own: &Dictionary, depth: u8) -> lopdf::Dictionary {
     let mut dictionary = lopdf::Dictionary::new();
     for (key, value) in own.0.iter().take(64) {
-        dictionary.set(key.as_slice(), to_object(file, value, depth + 1));
+        dictionary.set(&**key, to_object(file, value, depth + 1));
     }
     dictionary
 }
@@ -125,17 +125,17 @@ fn plain_object(value: &Value, depth: u8) -> Object {
     match value {
         Value::Number(number) if number.fract() == 0.0 => Object::Integer(*number as i64),
         Value::Number(number) => Object::Real(*number as f32),
-        Value::Text(text) => Object::String(text.clone(), StringFormat::Literal),
-        Value::Name(name) => Object::Name(name.clone()),
-        Value::Word(word) if word == b"true" => Object::Boolean(true),
-        Value::Word(word) if word == b"false" => Object::Boolean(false),
+        Value::Text(text) => Object::String(text.to_vec(), StringFormat::Literal),
+        Value::Name(name) => Object::Name(name.to_vec()),
+        Value::Word(word) if **word == *b"true" => Object::Boolean(true),
+        Value::Word(word) if **word == *b"false" => Object::Boolean(false),
         Value::Array(values) if depth < DEPTH => Object::Array(
             values.iter().take(64).map(|value| plain_object(value, depth + 1)).collect(),
         ),
         Value::Dictionary(own) if depth < DEPTH => {
             let mut dictionary = lopdf::Dictionary::new();
             for (key, value) in own.0.iter().take(64) {
-                dictionary.set(key.as_slice(), plain_object(value, depth + 1));
+                dictionary.set(&**key, plain_object(value, depth + 1));
             }
             Object::Dictionary(dictionary)
         }

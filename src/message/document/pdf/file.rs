@@ -15,8 +15,9 @@ use super::lexer::{Dictionary, Lexer, Value};
 use crate::message::contents::{Exhausted, Opening};
 use crate::message::fixed::{find, rest, slice};
 
-/// Values in all objects together; each takes some 32 octets.
-const VALUES: usize = 1_500_000;
+/// Values in all objects together; each takes some 24 octets, and three times that while a list
+/// of all of them grows.
+const VALUES: usize = 1_000_000;
 /// Objects that are looked at.
 const OBJECTS: usize = 200_000;
 /// References followed from one to the next.

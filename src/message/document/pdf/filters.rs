@@ -307,7 +307,7 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
 /// Names of filters, of one or several.
 pub(super) fn names(value: Option<&Value>) -> Vec<Vec<u8>> {
     match value {
-        Some(Value::Name(name)) => vec![name.clone()],
+        Some(Value::Name(name)) => vec![name.to_vec()],
         Some(Value::Array(names)) => {
             names.iter().filter_map(|name| name.as_name().map(<[u8]>::to_vec)).collect()
         }
@@ -334,10 +334,10 @@ mod tests {
     #[test]
     fn predictors_are_undone() {
         let own = |predictor: f64| {
-            Dictionary(vec![
-                (b"Predictor".to_vec(), Value::Number(predictor)),
-                (b"Columns".to_vec(), Value::Number(3.0)),
-            ])
+            Dictionary(Box::new([
+                (b"Predictor".as_slice().into(), Value::Number(predictor)),
+                (b"Columns".as_slice().into(), Value::Number(3.0)),
+            ]))
         };
         let rows = b"\x02abc\x02\x01\x01\x01";
         assert_eq!(predicted(rows, &own(12.0)).unwrap(), b"abcbcd");

@@ -70,7 +70,7 @@ impl Font {
         }
         let encoding = own.value(b"Encoding").map(|value| file.resolve(value));
         let base = match encoding {
-            Some(Value::Name(name)) => Some(name.as_slice()),
+            Some(Value::Name(name)) => Some(&**name),
             Some(Value::Dictionary(dictionary)) => dictionary.name(b"BaseEncoding"),
             _ => None,
         };
@@ -156,7 +156,7 @@ impl Font {
         while let Some(value) = lexer.value() {
             match value {
                 Value::Word(word) => {
-                    match word.as_slice() {
+                    match &*word {
                         b"endbfchar" => self.read_pairs(&operands),
                         b"endbfrange" => self.read_ranges(&operands),
                         _ => {}

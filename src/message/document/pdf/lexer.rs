@@ -9,26 +9,26 @@ use crate::message::fixed::{rest, slice};
 /// Arrays and dictionaries in each other.
 const DEPTH: u8 = 48;
 
-/// An object.
+/// An object. A file may have a million of them, so each takes what it holds and no more.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Null,
     Number(f64),
     /// Number and generation.
     Reference(u32, u32),
-    Text(Vec<u8>),
+    Text(Box<[u8]>),
     /// With its `#xx` decoded.
-    Name(Vec<u8>),
-    Array(Vec<Value>),
+    Name(Box<[u8]>),
+    Array(Box<[Value]>),
     Dictionary(Dictionary),
     /// An operator, or a word such as `true`, `endobj`.
-    Word(Vec<u8>),
+    Word(Box<[u8]>),
 }
 
 /// Keys and values in their order; of equal keys the last one counts for most viewers, and
 /// [`Dictionary::all`] gives each.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Dictionary(pub(super) Vec<(Vec<u8>, Value)>);
+pub(super) struct Dictionary(pub(super) Box<[(Box<[u8]>, Value)]>);
 
 impl Dictionary {
     pub(super) fn value(&self, key: &[u8]) -> Option<&Value> {
@@ -36,11 +36,11 @@ impl Dictionary {
     }
 
     pub(super) fn all(&self, key: &[u8]) -> impl Iterator<Item = &Value> {
-        self.0.iter().filter(move |(known, _)| known == key).map(|(_, value)| value)
+        self.0.iter().filter(move |(known, _)| **known == *key).map(|(_, value)| value)
     }
 
     pub(super) fn has(&self, key: &[u8]) -> bool {
-        self.0.iter().any(|(known, _)| known == key)
+        self.0.iter().any(|(known, _)| **known == *key)
     }
 
     pub(super) fn name(&self, key: &[u8]) -> Option<&[u8]> {
@@ -124,12 +124,12 @@ impl<'o> Lexer<'o> {
         let octet = self.peek()?;
         match octet {
             b'/' => Some(self.name()),
-            b'(' => Some(Value::Text(self.literal())),
+            b'(' => Some(Value::Text(self.literal().into())),
             b'<' if self.octets.get(self.at + 1) == Some(&b'<') => {
                 self.at += 2;
                 Some(self.dictionary(depth))
             }
-            b'<' => Some(Value::Text(self.hexadecimal())),
+            b'<' => Some(Value::Text(self.hexadecimal().into())),
             b'[' => {
                 self.at += 1;
                 Some(self.array(depth))
@@ -137,13 +137,13 @@ impl<'o> Lexer<'o> {
             b'+' | b'-' | b'.' | b'0'..=b'9' => Some(self.number_or_reference()),
             b'>' if self.octets.get(self.at + 1) == Some(&b'>') => {
                 self.at += 2;
-                Some(Value::Word(b">>".to_vec()))
+                Some(Value::Word(b">>".as_slice().into()))
             }
             octet if is_delimiter(octet) => {
                 self.at += 1;
-                Some(Value::Word(vec![octet]))
+                Some(Value::Word([octet].into()))
             }
-            _ => Some(Value::Word(self.word().to_vec())),
+            _ => Some(Value::Word(self.word().into())),
         }
     }
 
@@ -160,7 +160,7 @@ impl<'o> Lexer<'o> {
         self.at += 1;
         let written = self.word();
         if !written.contains(&b'#') {
-            return Value::Name(written.to_vec());
+            return Value::Name(written.into());
         }
         let mut name = Vec::with_capacity(written.len());
         let mut hides = false;
@@ -184,7 +184,7 @@ impl<'o> Lexer<'o> {
         if hides && self.hidden_names.len() < 64 {
             self.hidden_names.push(name.clone());
         }
-        Value::Name(name)
+        Value::Name(name.into())
     }
 
     /// Section 7.3.4.2.
@@ -264,12 +264,12 @@ impl<'o> Lexer<'o> {
     fn array(&mut self, depth: u8) -> Value {
         let mut values = Vec::new();
         if depth >= DEPTH {
-            return Value::Array(values);
+            return Value::Array(values.into());
         }
         loop {
             match self.value_at(depth + 1) {
                 None => break,
-                Some(Value::Word(word)) if word == b"]" => break,
+                Some(Value::Word(word)) if *word == *b"]" => break,
                 // The array was never closed.
                 Some(Value::Word(word)) if ends_object(&word) => {
                     self.at -= word.len();
@@ -278,7 +278,7 @@ impl<'o> Lexer<'o> {
                 Some(value) => values.push(value),
             }
         }
-        Value::Array(values)
+        Value::Array(values.into())
     }
 
     fn dictionary(&mut self, depth: u8) -> Value {
@@ -289,7 +289,7 @@ impl<'o> Lexer<'o> {
         loop {
             let key = match self.value_at(depth + 1) {
                 None => break,
-                Some(Value::Word(word)) if word == b">>" => break,
+                Some(Value::Word(word)) if *word == *b">>" => break,
                 Some(Value::Word(word)) if ends_object(&word) => {
                     self.at -= word.len();
                     break;
@@ -300,17 +300,17 @@ impl<'o> Lexer<'o> {
             let before = self.at;
             match self.value_at(depth + 1) {
                 None => break,
-                Some(Value::Word(word)) if word == b">>" || ends_object(&word) => {
+                Some(Value::Word(word)) if *word == *b">>" || ends_object(&word) => {
                     entries.push((key, Value::Null));
                     self.at = before;
-                    if word != b">>" {
+                    if *word != *b">>" {
                         break;
                     }
                 }
                 Some(value) => entries.push((key, value)),
             }
         }
-        Value::Dictionary(Dictionary(entries))
+        Value::Dictionary(Dictionary(entries.into()))
     }
 
     fn number(&mut self) -> Option<f64> {

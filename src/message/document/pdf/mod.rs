@@ -142,7 +142,7 @@ impl Fonts {
             let listed = file.entry(own, b"Resources").and_then(|all| file.entry(all, b"Font"));
             for (name, value) in listed.into_iter().flat_map(|listed| &listed.0).take(FONTS) {
                 if let Some(font) = self.font(file, value, opening)? {
-                    names.entry(name.clone()).or_insert(font);
+                    names.entry(name.to_vec()).or_insert(font);
                 }
             }
             above = file.entry(own, b"Parent");
@@ -199,7 +199,7 @@ fn read_words(file: &File<'_>, opening: &mut Opening<'_, '_>) -> Result<(), Exha
     }
     let documents = file.trailers.iter().filter_map(|trailer| file.entry(trailer, b"Info"));
     for (key, value) in documents.flat_map(|info| &info.0) {
-        if !matches!(key.as_slice(), b"CreationDate" | b"ModDate" | b"Trapped") {
+        if !matches!(&**key, b"CreationDate" | b"ModDate" | b"Trapped") {
             // Labels of sensitivity are told by their keys.
             let at = words.len();
             push_value(file, Some(value), &mut words);

@@ -23,9 +23,10 @@ pub(super) struct Pen<'f> {
     all: &'f [Font],
     font: Option<usize>,
     size: f64,
-    /// Where the line begins, and where the pen is.
+    /// Where the line begins, and where the pen is, along it and across.
     line: (f64, f64),
     pen: f64,
+    height: f64,
     /// How the last matrix stretches.
     stretch: (f64, f64),
     leading: f64,
@@ -41,6 +42,7 @@ impl<'f> Pen<'f> {
             size: 1.0,
             line: (0.0, 0.0),
             pen: 0.0,
+            height: 0.0,
             stretch: (1.0, 1.0),
             leading: 0.0,
             text: String::new(),
@@ -54,7 +56,7 @@ impl<'f> Pen<'f> {
         while let Some(value) = lexer.value() {
             match value {
                 Value::Word(word) => {
-                    if word == b"ID" {
+                    if *word == *b"ID" {
                         let from = rest(octets, lexer.at);
                         lexer.at += find(from, b"EI").map_or(from.len(), |at| at + 2);
                     } else {
@@ -74,9 +76,11 @@ impl<'f> Pen<'f> {
     fn operate(&mut self, operator: &[u8], operands: &[Value]) {
         let number = |at: usize| operands.get(at).and_then(Value::as_number).unwrap_or(0.0);
         match operator {
+            // The pen stays where the last text ended: some makers draw each letter as a text
+            // of its own.
             b"BT" => {
                 self.stretch = (1.0, 1.0);
-                self.go(0.0, 0.0, true);
+                self.line = (0.0, 0.0);
             }
             b"Tf" => {
                 let name = operands.first().and_then(Value::as_name).unwrap_or_default();
@@ -85,15 +89,17 @@ impl<'f> Pen<'f> {
             }
             b"Tm" => {
                 self.stretch = (number(0).hypot(number(1)), number(3).hypot(number(2)));
-                self.go(number(4), number(5), false);
+                self.go(number(4), number(5));
             }
             b"Td" | b"TD" => {
                 if operator == b"TD" {
                     self.leading = -number(1);
                 }
                 let (x, y) = (number(0) * self.stretch.0, number(1) * self.stretch.1);
-                self.go(self.line.0 + x, self.line.1 + y, false);
+                self.go(self.line.0 + x, self.line.1 + y);
             }
+            // Another coordinate system: how far apart texts stand is not known.
+            b"cm" => (self.pen, self.height) = (0.0, 0.0),
             b"TL" => self.leading = number(0),
             b"T*" => self.next_line(),
             b"Tj" => self.show(operands.first()),
@@ -123,7 +129,7 @@ impl<'f> Pen<'f> {
     fn next_line(&mut self) {
         let down = self.leading * self.stretch.1;
         let (x, y) = self.line;
-        self.go(x, y - down, false);
+        self.go(x, y - down);
         self.end_line();
     }
 
@@ -133,18 +139,16 @@ impl<'f> Pen<'f> {
         }
     }
 
-    fn go(&mut self, x: f64, y: f64, new: bool) {
+    fn go(&mut self, x: f64, y: f64) {
         let height = (self.size * self.stretch.1).abs().max(0.01);
-        if !new {
-            let gap = x - self.pen;
-            match () {
-                () if (y - self.line.1).abs() > 0.4 * height => self.end_line(),
-                () if gap > 0.17 * self.unit() || gap < -self.unit() => self.space(),
-                () => {}
-            }
+        let gap = x - self.pen;
+        match () {
+            () if (y - self.height).abs() > 0.4 * height => self.end_line(),
+            () if gap > 0.17 * self.unit() || gap < -self.unit() => self.space(),
+            () => {}
         }
         self.line = (x, y);
-        self.pen = x;
+        (self.pen, self.height) = (x, y);
     }
 
     fn space(&mut self) {

@@ -1,7 +1,5 @@
 //! Wrong and hostile files: each error says where and what.
 
-use std::collections::BTreeSet;
-
 use super::*;
 
 fn error(text: &str) -> String {
@@ -39,6 +37,11 @@ fn errors_name_place_and_meaning() {
         (orders("[{ quarantine = '../x' }]"), "3:13", "a name of letters"),
         (orders("[{ hold = { expires_hours = 3 } }]"), "3:13", "needs an `approver`"),
         (orders("[{ redirect = 'nobody' }]"), "3:24", "no mailbox"),
+        (orders("[{ remove_header = 'content-type' }]"), "3:13", "every message"),
+        (orders("[{ remove_header = 'FROM' }]"), "3:13", "every message"),
+        (orders("[{ add_header = { name = 'subject', value = 'x' } }]"), "3:13", "only once"),
+        (orders("[{ add_header = { name = 'From', value = 'x' } }]"), "3:13", "only once"),
+        (orders("[{ reject = 'nicht erlaubt – für niemanden' }]"), "3:13", "ASCII"),
         (orders("[{ add_header = { name = 'a b', value = 'c' } }]"), "3:35", "header field"),
         (orders("[{ add_header = { name = 'a', value = \"b\\nc\" } }]"), "3:48", "one line"),
         (orders("[{ route_via = 'nowhere' }]"), "3:25", "route_via"),
@@ -104,18 +107,26 @@ fn hostile_files_are_refused_in_good_time() {
 }
 
 #[test]
-fn unknown_findings_are_warned_of() {
-    let book = book(
-        "[[rule]]\nname = 'a'\norders = ['discard']\n\
-         when = { finding = ['SPF_FALE', 'SPF_FAIL', 'MACRO_*'], content = 'NHS' }\n",
-    );
-    let warnings = book.warnings(&BTreeSet::from(["SPF_FAIL"]), &BTreeSet::from(["NHS_NUMBERS"]));
-    let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said.iter().all(|line| line.starts_with("4:8: rule \"a\": ")), "{said:?}");
-    assert!(said.iter().any(|line| line.contains("did you mean `SPF_FAIL`")), "{said:?}");
-    assert!(
-        said.iter().any(|line| line.contains("no content rule has the name `NHS`")),
-        "{said:?}"
-    );
+fn all_that_is_wrong_is_told_at_once() {
+    let text = "[[rule]]\nname = 'a'\norders = ['dicard']\n\
+                [[rule]]\nname = 'b'\nwhen = { score = { at_least = 9 }, all = [{ score = { below = 3 } }] }\norders = ['discard']\n\
+                [[rule]]\nname = 'c'\nscope = '@x.test'\noverrides = ['a']\norders = ['discard']\n\
+                [[rule]]\nname = 'd'\nwhen = { sender_group = 'finanze' }\norders = ['discard']\n\
+                [[rule]]\nname = 'b'\norders = ['discard']\n";
+    let error = RuleBook::parse(text, "policy.toml", &groups()).unwrap_err();
+    let told: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    let begun = |place: &str| told.iter().any(|line| line.starts_with(place));
+    for place in ["policy.toml:3:11: ", "policy.toml:6:8: ", "policy.toml:15:25: "] {
+        assert!(begun(place), "{place} {told:?}");
+    }
+    assert!(told.iter().any(|line| line.contains("given twice")), "{told:?}");
+    // Nobody is blamed for naming a rule that is there and cannot be read.
+    assert!(!told.iter().any(|line| line.contains("no rule \"a\"")), "{told:?}");
+    assert_eq!(error.each().len(), 4);
+    let switches = "[[rule]]\nname = 'a'\norders = ['discard']\n\
+                    [[rule]]\nname = 'b'\nenabled = false\nscope = '@x.test'\n\
+                    [[rule]]\nname = 'c'\nscope = '@x.test'\noverrides = ['q']\norders = ['discard']\n";
+    assert_eq!(RuleBook::parse(switches, "f", &groups()).unwrap_err().each().len(), 2);
+    let many = "[[rule]]\nname = 'a'\norders = ['dicard']\n".repeat(10_000);
+    assert_eq!(RuleBook::parse(&many, "f", &groups()).unwrap_err().each().len(), 50);
 }
