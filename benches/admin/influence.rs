@@ -5,13 +5,13 @@
 //! turns, so that what else the machine does meets both alike. Each administrator watches the
 //! live counters and asks for a page or a search each second.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::corpus::Corpus;
 use super::journal::Dice;
+use super::session::Session;
 use super::site::{House, any_search};
 
 /// Connections that bring mail, and the pause of each behind a message.
@@ -99,40 +99,12 @@ fn connection(
     number: &AtomicUsize,
     until: Instant,
 ) -> std::io::Result<Vec<f64>> {
-    let mut out = TcpStream::connect(inbound)?;
-    out.set_nodelay(true)?;
-    let mut replies = BufReader::new(out.try_clone()?);
-    expect(&mut replies, b'2')?;
-    out.write_all(b"EHLO load.test\r\n")?;
-    expect(&mut replies, b'2')?;
+    let mut session = Session::open(inbound)?;
     let mut times = Vec::new();
     while Instant::now() < until {
-        out.write_all(b"MAIL FROM:<ann@sender.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")?;
-        for kind in [b'2', b'2', b'3'] {
-            expect(&mut replies, kind)?;
-        }
         let (head, rest) = corpus.message(number.fetch_add(1, Ordering::Relaxed));
-        out.write_all(&[head.as_bytes(), rest].concat())?;
-        let sent = Instant::now();
-        expect(&mut replies, b'2')?;
-        times.push(sent.elapsed().as_secs_f64() * 1000.0);
+        times.push(session.send(&head, rest)?);
         std::thread::sleep(PAUSE);
     }
-    out.write_all(b"QUIT\r\n")?;
-    Ok(times)
-}
-
-/// Reads one reply, which must be of this kind.
-fn expect(replies: &mut impl BufRead, kind: u8) -> std::io::Result<()> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        replies.read_line(&mut line)?;
-        if line.as_bytes().first() != Some(&kind) {
-            return Err(std::io::Error::other(format!("unexpected reply {line:?}")));
-        }
-        if line.as_bytes().get(3) != Some(&b'-') {
-            return Ok(());
-        }
-    }
+    session.quit().map(|()| times)
 }

@@ -27,7 +27,8 @@ mod corpus;
 #[allow(dead_code, unused_imports, reason = "the scenarios use all of it")]
 #[path = "../../tests/suite/harness/mod.rs"]
 mod harness;
-#[allow(dead_code, reason = "the bench of throughput uses all of it")]
+#[path = "../throughput/session.rs"]
+mod session;
 #[path = "../throughput/sink.rs"]
 mod sink;
 

@@ -1,13 +1,13 @@
 //! The load: so many connections, each sending its share one message after the other with
 //! pipelining, and the time of each reply to end of data.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::corpus::Corpus;
+use super::session::Session;
 use super::sink::FastSink;
 
 /// What was measured from outside.
@@ -68,48 +68,14 @@ fn connection(
     count: usize,
     next: &AtomicUsize,
 ) -> std::io::Result<Vec<f64>> {
-    let mut out = TcpStream::connect(address)?;
-    out.set_nodelay(true)?;
-    out.set_read_timeout(Some(Duration::from_secs(300)))?;
-    let mut replies = BufReader::new(out.try_clone()?);
-    expect(&mut replies, b'2')?;
-    out.write_all(b"EHLO load.test\r\n")?;
-    expect(&mut replies, b'2')?;
+    let mut session = Session::open(address)?;
     let mut times = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= count {
-            out.write_all(b"QUIT\r\n")?;
-            return expect(&mut replies, b'2').map(|()| times);
+            return session.quit().map(|()| times);
         }
-        out.write_all(b"MAIL FROM:<ann@sender.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n")?;
-        expect(&mut replies, b'2')?;
-        expect(&mut replies, b'2')?;
-        expect(&mut replies, b'3')?;
         let (head, rest) = corpus.message(number);
-        if rest.len() < 65_536 {
-            out.write_all(&[head.as_bytes(), rest].concat())?;
-        } else {
-            out.write_all(head.as_bytes())?;
-            out.write_all(rest)?;
-        }
-        let sent = Instant::now();
-        expect(&mut replies, b'2')?;
-        times.push(sent.elapsed().as_secs_f64() * 1000.0);
-    }
-}
-
-/// Reads one reply, which must be of this kind.
-fn expect(replies: &mut impl BufRead, kind: u8) -> std::io::Result<()> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        replies.read_line(&mut line)?;
-        if line.as_bytes().first() != Some(&kind) {
-            return Err(std::io::Error::other(format!("unexpected reply {line:?}")));
-        }
-        if line.as_bytes().get(3) != Some(&b'-') {
-            return Ok(());
-        }
+        times.push(session.send(&head, rest)?);
     }
 }

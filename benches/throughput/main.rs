@@ -21,6 +21,7 @@ mod idle;
 mod load;
 mod meter;
 mod options;
+mod session;
 mod sink;
 
 #[allow(dead_code, unused_imports, reason = "the scenarios use all of it")]

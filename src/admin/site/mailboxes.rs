@@ -9,6 +9,7 @@ use warp::http::StatusCode;
 
 use super::frame::{self, Section};
 use super::noted::note_outcome;
+use super::pieces;
 use super::routes::route;
 use super::{Call, Refusal, Route};
 use crate::admin::api::{AccountOrder, AccountRow};
@@ -95,10 +96,7 @@ async fn page(call: &Call, failed: Option<&Refusal>) -> Result<Answer, Refusal> 
 fn table(call: &Call, rows: &[AccountRow], may_change: bool) -> Markup {
     html! {
         div.scroll { table.stack {
-            caption {
-                (rows.len()) " accounts"
-                @if rows.len() > SHOWN { "; these are the first " (SHOWN) }
-            }
+            caption { (pieces::how_many(rows.len(), "accounts", SHOWN)) }
             thead { tr {
                 th scope="col" { "Name" } th scope="col" { "May write as" }
                 @if may_change { th scope="col" { "Change" } }

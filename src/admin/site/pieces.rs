@@ -55,6 +55,14 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// How many there are of these, and how many of them a table shows where not all.
+pub fn how_many(count: usize, these: &str, shown: usize) -> Markup {
+    html! {
+        (count) " " (these)
+        @if count > shown { "; these are the first " (shown) }
+    }
+}
+
 /// What a mail was judged to be, with a colour that is not the only sign.
 pub fn verdict(verdict: &str) -> Markup {
     let kind = match verdict {

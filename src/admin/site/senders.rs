@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::frame::{self, Section};
 use super::noted::note_outcome;
+use super::pieces;
 use super::routes::route;
 use super::{Call, Refusal, Route};
 use crate::admin::api::{SenderOrder, SenderRow};
@@ -168,10 +169,7 @@ fn table(call: &Call, rows: &[SenderRow]) -> Markup {
     let may_change = call.may(Right::Senders);
     html! {
         div.scroll { table.stack {
-            caption {
-                (rows.len()) " entries"
-                @if rows.len() > SHOWN { "; these are the first " (SHOWN) }
-            }
+            caption { (pieces::how_many(rows.len(), "entries", SHOWN)) }
             thead { tr {
                 th scope="col" { "Sender" } th scope="col" { "Is" } th scope="col" { "In the list of" }
                 th scope="col" { "Given by" } th scope="col" { "Since" }

@@ -148,9 +148,12 @@ impl Slapd {
         }
     }
 
-    /// Answers nobody, without closing anything.
+    /// Answers nobody, without closing anything. Ends when each thread has stopped: one that
+    /// runs on may still answer after the signal was sent.
     pub fn freeze(&self) {
         self.signal(nix::sys::signal::Signal::SIGSTOP);
+        let Some(child) = &self.child else { return };
+        wait_for("slapd to stop", || all_stopped(child.id()).then_some(()));
     }
 
     /// Goes on.
@@ -187,6 +190,16 @@ impl Slapd {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "ldapmodify: {said}");
     }
+}
+
+/// Whether every thread of a process is stopped (proc(5): the state follows the name in
+/// parentheses).
+fn all_stopped(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().all(|thread| {
+        let line = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        line.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
+    })
 }
 
 impl Drop for Slapd {

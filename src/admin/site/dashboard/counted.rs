@@ -24,7 +24,6 @@ pub(super) struct Counted {
     pub(super) tops: Vec<Top>,
     /// When they were counted, where they may be a little old.
     pub(super) kept_since_ms: Option<u64>,
-    at_ms: u64,
 }
 
 type Asked = (&'static str, Option<Vec<String>>);
@@ -48,17 +47,18 @@ impl Counts {
             Span::Month => Some("month"),
         };
         let Some(name) = long else {
-            return Ok(Arc::new(count(journal, span, domains.as_deref(), now_ms)?));
+            return Ok(Arc::new(count(journal, span, domains.as_deref())?));
         };
         let asked = (name, domains);
         let is_fresh = |known: &Counted| {
-            known.flow.is_complete && now_ms.saturating_sub(known.at_ms) < KEPT_MS
+            let since = |kept_ms| now_ms.saturating_sub(kept_ms) < KEPT_MS;
+            known.flow.is_complete && known.kept_since_ms.is_some_and(since)
         };
         let known = self.kept().get(&asked).filter(|known| is_fresh(known)).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let counted = count(journal, span, asked.1.as_deref(), now_ms)?;
+        let counted = count(journal, span, asked.1.as_deref())?;
         let counted = Arc::new(Counted { kept_since_ms: Some(now_ms), ..counted });
         let mut kept = self.kept();
         if kept.len() >= KEPT {
@@ -79,13 +79,12 @@ fn count(
     journal: &Journal,
     span: Span,
     domains: Option<&[String]>,
-    at_ms: u64,
 ) -> Result<Counted, JournalError> {
     journal.flush();
     let flow = journal.flow(span, domains)?;
     let top = |(topping, ..): &(Topping, _, _, _)| journal.top(span, *topping, NAMES, domains);
     let tops = TOPPINGS.iter().map(top).collect::<Result<Vec<_>, _>>()?;
-    Ok(Counted { flow, tops, kept_since_ms: None, at_ms })
+    Ok(Counted { flow, tops, kept_since_ms: None })
 }
 
 #[cfg(test)]

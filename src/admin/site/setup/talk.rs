@@ -11,15 +11,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{NextHop, SmtpHost};
 use crate::mail::{Address, Host};
 use crate::net::resolver::Resolve;
 use crate::net::tls;
 
-const CONNECT: Duration = Duration::from_secs(8);
+/// Of one address, and of the question for addresses.
+const CONNECT: Duration = Duration::from_secs(5);
+const ADDRESSES: usize = 3;
 const REPLY: Duration = Duration::from_secs(20);
+/// Of all that is asked of a next hop: somebody sits and waits for the answer.
+const WHOLE: Duration = Duration::from_secs(30);
 const LINE_OCTETS: usize = 2_048;
 const LINES_OF_REPLY: usize = 64;
 
@@ -52,6 +56,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 /// It went no further; the words are for people.
 #[derive(Debug)]
 struct Ended(String);
+
+impl From<String> for Ended {
+    fn from(why: String) -> Ended {
+        Ended(why)
+    }
+}
 
 /// One side of it.
 pub struct Speech {
@@ -174,33 +184,38 @@ impl Speech {
     }
 }
 
-/// Asks a next hop whether it would take mail, for a recipient perhaps.
+/// Asks a next hop whether it would take mail, for a recipient perhaps; within [`WHOLE`].
 pub async fn with_next_hop(
     hop: &NextHop,
     own_name: &str,
     recipient: Option<&Address>,
     resolver: &dyn Resolve,
 ) -> Talk {
+    let question = |hello| Question { hello, own_name, recipient, until: Instant::now() + WHOLE };
     match hop {
         NextHop::Maildir(path) => maildir(path),
         NextHop::LmtpSocket(path) => {
             let connected = timeout(CONNECT, UnixStream::connect(path)).await;
             match connected {
                 Ok(Ok(stream)) => {
-                    conversed(Speech::over(Box::new(stream)), "LHLO", own_name, recipient, None)
-                        .await
+                    question("LHLO").put_to(Speech::over(Box::new(stream)), None).await
                 }
                 Ok(Err(error)) => bad(Talk::default(), format!("{}: {error}", path.display())),
                 Err(_) => bad(Talk::default(), format!("{} does not answer", path.display())),
             }
         }
-        NextHop::Smtp { host, port } => {
-            over_tcp(host, *port, "EHLO", own_name, recipient, resolver).await
-        }
-        NextHop::Lmtp { host, port } => {
-            over_tcp(host, *port, "LHLO", own_name, recipient, resolver).await
-        }
+        NextHop::Smtp { host, port } => over_tcp(host, *port, question("EHLO"), resolver).await,
+        NextHop::Lmtp { host, port } => over_tcp(host, *port, question("LHLO"), resolver).await,
     }
+}
+
+/// What a next hop is asked.
+struct Question<'a> {
+    /// EHLO or LHLO.
+    hello: &'static str,
+    own_name: &'a str,
+    recipient: Option<&'a Address>,
+    until: Instant,
 }
 
 fn bad(mut talk: Talk, why: String) -> Talk {
@@ -225,31 +240,30 @@ fn maildir(path: &std::path::Path) -> Talk {
 async fn over_tcp(
     host: &SmtpHost,
     port: u16,
-    hello: &str,
-    own_name: &str,
-    recipient: Option<&Address>,
+    question: Question<'_>,
     resolver: &dyn Resolve,
 ) -> Talk {
     let mut talk = Talk::default();
     let (addresses, name) = match host {
         SmtpHost::Ip(address) => (vec![*address], Host::Literal(*address)),
-        SmtpHost::Name(name) => match resolver.addresses(name).await {
-            Ok(found) if found.is_empty() => {
+        SmtpHost::Name(name) => match timeout(CONNECT, resolver.addresses(name)).await {
+            Ok(Ok(found)) if found.is_empty() => {
                 return bad(talk, format!("{name} has no address in DNS"));
             }
-            Ok(found) => (found, Host::Domain(name.clone())),
-            Err(error) => return bad(talk, format!("{name}: {error}")),
+            Ok(Ok(found)) => (found, Host::Domain(name.clone())),
+            Ok(Err(error)) => return bad(talk, format!("{name}: {error}")),
+            Err(_) => return bad(talk, format!("DNS says nothing of {name} in time")),
         },
     };
     let mut why = String::new();
-    for address in addresses.iter().take(3) {
+    for address in addresses.iter().take(ADDRESSES) {
         let there = SocketAddr::new(*address, port);
         talk.lines.push((Who::Note, format!("connecting to {there}")));
         match Speech::connect(there).await {
             Ok(mut speech) => {
                 speech.talk = talk;
                 let named = Some(tls::server_name(&name, *address));
-                return conversed(speech, hello, own_name, recipient, named).await;
+                return question.put_to(speech, named).await;
             }
             Err(error) => {
                 talk.lines.push((Who::Note, error.clone()));
@@ -262,57 +276,54 @@ async fn over_tcp(
 
 type ServerName = tokio_rustls::rustls::pki_types::ServerName<'static>;
 
-async fn conversed(
-    speech: Speech,
-    hello: &str,
-    own_name: &str,
-    recipient: Option<&Address>,
-    name: Option<ServerName>,
-) -> Talk {
-    let mut speech = speech;
-    let went = converse(&mut speech, hello, own_name, recipient, name).await;
-    let (is_good, sum) = match went {
-        Ok(sum) => (true, sum),
-        Err(Ended(why)) => (false, why),
-    };
-    // Whatever it says to that changes nothing.
-    let _ = timeout(Duration::from_secs(2), speech.say("QUIT")).await;
-    Talk { is_good, sum, ..speech.talk }
+impl Question<'_> {
+    async fn put_to(&self, mut speech: Speech, name: Option<ServerName>) -> Talk {
+        let Ok(went) = timeout_at(self.until, self.converse(&mut speech, name)).await else {
+            let why = format!("it is too slow: no end within {} s", WHOLE.as_secs());
+            return bad(speech.talk, why);
+        };
+        // Whatever it says to that changes nothing.
+        let _ = timeout(Duration::from_secs(2), speech.say("QUIT")).await;
+        let (is_good, sum) = match went {
+            Ok(sum) => (true, sum),
+            Err(Ended(why)) => (false, why),
+        };
+        Talk { is_good, sum, ..speech.talk }
+    }
+
+    async fn converse(
+        &self,
+        speech: &mut Speech,
+        name: Option<ServerName>,
+    ) -> Result<String, Ended> {
+        wanted(speech.reply().await?, "this box")?;
+        let hello = format!("{} {}", self.hello, self.own_name);
+        let mut known = wanted(speech.say(&hello).await?, "the greeting")?;
+        let mut secured = "in clear";
+        if let Some(name) = name.filter(|_| known.offers("STARTTLS")) {
+            wanted(speech.say("STARTTLS").await?, "STARTTLS")?;
+            secure(speech, name).await?;
+            secured = "over TLS";
+            known = wanted(speech.say(&hello).await?, "the greeting over TLS")?;
+        }
+        wanted(speech.say("MAIL FROM:<>").await?, "the null reverse-path")?;
+        let Some(recipient) = self.recipient else {
+            return Ok(format!("it answers and takes mail from this box, {secured}"));
+        };
+        if recipient.needs_smtputf8() && !known.offers("SMTPUTF8") {
+            return Err(Ended("it does not know SMTPUTF8, which this address needs".into()));
+        }
+        let replied = speech.say(&format!("RCPT TO:<{recipient}>")).await?;
+        wanted(replied, &recipient.to_string())?;
+        Ok(format!("it takes mail for {recipient}, {secured}"))
+    }
 }
 
-async fn converse(
-    speech: &mut Speech,
-    hello: &str,
-    own_name: &str,
-    recipient: Option<&Address>,
-    name: Option<ServerName>,
-) -> Result<String, Ended> {
-    let broke = |why: String| Ended(why);
-    let wanted = |replied: Replied, what: &str| match replied.code {
+fn wanted(replied: Replied, what: &str) -> Result<Replied, Ended> {
+    match replied.code {
         200..=299 => Ok(replied),
         _ => Err(Ended(format!("it refuses {what}: {}", replied.words()))),
-    };
-    wanted(speech.reply().await.map_err(broke)?, "this box")?;
-    let hello = format!("{hello} {own_name}");
-    let mut known = wanted(speech.say(&hello).await.map_err(broke)?, "the greeting")?;
-    let mut secured = "in clear";
-    if let Some(name) = name.filter(|_| known.offers("STARTTLS")) {
-        wanted(speech.say("STARTTLS").await.map_err(broke)?, "STARTTLS")?;
-        secure(speech, name).await?;
-        secured = "over TLS";
-        known = wanted(speech.say(&hello).await.map_err(broke)?, "the greeting over TLS")?;
     }
-    wanted(speech.say("MAIL FROM:<>").await.map_err(broke)?, "the null reverse-path")?;
-    let Some(recipient) = recipient else {
-        return Ok(format!("it answers and takes mail from this box, {secured}"));
-    };
-    let utf8 = recipient.needs_smtputf8() && !known.offers("SMTPUTF8");
-    if utf8 {
-        return Err(Ended("it does not know SMTPUTF8, which this address needs".into()));
-    }
-    let replied = speech.say(&format!("RCPT TO:<{recipient}>")).await.map_err(broke)?;
-    wanted(replied, &recipient.to_string())?;
-    Ok(format!("it takes mail for {recipient}, {secured}"))
 }
 
 async fn secure(speech: &mut Speech, name: ServerName) -> Result<(), Ended> {
@@ -378,6 +389,19 @@ mod tests {
         {
             assert!(!asked(odd).await.is_good, "{odd:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_dawdles_is_given_up() {
+        let (here, mut there) = tokio::io::duplex(4_096);
+        there.write_all(b"220 a\r\n250-b\r\n").await.unwrap();
+        let recipient: Address = "bob@example.test".parse().unwrap();
+        let until = Instant::now() + Duration::from_millis(200);
+        let (own_name, recipient) = ("mx.test", Some(&recipient));
+        let question = Question { hello: "EHLO", own_name, recipient, until };
+        let talk = question.put_to(Speech::over(Box::new(here)), None).await;
+        assert!(!talk.is_good && talk.sum.contains("too slow"), "{talk:?}");
+        assert!(talk.lines.contains(&(Who::Server, "250-b".into())), "{talk:?}");
     }
 
     #[tokio::test]
