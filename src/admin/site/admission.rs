@@ -11,7 +11,7 @@ use bytes::Bytes;
 use warp::http::{HeaderValue, Method, StatusCode, header};
 
 use super::routes::{self, Found, Route};
-use super::{AdminSite, Call, Need, Refusal, approval, assets, frame, noted};
+use super::{AdminSite, Call, Need, Refusal, approval, aside, assets, frame, noted};
 use crate::admin::api::Problem;
 use crate::admin::people::{Caller, Via};
 use crate::delivery::outcome::ms_since_1970;
@@ -145,7 +145,7 @@ async fn caller(site: &Arc<AdminSite>, ask: &Ask) -> Result<Caller, Refusal> {
         (None, None) => Ok(Caller::nobody()),
     };
     let broken = |_| Err(Refusal::Broken("the request broke off".into()));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
+    aside::run(work).await.unwrap_or_else(broken)
 }
 
 fn by_key(site: &AdminSite, text: &str) -> Result<Caller, Refusal> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::notices::Notice;
-use super::{AdminSite, Refusal};
+use super::{AdminSite, Refusal, aside};
 use crate::admin::Desk;
 use crate::admin::people::{Caller, Right, Via};
 use crate::delivery::outcome::ms_since_1970;
@@ -103,13 +103,13 @@ impl Call {
         answer::see_other(path)
     }
 
-    /// Runs what reads the disk away from the runtime's threads.
+    /// Runs what reads the disk away from the runtime's threads, and after mail.
     pub async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let broken = |_| Err(Refusal::Broken("the request broke off".into()));
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
+        aside::run(work).await.unwrap_or_else(broken)
     }
 }
 

@@ -17,6 +17,7 @@ mod account;
 mod admission;
 pub mod api;
 mod approval;
+mod aside;
 mod assets;
 mod audit;
 mod bulk;

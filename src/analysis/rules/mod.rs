@@ -21,6 +21,7 @@ mod scan;
 pub mod seam;
 mod sheet;
 mod source;
+mod spot_set;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyperscan::{BlockDatabase, Matching, Scratch};
+use hyperscan::{BlockDatabase, Matching};
 
 pub use form::{Expression, Flags, Form, Rule, Share, Side};
 pub use outcome::Hits;
@@ -43,6 +44,7 @@ pub use source::packs;
 pub use trial::Trial;
 
 use plan::{Plan, Reach};
+use scan::Room;
 
 use crate::config::Place;
 
@@ -90,7 +92,7 @@ pub struct RuleSet {
     /// Bits of the zones for whose marks there are patterns.
     marked_zones: u8,
     /// Working memory of scans that have ended.
-    scratches: Mutex<Vec<Scratch>>,
+    rooms: Mutex<Vec<Room>>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -196,8 +198,8 @@ impl RuleSet {
         };
         let marked = plan.probes.iter().filter(|probe| probe.reach == Reach::Marked);
         let marked_zones = marked.fold(0, |zones, probe| zones | probe.zones);
-        let scratches = Mutex::new(Vec::new());
-        Ok(RuleSet { rules, plan, lookups, database, marked_zones, scratches })
+        let rooms = Mutex::new(Vec::new());
+        Ok(RuleSet { rules, plan, lookups, database, marked_zones, rooms })
     }
 
     /// All rules.
@@ -213,9 +215,9 @@ impl RuleSet {
     /// How often the engine alone matches in a text: what a scan costs at the least, for
     /// benches to compare with.
     pub fn matches(&self, text: &str) -> Result<u64, RuleError> {
-        let mut scratch = self.scratch()?;
+        let mut room = self.room()?;
         let mut count = 0;
-        if let (Some(database), Some(scratch)) = (&self.database, &mut scratch) {
+        if let (Some(database), Some(scratch)) = (&self.database, &mut room.scratch) {
             let note = |_, _, _, _| {
                 count += 1;
                 Matching::Continue
@@ -223,29 +225,22 @@ impl RuleSet {
             let scanned = database.scan(text, scratch, note);
             scanned.map_err(|error| RuleError::Engine(error.to_string()))?;
         }
-        self.idle().extend(scratch);
+        self.idle().push(room);
         Ok(count)
     }
 
     /// Begins to scan a message.
     pub fn scan(&self) -> Result<Scan<'_>, RuleError> {
-        Ok(Scan::new(self, self.scratch()?))
+        Ok(Scan::new(self, self.room()?))
     }
 
-    fn scratch(&self) -> Result<Option<Scratch>, RuleError> {
+    fn room(&self) -> Result<Room, RuleError> {
         let kept = self.idle().pop();
-        match (kept, &self.database) {
-            (Some(scratch), _) => Ok(Some(scratch)),
-            (None, Some(database)) => {
-                let fresh = database.alloc_scratch();
-                fresh.map(Some).map_err(|error| RuleError::Engine(error.to_string()))
-            }
-            (None, None) => Ok(None),
-        }
+        kept.map_or_else(|| Room::new(self), Ok)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Room>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::mail::{ContentHit, Finding};
 /// Something was not looked at, for there was too much of it.
 const CUT: &str = "CONTENT_UNCOUNTED";
 
+/// Spots where an ordinary message has something, for memory to be taken once.
+const FOUND: usize = 32;
+
 /// Of what stands around a hit in a detail.
 const DETAIL_OCTETS: usize = 24;
 
@@ -29,10 +32,12 @@ pub struct Hits {
 }
 
 impl Hits {
-    pub(super) fn of(set: &RuleSet, mut sheet: Sheet, weights: &Weights) -> Hits {
-        let found: Vec<u32> = sheet.found().collect();
-        let named = sheet.named();
-        let mut named = named.as_slice();
+    pub(super) fn of(set: &RuleSet, sheet: &mut Sheet, weights: &Weights) -> Hits {
+        sheet.sort_named();
+        let sheet = &*sheet;
+        let mut found = Vec::with_capacity(FOUND);
+        found.extend(sheet.found());
+        let mut named = sheet.named();
         let mut hits = Hits::default();
         let rule_of = |spot: &u32| set.plan.rule_of(*spot);
         for group in found.chunk_by(|one, other| rule_of(one) == rule_of(other)) {
@@ -63,7 +68,7 @@ impl Hits {
                 _ => count >= rule.needed(),
             };
             if is_enough {
-                let finding = finding((set, &sheet), rule, (group, of_rule), count);
+                let finding = finding((set, sheet), rule, (group, of_rule), count);
                 hits.findings.push(weights.reweigh(finding, rule.score));
                 hits.content.push(ContentHit {
                     rule: rule.id.clone(),

@@ -5,7 +5,6 @@
 //! Fails only when the engine's memory does; a panic of a validator goes on to the caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::PoisonError;
 
 use hyperscan::{Matching, Scratch};
 
@@ -21,35 +20,51 @@ use crate::message::Zone;
 pub struct Scan<'r> {
     set: &'r RuleSet,
     lent: Lent<'r>,
-    sheet: Sheet,
     failed: Option<String>,
 }
 
-/// The engine's room to work in, given back however a scan ends: to make a new one takes longer
-/// than to scan a short message.
+/// What a scan works in: to make it anew takes longer than to scan a short message.
+pub(super) struct Room {
+    /// The engine's own.
+    pub(super) scratch: Option<Scratch>,
+    /// Empty between two scans.
+    sheet: Sheet,
+}
+
+impl Room {
+    pub(super) fn new(set: &RuleSet) -> Result<Room, RuleError> {
+        let scratch = set.database.as_ref().map(|database| database.alloc_scratch()).transpose();
+        let scratch = scratch.map_err(|error| RuleError::Engine(error.to_string()))?;
+        Ok(Room { scratch, sheet: Sheet::new(set.plan.spots.len()) })
+    }
+}
+
+/// A room, given back however a scan ends.
 struct Lent<'r> {
     set: &'r RuleSet,
-    scratch: Option<Scratch>,
+    /// There until it is given back.
+    room: Option<Room>,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        if let Some(scratch) = self.scratch.take() {
-            self.set.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        if let Some(mut room) = self.room.take() {
+            room.sheet.clear();
+            self.set.idle().push(room);
         }
     }
 }
 
 impl std::fmt::Debug for Scan<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Scan({} hits)", self.sheet.found().count())
+        let found = self.lent.room.as_ref().map_or(0, |room| room.sheet.found().count());
+        write!(out, "Scan({found} hits)")
     }
 }
 
 impl<'r> Scan<'r> {
-    pub(super) fn new(set: &'r RuleSet, scratch: Option<Scratch>) -> Scan<'r> {
-        let sheet = Sheet::new(set.plan.spots.len());
-        Scan { set, lent: Lent { set, scratch }, sheet, failed: None }
+    pub(super) fn new(set: &'r RuleSet, room: Room) -> Scan<'r> {
+        Scan { set, lent: Lent { set, room: Some(room) }, failed: None }
     }
 
     /// Scans one text of the message, in normal form.
@@ -62,14 +77,15 @@ impl<'r> Scan<'r> {
             marked.push_str(text);
             self.pass(&Text::new(zone, &marked, mark.len()), Reach::Marked);
         }
-        ask::ask(self.set, &mut self.sheet, zone, text);
+        if let Some(room) = &mut self.lent.room {
+            ask::ask(self.set, &mut room.sheet, zone, text);
+        }
     }
 
     fn pass(&mut self, text: &Text<'_>, reach: Reach) {
-        let (Some(database), Some(scratch)) = (&self.set.database, &self.lent.scratch) else {
-            return;
-        };
-        let (set, sheet) = (self.set, &mut self.sheet);
+        let (set, Some(room)) = (self.set, &mut self.lent.room) else { return };
+        let (Some(database), Some(scratch)) = (&set.database, &room.scratch) else { return };
+        let sheet = &mut room.sheet;
         let zone = text.zone.bit();
         let mut panicked = None;
         let note = |pattern: u32, start: u64, end: u64, _: u32| {
@@ -103,10 +119,11 @@ impl<'r> Scan<'r> {
     }
 
     /// What the rules found, in the order of the rules.
-    pub fn finish(self, weights: &Weights) -> Result<Hits, RuleError> {
-        match self.failed {
-            Some(failed) => Err(RuleError::Engine(failed)),
-            None => Ok(Hits::of(self.set, self.sheet, weights)),
+    pub fn finish(mut self, weights: &Weights) -> Result<Hits, RuleError> {
+        match (self.failed.take(), &mut self.lent.room) {
+            (Some(failed), _) => Err(RuleError::Engine(failed)),
+            (None, Some(room)) => Ok(Hits::of(self.set, &mut room.sheet, weights)),
+            (None, None) => Ok(Hits::default()),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::RuleSet;
 use super::near::{Mention, Near, Terms};
 use super::plan::{Leads, Part, Start};
 use super::seam::Validator;
+use super::spot_set::SpotSet;
 use super::tally::{Ledger, Tally, VALUES_A_RULE, Value, masked};
 use super::text::{Span, Text};
 use crate::message::Zone;
@@ -27,6 +28,9 @@ pub(super) struct Named {
 
 /// So many hits of a rule say what was found.
 pub(super) const NAMED_HITS: u8 = 8;
+
+/// Elements, or octets, for which a sheet keeps memory between messages.
+const KEPT: usize = 4_096;
 
 /// Spots are numbers of the box's own, so no sender can make them collide.
 type BySpot<T> = HashMap<u32, T, BuildHasherDefault<SpotHasher>>;
@@ -65,8 +69,8 @@ pub(super) struct Sheet {
     named_of: BySpot<u8>,
     /// A rule of which enough hits do; what follows of it needs no look.
     fully_named: u32,
-    /// One bit a spot: whether something was found there.
-    seen: Vec<u64>,
+    /// Where something was found.
+    seen: SpotSet,
     tallies: BySpot<Tally>,
     pairs: BySpot<Box<Near>>,
     /// Spots with something open in the text at hand.
@@ -83,7 +87,7 @@ impl Sheet {
             named: Vec::new(),
             named_of: BySpot::default(),
             fully_named: u32::MAX,
-            seen: vec![0; spots.div_ceil(64)],
+            seen: SpotSet::new(spots),
             tallies: BySpot::default(),
             pairs: BySpot::default(),
             open: Vec::new(),
@@ -98,21 +102,47 @@ impl Sheet {
 
     /// The spots where something was found, ascending.
     pub(super) fn found(&self) -> impl Iterator<Item = u32> {
-        (0..).step_by(64).zip(&self.seen).flat_map(|(first, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros();
-                left &= left.checked_sub(1)?;
-                Some(first + bit)
-            })
-        })
+        self.seen.iter()
     }
 
-    /// What was found where, by spots.
-    pub(super) fn named(&mut self) -> Vec<Named> {
-        let mut named = std::mem::take(&mut self.named);
-        named.sort_unstable_by_key(|one| one.spot);
-        named
+    /// Brings what was found into the order of spots.
+    pub(super) fn sort_named(&mut self) {
+        self.named.sort_unstable_by_key(|one| one.spot);
+    }
+
+    /// What was found where.
+    pub(super) fn named(&self) -> &[Named] {
+        &self.named
+    }
+
+    /// Makes it ready for the next message. Memory that an ordinary message needs is kept.
+    pub(super) fn clear(&mut self) {
+        self.ledger = Ledger::default();
+        self.seen.clear();
+        self.fully_named = u32::MAX;
+        let kept = |capacity: usize| capacity <= KEPT;
+        match kept(self.said.capacity()) {
+            true => self.said.clear(),
+            false => self.said = String::new(),
+        }
+        match kept(self.named.capacity()) {
+            true => self.named.clear(),
+            false => self.named = Vec::new(),
+        }
+        for numbers in [&mut self.open, &mut self.open_pairs] {
+            numbers.clear();
+            numbers.shrink_to(KEPT);
+        }
+        match kept(self.counts.capacity()) {
+            true => self.counts.clear(),
+            false => self.counts = BySpot::default(),
+        }
+        match kept(self.named_of.capacity()) {
+            true => self.named_of.clear(),
+            false => self.named_of = BySpot::default(),
+        }
+        self.tallies = BySpot::default();
+        self.pairs = BySpot::default();
     }
 
     /// Whether a report can bring nothing more.
@@ -276,8 +306,7 @@ impl Sheet {
     }
 
     fn is_seen(&self, at: u32) -> bool {
-        let word = self.seen.get(at as usize / 64).copied().unwrap_or_default();
-        word >> (at % 64) & 1 == 1
+        self.seen.contains(at)
     }
 
     /// What was found, in words.
@@ -291,13 +320,7 @@ impl Sheet {
         zone: Zone,
         text: impl FnOnce() -> Cow<'t, str>,
     ) {
-        let Some(word) = self.seen.get_mut(at as usize / 64) else { return };
-        let bit = 1 << (at % 64);
-        if *word & bit != 0 {
-            return;
-        }
-        *word |= bit;
-        if rule == self.fully_named {
+        if !self.seen.insert(at) || rule == self.fully_named {
             return;
         }
         let named = self.named_of.entry(rule).or_default();

@@ -20,7 +20,7 @@ use warp::http::{HeaderValue, header};
 
 use super::{behind, sees_box};
 use crate::admin::people::{Right, Scope, Via};
-use crate::admin::site::{Call, Refusal};
+use crate::admin::site::{Call, Refusal, aside};
 use crate::journal::{Direction, Totals};
 use crate::web::Answer;
 
@@ -209,7 +209,7 @@ impl Watching {
         let (site, name) = (Arc::clone(&self.call.site), self.call.caller.name.clone());
         let now_ms = self.call.now_ms();
         let scope: Scope = self.call.caller.scope.clone();
-        let looking = tokio::task::spawn_blocking(move || {
+        let looking = aside::run(move || {
             let lasts = site
                 .sessions
                 .of(&name, now_ms)
