@@ -171,6 +171,17 @@ impl Inspection {
         }
     }
 
+    /// Takes out what only who may read the message is to know.
+    pub fn leave_out_content(&mut self) {
+        self.header.clear();
+        self.fields_left_out.clear();
+        self.files.clear();
+        self.authors.clear();
+        for topic in [Topic::Header, Topic::Files, Topic::Authors] {
+            self.leave_out(topic);
+        }
+    }
+
     /// Takes over what there is room for of a header, and the names of the rest.
     pub fn keep_header(&mut self, header: &[HeaderField]) {
         let rank = |name: &str| {

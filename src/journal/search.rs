@@ -193,15 +193,21 @@ impl<'b> Search<'b> {
     }
 }
 
-pub(super) fn search(books: &Books, query: &TrackQuery) -> Result<Found, JournalError> {
+pub(super) fn search(
+    books: &Books,
+    query: &TrackQuery,
+    seen: &dyn Fn(Story) -> Option<Story>,
+) -> Result<Found, JournalError> {
     let criteria = Criteria::of(query)?;
     let home = books.home.load_full();
+    let fitting =
+        |story: Option<Story>| story.and_then(seen).filter(|story| criteria.are_met(story, &home));
     let limit = if query.limit == 0 { LIMIT } else { query.limit };
     let mut found = Found::default();
     let mut search = Search::new(books);
     if let Some(mail_id) = criteria.mail_id {
         let story = whole_story(books, &search.views, mail_id)?;
-        found.stories.extend(story.filter(|story| criteria.are_met(story, &home)));
+        found.stories.extend(fitting(story));
         found.is_complete = true;
         return Ok(found);
     }
@@ -226,7 +232,7 @@ pub(super) fn search(books: &Books, query: &TrackQuery) -> Result<Found, Journal
                 }
                 last = Some(mail_id);
                 let story = assemble(books, &search.views, view, mail_id)?;
-                found.stories.extend(story.filter(|story| criteria.are_met(story, &home)));
+                found.stories.extend(fitting(story));
             }
         }
     }

@@ -169,7 +169,9 @@ impl Content {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
         let rest = self.len.saturating_sub(offset);
         let wanted = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-        let Some(window) = buffer.get_mut(..wanted) else { return Ok(0) };
+        let Some(window) = buffer.get_mut(..wanted).filter(|window| !window.is_empty()) else {
+            return Ok(0);
+        };
         match &self.body {
             Body::File { file, offset: start } => file.read_at(window, start + offset),
             Body::Chain(links) => {
@@ -370,6 +372,23 @@ mod tests {
         }
         assert_eq!(budget.used_octets(), 0);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn there_is_nothing_behind_the_end_however_far() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, b"before0123456789").unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        let in_file = Content::in_file(file, 6, 10);
+        let chained = in_file.spliced(vec![Edit { place: 5..5, with: b"x".to_vec() }]);
+        for content in [in_file, chained, Content::from_bytes("0123456789")] {
+            let mut buffer = [0; 4];
+            for offset in [content.len(), content.len() + 1, u64::MAX - 3, u64::MAX] {
+                assert_eq!(content.read_at(offset, &mut buffer).unwrap(), 0, "{offset}");
+            }
+            assert_eq!(content.read_at(content.len() - 1, &mut buffer).unwrap(), 1);
+        }
     }
 
     #[test]

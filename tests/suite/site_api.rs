@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::harness::browser::people;
 use super::harness::postern::field;
-use super::harness::{Browser, Page, Postern, Setup, Sink, client, free_port, text, tls, wait_for};
+use super::harness::{
+    Act, Browser, Moment, Page, Postern, Setup, Sink, client, free_port, text, tls, wait_for,
+};
 
 const PASSWORD: &str = "copper lantern 47 sings";
 const OTHER: &str = "staple-magnet-orchid-77";
@@ -266,6 +268,22 @@ fn many_kept_mails_are_acted_on_and_others_recipients_are_not_told() {
         asked(&mut olive, &format!("/api/quarantine/{shared}"))["forward_paths"],
         json!(["bob@example.test"])
     );
+    // That others have theirs is not told.
+    let story = own.ask("GET", &format!("/api/mails/{shared}"), "", b"").body;
+    assert!(!story.contains("zoe@") && !story.contains("\"released\""), "{story}");
+    let table = own.ask("GET", "/api/mails/export?subject=one", "", b"").body;
+    assert!(table.contains("\"quarantined\"") && !table.contains("\"released\""), "{table}");
+    // What stands in the message is for who may read it.
+    let mut auditor = house.log_in("auditor");
+    for (path, field) in [("quarantine", "/header"), ("mails", "/events/2/header/0/value")] {
+        let path = format!("/api/{path}/{shared}");
+        let header = |browser: &mut Browser| asked(browser, &path).pointer(field).cloned();
+        let whole = header(&mut olive).unwrap_or_default().to_string();
+        assert!(whole.contains("ann@sender.test"), "{path}: {}", asked(&mut olive, &path));
+        let reduced = header(&mut auditor).unwrap_or(json!(""));
+        assert_eq!(reduced, json!(""), "{path}");
+        assert!(!auditor.get(&path).body.contains("Ann Sender"), "{path}");
+    }
     for (order, words) in [
         (json!({ "act": "release", "filter": { "verdict": "odd" } }), "filter.verdict"),
         (json!({ "act": "release", "filter": { "older": 40_000 } }), "filter.older"),
@@ -304,6 +322,77 @@ fn many_kept_mails_are_acted_on_and_others_recipients_are_not_told() {
     assert_eq!(call(&mut own, "POST", &there, &wish).status, 403);
     assert_eq!(call(&mut stranger, "POST", &there, &json!({ "act": "block" })).status, 404);
     assert_refused(&call(&mut olive, "POST", &there, &json!({ "act": "love" })), 400, "act");
+}
+
+#[test]
+fn who_is_of_one_domain_learns_nothing_of_others_copies() {
+    let busy = |said: &'static str| {
+        let script = move |_, moment: &Moment<'_>| match moment {
+            Moment::Rcpt(_) => Act::Say(said),
+            _ => Act::Proceed,
+        };
+        Sink::options().script(script).start()
+    };
+    let bobs = busy("450 4.2.0 <bob@example.test> not yet");
+    let zoes = busy("450 4.2.0 <zoe@elsewhere.test> not yet");
+    let elsewhere =
+        format!("[[domain]]\nname = \"elsewhere.test\"\nnext_hop = [\"{}\"]\n", zoes.hop());
+    let setup = Setup::new()
+        .next_hop(bobs.hop())
+        .raw(&elsewhere)
+        .set("delivery", "retry_max_s = 600")
+        .set("delivery", "retry_first_s = 600");
+    let house = House::start(setup);
+    house.send("for both", &["bob@example.test", "zoe@elsewhere.test"]);
+    house.send("for bob", &["bob@example.test"]);
+    let (mut olive, mut own) = (house.log_in("olive"), house.log_in("own"));
+    wait_for("both to be tried", || {
+        let all = asked(&mut olive, "/api/mails?state=deferred");
+        let tried = all["mails"].to_string().matches("\"deferred\"").count();
+        (tried == 3 && house.queued(2).len() == 2).then_some(())
+    });
+    let id = ids(&asked(&mut olive, "/api/mails?recipient=zoe"))[0].clone();
+    let hold = format!("/api/queue/{id}/hold");
+    assert_eq!(call(&mut own, "POST", &hold, &json!({})).status, 409, "zoe's copy is not theirs");
+    for path in [
+        "/api/queue".to_owned(),
+        format!("/api/queue/{id}"),
+        "/api/queue/destinations".into(),
+        "/queue".into(),
+        format!("/queue/{id}"),
+        "/api/mails".into(),
+        format!("/api/mails/{id}"),
+        "/tracking".into(),
+        format!("/tracking/{id}"),
+        "/api/mails/export".into(),
+    ] {
+        let page = own.get(&path);
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        assert!(!page.body.contains("zoe") && !page.body.contains("elsewhere"), "{}", page.body);
+    }
+    let reason = asked(&mut own, &format!("/api/queue/{id}"))["reason"].clone();
+    assert_eq!(reason, "was tried and has to wait; its story says why");
+    let story = own.get(&format!("/tracking/{id}"));
+    assert!(story.says("450 4.2.0 <bob@example.test> not yet"), "{}", story.text());
+    // What is not shown cannot be searched for.
+    for (question, theirs, all) in [
+        ("mails?recipient=bob@example.test", 2, 2),
+        ("mails?recipient=zoe@elsewhere.test", 0, 1),
+        ("mails?recipient=zo", 0, 1),
+        ("mails?any=elsewhere", 0, 1),
+        ("mails?any=ann@", 2, 2),
+        ("mails?state=deferred", 2, 2),
+        ("queue?recipient=zoe", 0, 1),
+        ("queue?any=zoe", 0, 1),
+        ("queue?why=zoe", 0, 0),
+        ("queue?why=bob", 1, 1),
+    ] {
+        let found = ids(&asked(&mut own, &format!("/api/{question}"))).len();
+        assert_eq!(found, theirs, "{question}");
+        if !question.contains("why") {
+            assert_eq!(ids(&asked(&mut olive, &format!("/api/{question}"))).len(), all);
+        }
+    }
 }
 
 #[test]

@@ -201,6 +201,46 @@ fn kept_mail_is_seen_released_and_deleted() {
 }
 
 #[test]
+fn what_would_read_backwards_is_marked_and_no_offset_breaks_a_page() {
+    let sink = Sink::start();
+    let house = House::start(Setup::new().next_hop(sink.hop()));
+    let sent = "From: ann@sender.test\r\nTo: bob@example.test\r\n\
+        Subject: kept =?utf-8?Q?bill=E2=80=AEfdp.exe?=\r\nMessage-ID: <turned@sender.test>\r\n\
+        Date: Mon, 16 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+        Hello\r\n--b\r\nContent-Type: application/octet-stream\r\n\
+        Content-Disposition: attachment; filename*=utf-8''note%E2%80%AEtxt.dat\r\n\r\nx\r\n--b--\r\n";
+    let from = "ann@sender.test";
+    let reply = client::send(house.postern.inbound(), from, &["bob@example.test"], sent.as_bytes());
+    assert_eq!(reply.code, 250, "{reply}");
+    let id = house.kept(1).remove(0);
+    let mut olive = house.log_in("olive");
+    for path in [
+        "/quarantine".to_owned(),
+        format!("/quarantine/{id}"),
+        "/tracking".into(),
+        format!("/tracking/{id}"),
+        "/tracking/export".into(),
+    ] {
+        let page = olive.get(&path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.body.contains('\u{202e}'), "{path}: {}", page.body);
+        assert!(page.body.contains("bill\u{fffd}fdp.exe"), "{path}: {}", page.body);
+    }
+    assert!(olive.get(&format!("/quarantine/{id}")).body.contains("note\u{fffd}txt.dat"));
+    for (at, status) in [
+        ("0".to_owned(), 200),
+        (sent.len().to_string(), 200),
+        ("1000000000".into(), 400),
+        (u64::MAX.to_string(), 400),
+        ("-1".into(), 400),
+    ] {
+        let page = olive.get(&format!("/tracking/{id}/source?at={at}"));
+        assert_eq!(page.status, status, "{at}: {}", page.text());
+    }
+}
+
+#[test]
 fn all_that_fit_a_filter_are_counted_before_they_are_acted_on() {
     let sink = Sink::start();
     let house = House::start(Setup::new().next_hop(sink.hop()));

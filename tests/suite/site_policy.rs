@@ -79,7 +79,15 @@ fn rules_are_published_and_restored_with_a_reason() {
     assert!(restored.says("is in force again"), "{}", restored.text());
     assert_eq!(rules_file(&postern), RULES);
     let acts = root.ask("GET", "/api/acts?what=policy", "", b"");
-    assert_eq!(json_of(&acts)["acts"].as_array().unwrap().len(), 5, "{}", acts.body);
+    let acts = json_of(&acts)["acts"].as_array().unwrap().clone();
+    assert_eq!(acts.len(), 5, "{acts:?}");
+    let told = |what: &str, after: u64| {
+        let after = format!("version {after}");
+        let act = acts.iter().find(|act| act["what"] == what && act["after"] == *after);
+        act.unwrap_or_else(|| panic!("{what} {after}: {acts:?}"))["before"].clone()
+    };
+    assert_eq!(told("policy.publish", newest), format!("version {before}"));
+    assert_eq!(told("policy.restore", newest + 1), format!("version {newest}"));
 }
 
 #[test]

@@ -358,6 +358,87 @@ fn keys_may_what_they_carry_and_no_more() {
 }
 
 #[test]
+fn a_key_opens_no_page() {
+    let (postern, mut root) = owned(Setup::new());
+    let site = postern.site();
+    let rights: Vec<&str> = ALL_RIGHTS.iter().map(|right| right.name()).collect();
+    let whole = key(&mut root, &rights);
+    let is_page = |route: &&Route| !route.path.starts_with("/api/") && route.path != "/metrics";
+    let is_guarded = |route: &&Route| !matches!(route.need, Need::Nothing | Need::Token);
+    let pages: Vec<&Route> = routes().filter(is_page).filter(is_guarded).collect();
+    assert!(pages.len() > 50, "{}", pages.len());
+    for route in pages {
+        let page = with_key(site, &whole, route.method, &path_of(route), "");
+        assert_eq!(page.status, 403, "{} {}: {}", route.method, route.path, page.body);
+    }
+    // Forms that the API would refuse are refused as well.
+    let people = key(&mut root, &["people"]);
+    for (path, form) in [
+        (
+            "/people",
+            format!("name=eve&role=owner&domains=&password={}", PASSWORD.replace(' ', "+")),
+        ),
+        ("/people/root/password", String::new()),
+        ("/people/root/remove", String::new()),
+    ] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {site}\r\nConnection: close\r\nAuthorization: Bearer \
+             {people}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+             \r\n{form}",
+            form.len()
+        );
+        assert_eq!(raw(site, request.as_bytes()).status, 403, "{path}");
+    }
+    assert_eq!(root.ask("GET", "/api/people/eve", "", b"").status, 404);
+    let refused = root.ask("GET", "/api/acts?what=access.refused", "", b"");
+    assert!(refused.body.contains("root (key k)"), "{}", refused.body);
+}
+
+#[test]
+fn a_key_makes_no_key_and_ends_no_session() {
+    let (postern, mut root) = owned(Setup::new());
+    let site = postern.site();
+    let rights: Vec<&str> = ALL_RIGHTS.iter().map(|right| right.name()).collect();
+    let whole = key(&mut root, &rights);
+    let first = |browser: &mut Browser, list: &str, name: &str| {
+        let page = browser.ask("GET", &format!("/api/account/{list}"), "", b"");
+        json_of(&page)[list][0][name].as_str().unwrap().to_owned()
+    };
+    let session = first(&mut root, "sessions", "session");
+    let name = first(&mut root, "keys", "key");
+    let more = json!({ "label": "long", "rights": ["see-mail"], "days": 365 });
+    let password = json!({ "password": PASSWORD });
+    for (method, path, body) in [
+        ("POST", "/api/account/keys".to_owned(), &more),
+        ("DELETE", format!("/api/account/keys/{name}"), &Value::Null),
+        ("DELETE", "/api/account/sessions".into(), &Value::Null),
+        ("DELETE", format!("/api/account/sessions/{session}"), &Value::Null),
+        // Nor by the way of who manages people.
+        ("DELETE", "/api/people/root/sessions".into(), &Value::Null),
+        ("DELETE", "/api/people/root/second-factor".into(), &Value::Null),
+        ("DELETE", "/api/people/root".into(), &Value::Null),
+        ("PUT", "/api/people/root".into(), &json!({ "role": "owner", "is_disabled": true })),
+        ("POST", "/api/people/root/password".into(), &password),
+    ] {
+        let page = with_key(site, &whole, method, &path, &body.to_string());
+        assert_eq!(page.status, 403, "{method} {path}: {}", page.body);
+        assert!(page.body.contains("log-in only"), "{}", page.body);
+    }
+    assert_eq!(root.ask("GET", "/api/account", "", b"").status, 200, "still logged in");
+    // Others whom it outranks are its business, owners are not that of a key with fewer rights.
+    let helen = json!({ "name": "helen", "password": PASSWORD, "role": "helpdesk" }).to_string();
+    assert_eq!(with_key(site, &whole, "POST", "/api/people", &helen).status, 200);
+    let sessions = "/api/people/helen/sessions";
+    assert_eq!(with_key(site, &whole, "DELETE", sessions, "").status, 200);
+    let people = key(&mut root, &["people"]);
+    assert_eq!(with_key(site, &people, "DELETE", sessions, "").status, 403);
+    // It ends with its revocation.
+    let there = format!("/api/account/keys/{name}");
+    assert_eq!(call(&mut root, "DELETE", &there, &json!({})).status, 200);
+    assert_eq!(with_key(site, &whole, "GET", "/api/queue", "").status, 401);
+}
+
+#[test]
 fn wrong_passwords_are_slowed_down_and_tell_nothing() {
     let (postern, _root) = owned(Setup::new());
     let mut browser = Browser::new(postern.site());

@@ -300,9 +300,11 @@ fn an_account_has_a_second_factor_sessions_and_keys() {
     let key = made.body.split("postern_").nth(1).unwrap().split('<').next().unwrap();
     let mut script = Browser::new(postern.site());
     script.headers.push(("Authorization".into(), format!("Bearer postern_{key}")));
-    assert_eq!(script.ask("GET", "/settings", "", b"").status, 200);
-    assert_eq!(script.ask("GET", "/people", "", b"").status, 403);
-    assert_eq!(script.ask("GET", "/account", "", b"").status, 403, "keys have no account");
+    assert_eq!(script.ask("GET", "/api/configuration", "", b"").status, 200);
+    assert_eq!(script.ask("GET", "/api/people", "", b"").status, 403);
+    for page in ["/settings", "/account"] {
+        assert_eq!(script.ask("GET", page, "", b"").status, 403, "pages are for people: {page}");
+    }
     let dropped = ann.send(&page, "/account/second/drop", &[("password", OTHER), ("code", "1")]);
     assert_eq!(dropped.status, 422);
 

@@ -1,7 +1,7 @@
 //! The one door of the site: finds the route, finds out who asks, and lets in who may.
 //!
 //! In order: requests a minute from one address; assets; the route; the caller by session
-//! cookie or key; the right; for what changes anything the origin and the CSRF mark; only then
+//! cookie or, for programs' routes alone, by key; the right; for what changes anything the origin and the CSRF mark; only then
 //! the body. Whatever goes wrong is answered as a page, or as JSON below `/api/`.
 
 use std::sync::Arc;
@@ -38,7 +38,10 @@ pub(super) async fn answer(site: Arc<AdminSite>, ask: Ask, body: Body) -> Answer
     };
     let mut known = shown.clone();
     let answered = admit(site, ask, body, &mut known).await;
-    if let Err(refusal @ (Refusal::Forbidden | Refusal::Stale)) = &answered {
+    let is_tried = |refusal: &&Refusal| {
+        matches!(refusal, Refusal::Forbidden | Refusal::NotByKey | Refusal::Stale)
+    };
+    if let Some(refusal) = answered.as_ref().err().filter(is_tried) {
         let asked = format!("{} {}", shown.ask.method, approval::without_secret(&shown.ask.path));
         noted::act(&known, "access.refused", asked).refused(refusal).record();
     }
@@ -96,7 +99,8 @@ fn allow(route: &Route, caller: &Caller) -> Result<(), Refusal> {
     match route.need {
         Need::Nothing | Need::Token => Ok(()),
         _ if !caller.is_known() => Err(Refusal::LogIn),
-        Need::LogIn => Ok(()),
+        _ if matches!(caller.via, Via::Key { .. }) && !route.takes_keys() => Err(Refusal::NotByKey),
+        Need::LogIn | Need::Session => Ok(()),
         Need::Right(right) if caller.may(right) => Ok(()),
         Need::Right(_) => Err(Refusal::Forbidden),
     }

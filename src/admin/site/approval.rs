@@ -100,10 +100,7 @@ fn page(call: &Call, title: &str, content: &Markup) -> Answer {
 
 fn facts(waiting: &Waiting) -> Markup {
     let (held, judgement) = (&waiting.held, &waiting.held.judgement);
-    let subject = match judgement.summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
+    let subject = pieces::subject(&judgement.summary.subject);
     let findings = judgement.findings.iter().filter(|finding| finding.score > 0.0);
     let findings: Vec<_> = findings.take(FINDINGS).collect();
     let then = match waiting.on_expiry {
@@ -117,7 +114,7 @@ fn facts(waiting: &Waiting) -> Markup {
                 dd { (pieces::reverse_path(&held.envelope.reverse_path.to_string())) }
                 dt { "Author" } dd { (judgement.summary.author) }
                 dt { "To" }
-                dd { @for one in &held.envelope.recipients { (one.forward_path) br; } }
+                dd { @for one in &held.envelope.recipients { (pieces::harmless(&one.forward_path.to_string())) br; } }
                 dt { "Subject" } dd { (subject) }
                 dt { "Size" } dd { (pieces::size(held.content.len())) }
                 dt { "Came" } dd { (pieces::time(held.facts.received_ms)) }

@@ -149,10 +149,10 @@ fn row(found: &ActFound) -> Markup {
                 @if !act.refusal.is_empty() {
                     " " span.badge.bad { "refused" } div.small { (act.refusal) }
                 }
-                @if !act.reason.is_empty() { div.small.soft { "“" (act.reason) "”" } }
+                @if !act.reason.is_empty() { div.small.soft { "“" (pieces::harmless(&act.reason)) "”" } }
             }
             td data-name="Object" {
-                (act.object)
+                (pieces::harmless(&act.object))
                 @if let Some(mail) = found.mail_id {
                     div { a href=(format!("/tracking/{mail}")) { "mail " (mail) } }
                 }
@@ -161,9 +161,9 @@ fn row(found: &ActFound) -> Markup {
                 @for (words, text) in [("before", &act.before), ("after", &act.after)] {
                     @if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
                         @if text.contains('\n') || text.len() > 120 {
-                            details { summary { (words) } pre tabindex="0" { (text) } }
+                            details { summary { (words) } pre tabindex="0" { (pieces::harmless(text)) } }
                         } @else {
-                            div { span.soft.small { (words) ": " } (text) }
+                            div { span.soft.small { (words) ": " } (pieces::harmless(text)) }
                         }
                     }
                 }
@@ -227,7 +227,7 @@ pub(super) fn safe_cell(text: &str) -> String {
     let is_formula =
         text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let guard = if is_formula { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\"").replace('\0', ""))
+    format!("\"{guard}{}\"", pieces::harmless(text).replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use warp::http::StatusCode;
 
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::routes::route;
-use super::{Call, Refusal, Route, approval};
+use super::{Call, Refusal, Route, approval, pieces};
 use crate::admin::people::{Right, Via};
 use crate::web::answer::{self, Answer};
 use crate::web::{Ask, Pairs};
@@ -72,6 +72,7 @@ pub fn shown(
     content: &Markup,
 ) -> Answer {
     let narrow = (section == Section::Elsewhere).then_some("narrow");
+    let title = pieces::harmless(title);
     let page = html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme_of(&call.ask)] {
@@ -89,7 +90,7 @@ pub fn shown(
                 main #main class=[narrow] {
                     h1 { (title) }
                     @for notice in call.heard() {
-                        div.notice.bad[!notice.went_well] role="status" { (notice.words) }
+                        div.notice.bad[!notice.went_well] role="status" { (pieces::harmless(&notice.words)) }
                     }
                     (content)
                 }

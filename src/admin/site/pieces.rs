@@ -74,12 +74,32 @@ pub fn verdict(verdict: &str) -> Markup {
     html! { span class=(kind) { (verdict) } }
 }
 
+/// Text of strangers as pages and tables show it: what a terminal or a browser might obey, and
+/// what turns the direction of writing so that a name reads as another one, is seen as a mark.
+pub fn harmless(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+/// What a mail says that it is about.
+pub fn subject(text: &str) -> String {
+    match text.trim() {
+        "" => "(no subject)".to_owned(),
+        subject => harmless(subject),
+    }
+}
+
 /// A list of addresses, the first ones of it.
 pub fn addresses(all: &[String]) -> Markup {
     html! {
         @for (at, address) in all.iter().take(3).enumerate() {
             @if at > 0 { ", " }
-            (address)
+            (harmless(address))
         }
         @if all.len() > 3 { " and " (all.len() - 3) " more" }
         @if all.is_empty() { span.soft { "nobody" } }
@@ -88,7 +108,7 @@ pub fn addresses(all: &[String]) -> Markup {
 
 /// A reverse-path; the null one in words.
 pub fn reverse_path(path: &str) -> Markup {
-    html! { @if path.is_empty() || path == "<>" { span.soft { "(null)" } } @else { (path) } }
+    html! { @if path.is_empty() || path == "<>" { span.soft { "(null)" } } @else { (harmless(path)) } }
 }
 
 /// A way to the same list from another place on.
@@ -128,5 +148,16 @@ mod tests {
         let row = addresses(&["<script>\"&'".to_owned()]).into_string();
         assert!(!row.contains('<'), "{row}");
         assert!(!time_of("<b>").into_string().contains("<b>"));
+    }
+
+    #[test]
+    fn nothing_turns_the_direction_of_writing() {
+        assert_eq!(harmless("a\u{202e}fdp.exe\u{2069}\0"), "a\u{fffd}fdp.exe\u{fffd}\u{fffd}");
+        assert_eq!(harmless("שלום\u{200f} a\tb\r\nc"), "שלום\u{200f} a\tb\nc");
+        assert_eq!(subject(" \u{202e}bill "), "\u{fffd}bill");
+        assert_eq!(subject(" "), "(no subject)");
+        let row = addresses(&["\u{202e}a@b.test".to_owned()]).into_string();
+        assert_eq!(row, "\u{fffd}a@b.test");
+        assert_eq!(reverse_path("\u{2066}a@b.test").into_string(), "\u{fffd}a@b.test");
     }
 }

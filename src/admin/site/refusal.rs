@@ -17,6 +17,9 @@ pub enum Refusal {
     /// They may not do this.
     #[error("your role does not allow this")]
     Forbidden,
+    /// They ask with a key, and this is for who has logged in.
+    #[error("this is done by log-in only, not with a key")]
+    NotByKey,
     /// There is no such thing, or it does not concern them.
     #[error("there is no such page or thing here")]
     NotFound,
@@ -48,7 +51,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::LogIn => StatusCode::UNAUTHORIZED,
-            Refusal::Forbidden | Refusal::Stale => StatusCode::FORBIDDEN,
+            Refusal::Forbidden | Refusal::NotByKey | Refusal::Stale => StatusCode::FORBIDDEN,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Bad(_) | Refusal::Body(BodyError::BrokenOff) => StatusCode::BAD_REQUEST,

@@ -24,6 +24,8 @@ pub enum Need {
     Token,
     /// To be somebody.
     LogIn,
+    /// To have logged in: a key does not do.
+    Session,
     /// This right.
     Right(Right),
 }
@@ -43,6 +45,14 @@ pub struct Route {
     pub act: fn(Call) -> Doing,
     /// What it does, for the API's document; routes below `/api/` have it.
     pub described: Option<&'static api::Operation>,
+}
+
+impl Route {
+    /// Whether programs are answered with a key; pages are for people who have logged in.
+    pub fn takes_keys(&self) -> bool {
+        let is_of_programs = self.path.starts_with("/api/") || self.path == "/metrics";
+        is_of_programs && self.need != Need::Session
+    }
 }
 
 /// A form's body.

@@ -15,8 +15,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::noted::note_outcome;
 use super::{Call, Refusal};
 use crate::config::{Config, Version, VersionError, Versions, file};
+use crate::journal::Act;
 use crate::policy::check::{Checker, House, slips};
 use crate::policy::rules::{Groups, PolicyError, Rule, RuleBook};
 use crate::store::token;
@@ -218,25 +220,46 @@ pub(super) fn refused(reason: &str) -> Result<(), Refusal> {
     }
 }
 
+/// A text that was put in force.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    /// The version that was in force until then.
+    before: Version,
+    /// The version that it is.
+    now: Version,
+}
+
+/// Journals a publication, whatever it was called for.
+pub(super) fn noted(
+    call: &Call,
+    act: Act,
+    published: Result<Published, Refusal>,
+) -> Result<Version, Refusal> {
+    let name = |version: &Version| format!("version {}", version.number);
+    let names = published.as_ref().ok().map(|it| (name(&it.before), name(&it.now)));
+    let (before, after) = names.unzip();
+    note_outcome(call, None, Act { before, after, ..act }, published.map(|it| it.now))
+}
+
 /// Puts a text in force. Says which version it is. What began is carried through even when
 /// nobody waits for the answer any more.
-pub(super) async fn publish(call: &Call, draft: Draft) -> Result<Version, Refusal> {
+pub(super) async fn publish(call: &Call, draft: Draft) -> Result<Published, Refusal> {
     refused(&draft.reason)?;
     let call = call.clone();
     let carried = tokio::spawn(async move { carry_through(&call, draft).await });
     carried.await.unwrap_or_else(|_| Err(Refusal::Broken("the publication broke off".into())))
 }
 
-async fn carry_through(call: &Call, draft: Draft) -> Result<Version, Refusal> {
+async fn carry_through(call: &Call, draft: Draft) -> Result<Published, Refusal> {
     let _turn = call.site.editing.lock().await;
     let config = call.site.steering.config();
     let work = call.clone();
-    let (before, version) = call.blocking(move || prepared(&work, &config, &draft)).await?;
-    let Err(why) = call.site.steering.reload().await else { return Ok(version) };
+    let (before, published) = call.blocking(move || prepared(&work, &config, &draft)).await?;
+    let Err(why) = call.site.steering.reload().await else { return Ok(published) };
     let (work, config) = (call.clone(), call.site.steering.config());
     let words = format!("the box does not take it, and nothing has changed: {why}");
     call.blocking(move || {
-        let reason = format!("version {} was not taken: {why}", version.number);
+        let reason = format!("version {} was not taken: {why}", published.now.number);
         versions(&config).publish(&before.text, "the box", &reason, work.now_ms())?;
         file::replace(&before.file, before.text.as_bytes(), file::PRIVATE)
             .map_err(|error| Refusal::Broken(format!("{}: {error}", before.file.display())))
@@ -246,9 +269,9 @@ async fn carry_through(call: &Call, draft: Draft) -> Result<Version, Refusal> {
 }
 
 /// Checks, keeps the version, replaces the file. Blocks.
-fn prepared(call: &Call, config: &Config, draft: &Draft) -> Result<(Text, Version), Refusal> {
-    let before = text_of(config)?;
-    if draft.base.as_ref().is_some_and(|base| *base != before.mark) {
+fn prepared(call: &Call, config: &Config, draft: &Draft) -> Result<(Text, Published), Refusal> {
+    let text = text_of(config)?;
+    if draft.base.as_ref().is_some_and(|base| *base != text.mark) {
         let words = "somebody has published other rules meanwhile: look at what they changed, \
                      and begin again from there";
         return Err(Refusal::Conflict(words.into()));
@@ -260,12 +283,12 @@ fn prepared(call: &Call, config: &Config, draft: &Draft) -> Result<(Text, Versio
     let versions = versions(config);
     let now_ms = call.now_ms();
     // What somebody wrote into the file by hand is not to be lost.
-    versions.publish(&before.text, "the file", "as it was found", now_ms)?;
+    let before = versions.publish(&text.text, "the file", "as it was found", now_ms)?;
     let by = call.caller.signature();
-    let version = versions.publish(&draft.text, &by, draft.reason.trim(), now_ms)?;
-    file::replace(&before.file, draft.text.as_bytes(), file::PRIVATE)
-        .map_err(|error| Refusal::Broken(format!("{}: {error}", before.file.display())))?;
-    Ok((before, version))
+    let now = versions.publish(&draft.text, &by, draft.reason.trim(), now_ms)?;
+    file::replace(&text.file, draft.text.as_bytes(), file::PRIVATE)
+        .map_err(|error| Refusal::Broken(format!("{}: {error}", text.file.display())))?;
+    Ok((text, Published { before, now }))
 }
 
 /// How two texts differ, line by line.

@@ -6,8 +6,9 @@
 //!
 //! Invariant: an act that touches other people's copies as well is not theirs to do.
 
-use super::{Call, Refusal};
-use crate::admin::people::Scope;
+use super::{Call, Refusal, share};
+use crate::admin::api::FindingRow;
+use crate::admin::people::{Caller, Right, Scope};
 use crate::journal::{Event, Story};
 use crate::mail::{Envelope, MailId};
 
@@ -42,7 +43,7 @@ pub(super) fn check(call: &Call, envelope: &Envelope) -> Result<(), Refusal> {
 /// Whether all copies concern the caller, so that all of them are theirs to act on.
 pub(super) fn check_whole(call: &Call, envelope: &Envelope) -> Result<(), Refusal> {
     check(call, envelope)?;
-    match recipients(&call.caller.scope, envelope).len() == envelope.recipients.len() {
+    match is_whole(&call.caller.scope, envelope) {
         true => Ok(()),
         false => Err(Refusal::Conflict(
             "this mail is for people of other domains, too: only somebody who answers for all of \
@@ -52,21 +53,35 @@ pub(super) fn check_whole(call: &Call, envelope: &Envelope) -> Result<(), Refusa
     }
 }
 
-/// A story as far as it concerns somebody.
-pub(super) fn story(scope: &Scope, mut story: Story) -> Option<Story> {
-    let own_paths = own(scope, &story.forward_paths);
-    if scope.sees_texts(std::iter::once(story.reverse_path.as_str())) {
-        return Some(story);
+/// A story as far as the caller may see it: their own copies of a mail for several domains, and
+/// what is in the message only with the right to read it.
+pub(super) fn story(caller: &Caller, story: Story) -> Option<Story> {
+    let is_theirs = caller.scope.sees_texts(std::iter::once(story.reverse_path.as_str()));
+    let mut story = match is_theirs {
+        true => story,
+        false => share::of(&caller.scope, story)?,
+    };
+    if !caller.may(Right::SeeContent) {
+        story.events.iter_mut().for_each(|(_, event)| {
+            if let Event::Inspected(inspection) = event {
+                inspection.leave_out_content();
+            }
+        });
     }
-    if own_paths.is_empty() {
-        return None;
-    }
-    story.forward_paths = own_paths;
-    story.events = std::mem::take(&mut story.events)
-        .into_iter()
-        .filter_map(|(at_ms, event)| Some((at_ms, about_own(scope, event)?)))
-        .collect();
     Some(story)
+}
+
+/// Findings without the names of recipients whom somebody does not see.
+pub(super) fn veil(scope: &Scope, envelope: &Envelope, findings: &mut [FindingRow]) {
+    let hidden = share::hidden_in(scope, envelope);
+    for finding in findings {
+        finding.detail = share::veiled(&finding.detail, &hidden);
+    }
+}
+
+/// Whether every copy of a mail concerns somebody.
+pub(super) fn is_whole(scope: &Scope, envelope: &Envelope) -> bool {
+    recipients(scope, envelope).len() == envelope.recipients.len()
 }
 
 /// Forward-paths without those that do not concern somebody, of a mail of this reverse-path.
@@ -82,37 +97,12 @@ fn own(scope: &Scope, paths: &[String]) -> Vec<String> {
     paths.iter().filter(is_own).cloned().collect()
 }
 
-/// An event without those whom it concerns besides; nothing when it concerns others only.
-fn about_own(scope: &Scope, mut event: Event) -> Option<Event> {
-    let sees = |path: &String| scope.sees_texts(std::iter::once(path.as_str()));
-    let is_own = match &mut event {
-        Event::Delivered { recipient, .. }
-        | Event::Deferred { recipient, .. }
-        | Event::Failed { recipient, .. } => sees(recipient),
-        Event::Notified { forward_path, .. } | Event::Withheld { forward_path, .. } => {
-            sees(forward_path)
-        }
-        Event::Quarantined { recipients: paths, .. }
-        | Event::OriginalKept { recipients: paths, .. }
-        | Event::Redirected { recipients: paths, .. }
-        | Event::Received { forward_paths: paths, .. }
-        | Event::Originated { forward_paths: paths, .. }
-        | Event::TurnedAway { forward_paths: paths, .. }
-        | Event::Continued { forward_paths: paths, .. }
-        | Event::GoesOn { forward_paths: paths, .. }
-        | Event::Copied { forward_paths: paths, .. } => {
-            paths.retain(|path| sees(path));
-            !paths.is_empty()
-        }
-        _ => true,
-    };
-    is_own.then_some(event)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::Domain;
+    use crate::admin::people::Role;
+    use crate::journal::Inspection;
+    use crate::mail::{Domain, HeaderField};
 
     fn delivered(recipient: &str) -> (u64, Event) {
         let event = Event::Delivered {
@@ -138,6 +128,10 @@ mod tests {
     #[test]
     fn nobody_sees_who_else_was_written_to() {
         let domains = |name: &str| Scope::Domains(vec![Domain::parse(name).unwrap()]);
+        let story = |scope: &Scope, mail| {
+            let rights = Role::Administrator.rights();
+            super::story(&Caller { scope: scope.clone(), rights, ..Caller::nobody() }, mail)
+        };
         let seen = story(&domains("one.test"), mail()).unwrap();
         assert_eq!(seen.forward_paths, ["a@one.test"]);
         assert_eq!(seen.events, [delivered("a@one.test"), (2, Event::Committed)]);
@@ -148,5 +142,21 @@ mod tests {
         let paths = mail().forward_paths;
         assert_eq!(own_paths(&domains("one.test"), "ann@sender.test", &paths), ["a@one.test"]);
         assert_eq!(own_paths(&domains("sender.test"), "ann@sender.test", &paths), paths);
+    }
+    #[test]
+    fn what_is_in_a_message_is_told_to_who_may_read_it() {
+        let mut inspection = Inspection::at(1, 2.0);
+        inspection.header = vec![HeaderField { name: "X-Case".into(), value: "4711".into() }];
+        inspection.authors = vec!["ann@sender.test".into()];
+        let told = |role: Role| {
+            let mut mail = mail();
+            mail.events.push((3, Event::Inspected(Box::new(inspection.clone()))));
+            let caller = Caller { scope: Scope::Site, rights: role.rights(), ..Caller::nobody() };
+            format!("{:?}", story(&caller, mail).unwrap())
+        };
+        assert!(told(Role::Administrator).contains("4711"));
+        let reduced = told(Role::Helpdesk);
+        assert!(!reduced.contains("4711") && !reduced.contains("X-Case"), "{reduced}");
+        assert!(reduced.contains("Header"), "what is left out is said: {reduced}");
     }
 }

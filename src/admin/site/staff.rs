@@ -9,8 +9,8 @@ use warp::http::StatusCode;
 
 use super::frame::{self, Section};
 use super::routes::route;
-use super::{Call, Refusal, Route, noted, pieces};
-use crate::admin::people::{Draft, PeopleError, Person, ROLES, Role, folded};
+use super::{Call, Refusal, Route, noted, personnel, pieces};
+use crate::admin::people::{Draft, Person, ROLES, Role};
 use crate::mail::Domain;
 use crate::store::token;
 use crate::web::answer::Answer;
@@ -235,15 +235,15 @@ async fn add(call: Call) -> Result<Answer, Refusal> {
         }
         false => None,
     };
-    let (site, now_ms) = (call.site.clone(), call.now_ms());
     let password = made_up.clone().unwrap_or(given);
-    let added = call.blocking(move || Ok(site.people.add(&draft, &password, now_ms))).await?;
+    let work = call.clone();
+    let added = call.blocking(move || personnel::add(&work, &draft, &password)).await;
     let person = match added {
         Ok(person) => person,
-        Err(
-            error @ (PeopleError::BadName | PeopleError::WeakPassword(_) | PeopleError::Exists(_)),
-        ) => return everybody(&call, bad, &typed, Some(&error.to_string())).await,
-        Err(error) => return Err(error.into()),
+        Err(Refusal::Bad(why) | Refusal::Conflict(why)) => {
+            return everybody(&call, bad, &typed, Some(&why)).await;
+        }
+        Err(refusal) => return Err(refusal),
     };
     noted::act(&call, "people.add", person.name.clone()).after(described(&person)).record();
     match made_up {
@@ -345,18 +345,8 @@ async fn change(call: Call) -> Result<Answer, Refusal> {
         Ok(draft) => draft,
         Err(why) => return one(&call, bad, &known, &typed, Some(&why)).await,
     };
-    let site = call.site.clone();
-    let changed = call
-        .blocking(move || {
-            let changed = site.people.change(&draft);
-            if let Ok((_, now)) = &changed
-                && now.is_disabled
-            {
-                site.sessions.end_all(&now.name, None)?;
-            }
-            Ok(changed)
-        })
-        .await?;
+    let work = call.clone();
+    let changed = call.blocking(move || personnel::change(&work, draft)).await;
     match changed {
         Ok((before, now)) => {
             noted::act(&call, "people.change", now.name.clone())
@@ -365,69 +355,54 @@ async fn change(call: Call) -> Result<Answer, Refusal> {
                 .record();
             Ok(call.done("/people", format!("{} is changed: {}.", now.name, described(&now))))
         }
-        Err(error @ PeopleError::LastOwner) => {
-            noted::act(&call, "people.change", known.name.clone()).refused(&error).record();
-            one(&call, StatusCode::CONFLICT, &known, &typed, Some(&error.to_string())).await
+        Err(refusal @ (Refusal::Bad(_) | Refusal::Conflict(_))) => {
+            noted::act(&call, "people.change", known.name.clone()).refused(&refusal).record();
+            let why = refusal.to_string();
+            one(&call, refusal.status(), &known, &typed, Some(&why)).await
         }
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal),
     }
 }
 
 async fn reset_password(call: Call) -> Result<Answer, Refusal> {
-    let known = person(&call).await?;
     let password =
         token::code(PASSWORD_GROUPS).map_err(|error| Refusal::Broken(error.to_string()))?;
-    let (site, name, fresh) = (call.site.clone(), known.name.clone(), password.clone());
-    call.blocking(move || {
-        site.people.set_password(&name, &fresh)?;
-        site.sessions.end_all(&name, None)?;
-        Ok(())
-    })
-    .await?;
-    noted::act(&call, "people.password", known.name.clone()).record();
-    Ok(password_page(&call, &known.name, &password))
+    let (work, fresh) = (call.clone(), password.clone());
+    let person = call.blocking(move || personnel::give_password(&work, &fresh)).await?;
+    noted::act(&call, "people.password", person.name.clone()).record();
+    Ok(password_page(&call, &person.name, &password))
 }
 
 async fn drop_second(call: Call) -> Result<Answer, Refusal> {
-    let known = person(&call).await?;
-    let (site, name) = (call.site.clone(), known.name.clone());
-    call.blocking(move || Ok(site.people.drop_second(&name)?)).await?;
-    noted::act(&call, "people.second", known.name.clone()).before("on").after("off").record();
-    Ok(call.done(&path_of(&known.name), "The second factor is off."))
+    let work = call.clone();
+    let person = call.blocking(move || personnel::drop_second(&work)).await?;
+    noted::act(&call, "people.second", person.name.clone()).before("on").after("off").record();
+    Ok(call.done(&path_of(&person.name), "The second factor is off."))
 }
 
 async fn end_sessions(call: Call) -> Result<Answer, Refusal> {
     let known = person(&call).await?;
-    let (site, name) = (call.site.clone(), known.name.clone());
-    let ended = call.blocking(move || Ok(site.sessions.end_all(&name, None)?)).await?;
+    let work = call.clone();
+    let ended = call.blocking(move || personnel::end_sessions(&work)).await?;
     noted::act(&call, "people.sessions", known.name.clone()).before(ended.to_string()).record();
     Ok(call.done(&path_of(&known.name), format!("{ended} sessions have ended.")))
 }
 
 async fn remove(call: Call) -> Result<Answer, Refusal> {
     let known = person(&call).await?;
-    let (site, name) = (call.site.clone(), folded(&known.name));
-    let removed = call
-        .blocking(move || {
-            let removed = site.people.remove(&name);
-            if removed.is_ok() {
-                site.sessions.end_all(&name, None)?;
-                site.keys.revoke_all(&name)?;
-            }
-            Ok(removed)
-        })
-        .await?;
+    let work = call.clone();
+    let removed = call.blocking(move || personnel::remove(&work)).await;
     let act = noted::act(&call, "people.remove", known.name.clone()).before(described(&known));
     match removed {
         Ok(_) => {
             act.record();
             Ok(call.done("/people", format!("{} is removed.", known.name)))
         }
-        Err(error @ PeopleError::LastOwner) => {
-            act.refused(&error).record();
-            Ok(call.failed(&path_of(&known.name), error.to_string()))
+        Err(refusal @ Refusal::Conflict(_)) => {
+            act.refused(&refusal).record();
+            Ok(call.failed(&path_of(&known.name), refusal.to_string()))
         }
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal),
     }
 }
 

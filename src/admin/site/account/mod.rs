@@ -19,20 +19,20 @@ use crate::web::answer::Answer;
 use crate::web::sessions::Session;
 
 pub(super) const ROUTES: &[Route] = &[
-    route!(GET "/account", LogIn, show),
-    route!(POST "/account/password", LogIn, password),
-    route!(GET "/account/second", LogIn, second::show),
-    route!(POST "/account/second", LogIn, second::enrol),
-    route!(POST "/account/second/drop", LogIn, second::drop_it),
-    route!(POST "/account/sessions", LogIn, end_sessions),
-    route!(POST "/account/keys", LogIn, keys::issue),
-    route!(POST "/account/keys/end", LogIn, keys::end),
+    route!(GET "/account", Session, show),
+    route!(POST "/account/password", Session, password),
+    route!(GET "/account/second", Session, second::show),
+    route!(POST "/account/second", Session, second::enrol),
+    route!(POST "/account/second/drop", Session, second::drop_it),
+    route!(POST "/account/sessions", Session, end_sessions),
+    route!(POST "/account/keys", Session, keys::issue),
+    route!(POST "/account/keys/end", Session, keys::end),
 ];
 
 /// Who is logged in, and by which session. Keys of the API do not change accounts: who has
 /// stolen one could stay for good.
 async fn own(call: &Call) -> Result<(Person, String), Refusal> {
-    let Via::Session { session, .. } = &call.caller.via else { return Err(Refusal::Forbidden) };
+    let Via::Session { session, .. } = &call.caller.via else { return Err(Refusal::NotByKey) };
     let (site, name) = (call.site.clone(), call.caller.name.clone());
     let person = call.blocking(move || site.people.find(&name)?.ok_or(Refusal::LogIn)).await?;
     Ok((person, session.clone()))

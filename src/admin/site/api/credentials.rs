@@ -12,19 +12,19 @@ use crate::admin::site::{Call, Refusal, Route};
 
 pub(in crate::admin::site) const ROUTES: &[Route] = &[
     operation!(
-        POST "/api/account/password", LogIn, password(PasswordChange) => PasswordChanged,
+        POST "/api/account/password", Session, password(PasswordChange) => PasswordChanged,
         about("changeOwnPassword", "Another password for oneself; by log-in only, not by key", &[])
     ),
     operation!(
-        POST "/api/account/second-factor/begin", LogIn, begin => SecondBegun,
+        POST "/api/account/second-factor/begin", Session, begin => SecondBegun,
         about("beginSecondFactor", "A secret for an app; nothing counts yet; by log-in only", &[])
     ),
     operation!(
-        POST "/api/account/second-factor", LogIn, enrol(SecondOrder) => SecondOn,
+        POST "/api/account/second-factor", Session, enrol(SecondOrder) => SecondOn,
         about("enrolSecondFactor", "Switches one's second factor on with its first code; by log-in only", &[])
     ),
     operation!(
-        POST "/api/account/second-factor/drop", LogIn, drop_it(SecondDrop) => SecondOff,
+        POST "/api/account/second-factor/drop", Session, drop_it(SecondDrop) => SecondOff,
         about("dropOwnSecondFactor", "Switches one's second factor off; by log-in only", &[])
     ),
 ];

@@ -113,7 +113,7 @@ fn described(route: &Route, operation: &Operation, generator: &mut SchemaGenerat
         "tags": [section],
         "parameters": parameters,
         "responses": answers,
-        "security": [{ "key": [] }, { "session": [] }],
+        "security": security(route),
     });
     if let (Some(shape), Value::Object(fields)) = (operation.takes, &mut described) {
         let content = json!({ "application/json": { "schema": shape(generator) } });
@@ -122,11 +122,19 @@ fn described(route: &Route, operation: &Operation, generator: &mut SchemaGenerat
     described
 }
 
+fn security(route: &Route) -> Value {
+    match route.takes_keys() {
+        true => json!([{ "key": [] }, { "session": [] }]),
+        false => json!([{ "session": [] }]),
+    }
+}
+
 fn need_words(need: Need) -> String {
     match need {
         Need::Nothing => "For everybody.".into(),
         Need::Token => "For who has the secret in the path.".into(),
-        Need::LogIn => "For everybody who has logged in.".into(),
+        Need::LogIn => "For everybody who has logged in or has a key.".into(),
+        Need::Session => "For everybody who has logged in; not with a key.".into(),
         Need::Right(right) => format!("Needs the right `{}`: {}.", right.name(), right.words()),
     }
 }
@@ -175,6 +183,26 @@ mod tests {
         listed.sort_unstable();
         there.sort_unstable();
         assert_eq!(listed, there);
+    }
+
+    #[test]
+    fn what_is_for_log_ins_only_is_said() {
+        let document = document();
+        let schemes = |path: &str, method: &str| {
+            let all = document["paths"][path][method]["security"].as_array().unwrap().clone();
+            let names = all.iter().flat_map(|one| one.as_object().unwrap().keys().cloned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(schemes("/api/account/keys", "get"), ["key", "session"]);
+        for (path, method) in [
+            ("/api/account/keys", "post"),
+            ("/api/account/keys/{key}", "delete"),
+            ("/api/account/sessions", "delete"),
+            ("/api/account/sessions/{session}", "delete"),
+            ("/api/account/password", "post"),
+        ] {
+            assert_eq!(schemes(path, method), ["session"], "{method} {path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One's own account, sessions and keys; with the right to manage people, others' sessions.
 //!
-//! A key that is made by a key carries no more than that one.
+//! Keys are issued, and sessions and keys ended, by log-in only: a key outlives neither its end
+//! nor its revocation by making another one, and locks nobody out.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::{Kind, Parameter, about, operation};
 use crate::admin::api::time_of;
 use crate::admin::people::{ApiKey, PeopleError, Right, Role, Via};
 use crate::admin::site::noted::note_outcome;
-use crate::admin::site::{Call, Refusal, Route};
+use crate::admin::site::{Call, Refusal, Route, personnel};
 use crate::journal::Act;
 use crate::store::StoreError;
 use crate::web::sessions::Session;
@@ -32,24 +33,24 @@ pub(in crate::admin::site) const ROUTES: &[Route] = &[
         about("sessions", "One's own log-ins", &[])
     ),
     operation!(
-        DELETE "/api/account/sessions", LogIn, end_others => Ended,
-        about("endOtherSessions", "Ends all of one's own log-ins but the one that asks", &[])
+        DELETE "/api/account/sessions", Session, end_others => Ended,
+        about("endOtherSessions", "Ends all of one's own log-ins but the one that asks; by log-in only", &[])
     ),
     operation!(
-        DELETE "/api/account/sessions/{session}", LogIn, end_own => Ended,
-        about("endSession", "Ends one of one's own log-ins", &[SESSION])
+        DELETE "/api/account/sessions/{session}", Session, end_own => Ended,
+        about("endSession", "Ends one of one's own log-ins; by log-in only", &[SESSION])
     ),
     operation!(
         GET "/api/account/keys", LogIn, keys => KeyList,
         about("keys", "One's own keys", &[])
     ),
     operation!(
-        POST "/api/account/keys", LogIn, issue(NewKey) => IssuedKey,
-        about("issueKey", "A new key; its text is answered this once", &[])
+        POST "/api/account/keys", Session, issue(NewKey) => IssuedKey,
+        about("issueKey", "A new key; its text is answered this once; by log-in only", &[])
     ),
     operation!(
-        DELETE "/api/account/keys/{key}", LogIn, revoke => Ended,
-        about("revokeKey", "Ends one of one's own keys", &[KEY])
+        DELETE "/api/account/keys/{key}", Session, revoke => Ended,
+        about("revokeKey", "Ends one of one's own keys; by log-in only", &[KEY])
     ),
     operation!(
         GET "/api/people/{name}/sessions", Right(People), sessions_of => SessionList,
@@ -240,10 +241,7 @@ async fn end_others(call: Call) -> Result<Ended, Refusal> {
 
 async fn end_all(call: Call) -> Result<Ended, Refusal> {
     let work = call.clone();
-    let ended = call.blocking(move || {
-        let person = work.site.people.find(work.part(0))?.ok_or(Refusal::NotFound)?;
-        Ok(Ended { ended: count(work.site.sessions.end_all(&person.name, None)?) })
-    });
+    let ended = call.blocking(move || Ok(Ended { ended: count(personnel::end_sessions(&work)?) }));
     let ended = ended.await;
     let object = call.part(0).to_owned();
     let act = Act::of("session.end", object);

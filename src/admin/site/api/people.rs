@@ -1,17 +1,13 @@
-//! Who may use the site.
-//!
-//! Nobody gives away, or takes from others, rights that they do not have themselves at that
-//! moment: a key that carries the right to manage people makes no owner with it unless it
-//! carries an owner's rights.
+//! Who may use the site, as programs see and change it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Parameter, about, operation};
 use crate::admin::api::time_of;
-use crate::admin::people::{Draft, Person, Rights, Role};
+use crate::admin::people::{Draft, Person, Role};
 use crate::admin::site::noted::note_outcome;
-use crate::admin::site::{Call, Refusal, Route};
+use crate::admin::site::{Call, Refusal, Route, personnel};
 use crate::journal::Act;
 use crate::mail::Domain;
 
@@ -129,21 +125,6 @@ fn domains(texts: &[String]) -> Result<Vec<Domain>, Refusal> {
     read.collect()
 }
 
-/// Whether the caller has all that this is.
-fn outranks(call: &Call, rights: Rights) -> Result<(), Refusal> {
-    match call.caller.rights.both(rights) == rights {
-        true => Ok(()),
-        false => Err(Refusal::Forbidden),
-    }
-}
-
-/// Somebody whom the caller may change. Blocks.
-fn subject(call: &Call) -> Result<Person, Refusal> {
-    let person = call.site.people.find(call.part(0))?.ok_or(Refusal::NotFound)?;
-    outranks(call, person.rights())?;
-    Ok(person)
-}
-
 fn summary(person: &Person) -> String {
     let state = if person.is_disabled { ", locked out" } else { "" };
     match person.domains.is_empty() {
@@ -167,10 +148,9 @@ async fn one(call: Call) -> Result<PersonRow, Refusal> {
 async fn add(call: Call, order: NewPerson) -> Result<PersonRow, Refusal> {
     let (work, name) = (call.clone(), order.name.clone());
     let added = call.blocking(move || {
-        outranks(&work, order.role.rights())?;
-        let mut draft = Draft::of(&order.name, order.role);
-        draft.domains = domains(&order.domains)?;
-        Ok(work.site.people.add(&draft, &order.password, work.now_ms())?)
+        let domains = domains(&order.domains)?;
+        let draft = Draft { domains, ..Draft::of(&order.name, order.role) };
+        personnel::add(&work, &draft, &order.password)
     });
     let added = added.await;
     let after = added.as_ref().ok().map(summary);
@@ -181,16 +161,9 @@ async fn add(call: Call, order: NewPerson) -> Result<PersonRow, Refusal> {
 async fn change(call: Call, order: PersonChange) -> Result<PersonRow, Refusal> {
     let work = call.clone();
     let changed = call.blocking(move || {
-        let before = subject(&work)?;
-        outranks(&work, order.role.rights())?;
-        let mut draft = Draft::of(&before.name, order.role);
-        draft.domains = domains(&order.domains)?;
-        draft.is_disabled = order.is_disabled;
-        let changed = work.site.people.change(&draft)?;
-        if order.is_disabled {
-            work.site.sessions.end_all(&before.name, None)?;
-        }
-        Ok(changed)
+        let (domains, is_disabled) = (domains(&order.domains)?, order.is_disabled);
+        let draft = Draft { domains, is_disabled, ..Draft::of(work.part(0), order.role) };
+        personnel::change(&work, draft)
     });
     let changed = changed.await;
     let said = changed.as_ref().ok().map(|(before, after)| (summary(before), summary(after)));
@@ -204,39 +177,25 @@ async fn change(call: Call, order: PersonChange) -> Result<PersonRow, Refusal> {
 async fn done_to(
     call: Call,
     what: &str,
-    work: impl FnOnce(&Call, &Person) -> Result<(), Refusal> + Send + 'static,
+    work: impl FnOnce(&Call) -> Result<Person, Refusal> + Send + 'static,
 ) -> Result<PersonRow, Refusal> {
     let there = call.clone();
-    let done = call.blocking(move || {
-        let person = subject(&there)?;
-        work(&there, &person)?;
-        Ok(person)
-    });
+    let done = call.blocking(move || work(&there));
     let act = Act::of(what, call.part(0));
     let person = note_outcome(&call, None, act, done.await)?;
     Ok(PersonRow::of(&person))
 }
 
 async fn remove(call: Call) -> Result<PersonRow, Refusal> {
-    let work = |call: &Call, person: &Person| {
-        call.site.people.remove(&person.name)?;
-        call.site.sessions.end_all(&person.name, None)?;
-        Ok(call.site.keys.revoke_all(&person.name)?)
-    };
-    done_to(call, "people.remove", work).await
+    done_to(call, "people.remove", personnel::remove).await
 }
 
 async fn password(call: Call, order: NewPassword) -> Result<PersonRow, Refusal> {
-    let work = move |call: &Call, person: &Person| {
-        call.site.people.set_password(&person.name, &order.password)?;
-        call.site.sessions.end_all(&person.name, None)?;
-        Ok(())
-    };
+    let work = move |call: &Call| personnel::give_password(call, &order.password);
     done_to(call, "people.password", work).await
 }
 
 async fn drop_second(call: Call) -> Result<PersonRow, Refusal> {
-    let work = |call: &Call, person: &Person| Ok(call.site.people.drop_second(&person.name)?);
-    let row = done_to(call, "people.second-factor", work).await?;
+    let row = done_to(call, "people.second-factor", personnel::drop_second).await?;
     Ok(PersonRow { has_second_factor: false, ..row })
 }

@@ -10,7 +10,7 @@ use crate::admin::people::{Right, Scope};
 use crate::admin::site::noted::note;
 use crate::admin::site::quarantine::acts::{self, Order};
 use crate::admin::site::quarantine::preview;
-use crate::admin::site::{Call, Refusal, Route, quarantine};
+use crate::admin::site::{Call, Refusal, Route, quarantine, seen};
 use crate::journal::Act;
 use crate::mail::{MailId, Verdict};
 use crate::message::contents::Item;
@@ -311,7 +311,8 @@ async fn entry(call: Call) -> Result<Detail<KeptRow>, Refusal> {
         let listed = desk.quarantine.list(&filter, usize::MAX).into_iter();
         let entry = listed.into_iter().find(|entry| entry.id == id).ok_or(Refusal::NotFound)?;
         let row = KeptRow::of(&work.caller.scope, &entry);
-        let Detail { findings, client, helo, header, .. } = desk.quarantined(work.part(0))?;
+        let Detail { mut findings, client, helo, header, .. } = desk.quarantined(work.part(0))?;
+        seen::veil(&work.caller.scope, &entry.envelope, &mut findings);
         Ok(Detail { row, findings, client, helo, header })
     });
     let detail = detail.await?;

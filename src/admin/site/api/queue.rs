@@ -253,7 +253,9 @@ async fn entry(call: Call) -> Result<Detail<QueueRow>, Refusal> {
         let entry = desk.spool.list(&filter, 1).pop().ok_or(Refusal::NotFound)?;
         seen::check(&work, &entry.envelope)?;
         let row = queue::told(&work.caller.scope, &entry);
-        Ok(Detail { row, ..desk.queued(work.part(0))? })
+        let mut detail = desk.queued(work.part(0))?;
+        seen::veil(&work.caller.scope, &entry.envelope, &mut detail.findings);
+        Ok(Detail { row, ..detail })
     });
     let detail = detail.await?;
     Ok(match may_read {

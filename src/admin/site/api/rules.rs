@@ -7,7 +7,6 @@ use super::{Kind, Parameter, about, operation, whole};
 use crate::admin::api::time_of;
 use crate::admin::past::ReplayRequest;
 use crate::admin::people::Right;
-use crate::admin::site::noted::note_outcome;
 use crate::admin::site::rulebook::{self, Checked};
 use crate::admin::site::{Call, Refusal, Route, policy};
 use crate::config::Version;
@@ -303,20 +302,8 @@ async fn publish(call: Call, order: Publication) -> Result<VersionRow, Refusal> 
     let Publication { text, reason, base } = order;
     let draft = rulebook::Draft { text, reason: reason.clone(), base };
     let published = rulebook::publish(&call, draft).await;
-    noted(&call, "policy.publish", reason, published)
-}
-
-/// Journals a publication.
-fn noted(
-    call: &Call,
-    what: &str,
-    reason: String,
-    published: Result<Version, Refusal>,
-) -> Result<VersionRow, Refusal> {
-    let after = published.as_ref().ok().map(|version| format!("version {}", version.number));
-    let act =
-        Act { what: what.to_owned(), object: "rules".into(), after, reason, ..Act::default() };
-    note_outcome(call, None, act, published).map(VersionRow::from)
+    let act = Act { reason, ..Act::of("policy.publish", "rules") };
+    rulebook::noted(&call, act, published).map(VersionRow::from)
 }
 
 async fn versions(call: Call) -> Result<VersionList, Refusal> {
@@ -340,7 +327,9 @@ async fn restore(call: Call, order: Reason) -> Result<VersionRow, Refusal> {
     let (_, text) = read.await?;
     let draft = rulebook::Draft { text, reason: order.reason.clone(), base: None };
     let published = rulebook::publish(&call, draft).await;
-    noted(&call, "policy.restore", order.reason, published)
+    let act =
+        Act { reason: order.reason, ..Act::of("policy.restore", format!("version {number}")) };
+    rulebook::noted(&call, act, published).map(VersionRow::from)
 }
 
 async fn diff(call: Call) -> Result<Difference, Refusal> {

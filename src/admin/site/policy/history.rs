@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::tabs;
 use crate::admin::people::Right;
 use crate::admin::site::frame::{self, Section};
-use crate::admin::site::noted::note_outcome;
 use crate::admin::site::{Call, Refusal, difference, pieces, rulebook};
 use crate::config::Version;
 use crate::journal::Act;
@@ -119,15 +118,9 @@ pub(super) async fn restore(call: Call) -> Result<Answer, Refusal> {
     let (_, text) = read.await?;
     let draft = rulebook::Draft { text, reason: reason.clone(), base: None };
     let published = rulebook::publish(&call, draft).await;
-    let act = Act {
-        what: "policy.restore".into(),
-        object: format!("version {number}"),
-        after: published.as_ref().ok().map(|version| format!("version {}", version.number)),
-        reason,
-        ..Act::default()
-    };
+    let act = Act { reason, ..Act::of("policy.restore", format!("version {number}")) };
     let back = format!("/policy/history/{number}");
-    match note_outcome(&call, None, act, published) {
+    match rulebook::noted(&call, act, published) {
         Ok(version) => Ok(call.done(
             "/policy",
             format!("Version {number} is in force again, as version {}", version.number),

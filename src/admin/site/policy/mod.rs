@@ -345,15 +345,8 @@ async fn publish(call: Call) -> Result<Answer, Refusal> {
     let base = Some(sheet.base.clone()).filter(|base| !base.is_empty());
     let draft = rulebook::Draft { text: sheet.text.clone(), reason: sheet.reason.clone(), base };
     let published = rulebook::publish(&call, draft).await;
-    let after = published.as_ref().ok().map(|version| format!("version {}", version.number));
-    let act = Act {
-        what: "policy.publish".into(),
-        object: "rules".into(),
-        after,
-        reason: sheet.reason.clone(),
-        ..Act::default()
-    };
-    match note_outcome(&call, None, act, published) {
+    let act = Act { reason: sheet.reason.clone(), ..Act::of("policy.publish", "rules") };
+    match rulebook::noted(&call, act, published) {
         Ok(version) => Ok(call.done(
             "/policy",
             format!("Version {} is in force: {}", version.number, version.reason),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use maud::{Markup, html};
 
 use super::preview;
+use crate::admin::api::FindingRow;
 use crate::admin::people::Right;
 use crate::admin::site::frame::{self, Section};
 use crate::admin::site::tracking::finding_row;
@@ -39,12 +40,11 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
         })
         .await?;
     let analysis = call.desk().ruling.in_force().analysis;
-    let summary = &held.judgement.summary;
-    let title = match summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
-    let mut findings: Vec<FindingNote> = held.judgement.findings.iter().map(note).collect();
+    let title = pieces::subject(&held.judgement.summary.subject);
+    let mut findings: Vec<FindingRow> =
+        held.judgement.findings.iter().map(FindingRow::from).collect();
+    seen::veil(&call.caller.scope, &held.envelope, &mut findings);
+    let mut findings: Vec<FindingNote> = findings.into_iter().map(note).collect();
     findings.sort_by(|one, other| other.score.abs().total_cmp(&one.score.abs()));
     let content = html! {
         (facts(&call, &held, waiting.as_ref(), until_ms))
@@ -66,15 +66,11 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
             tbody { @for note in &findings { (finding_row(note, &analysis)) } }
         } }
     };
-    Ok(frame::page(&call, Section::Quarantine, title, &content))
+    Ok(frame::page(&call, Section::Quarantine, &title, &content))
 }
 
-fn note(finding: &crate::mail::Finding) -> FindingNote {
-    FindingNote {
-        name: finding.name.to_string(),
-        score: finding.score,
-        detail: finding.detail.clone(),
-    }
+fn note(finding: FindingRow) -> FindingNote {
+    FindingNote { name: finding.name, score: finding.score, detail: finding.detail }
 }
 
 fn facts(call: &Call, held: &Held, waiting: Option<&Waiting>, until_ms: Option<u64>) -> Markup {
@@ -86,10 +82,10 @@ fn facts(call: &Call, held: &Held, waiting: Option<&Waiting>, until_ms: Option<u
                 dd { (pieces::verdict(&held.judgement.verdict.to_string())) " score " (format!("{:.1}", held.judgement.score)) }
                 dt { "Area" } dd { (held.area) }
                 dt { "From" } dd { (pieces::reverse_path(&held.envelope.reverse_path.to_string())) }
-                dt { "Author" } dd { (held.judgement.summary.author) }
-                dt { "To" } dd { @for path in &paths { (path) br; } }
+                dt { "Author" } dd { (pieces::harmless(&held.judgement.summary.author)) }
+                dt { "To" } dd { @for path in &paths { (pieces::harmless(path)) br; } }
                 dt { "Came" }
-                dd { (pieces::time(held.facts.received_ms)) " from " (held.facts.client) ", which called itself " (held.facts.helo) }
+                dd { (pieces::time(held.facts.received_ms)) " from " (held.facts.client) ", which called itself " (pieces::harmless(&held.facts.helo)) }
                 dt { "Kept since" } dd { (pieces::time(held.stored_ms)) }
                 @if let (Some(until_ms), None) = (until_ms, waiting) {
                     dt { "Until" } dd { (pieces::time(until_ms)) "; then it is deleted, and the story says so" }
@@ -127,7 +123,7 @@ fn acts(call: &Call, held: &Held, waiting: Option<&Waiting>) -> Markup {
                     fieldset {
                         legend { "Who gets it" }
                         @for path in &paths {
-                            label.check { input type="checkbox" name="to" value=(path); (path) }
+                            label.check { input type="checkbox" name="to" value=(path); (pieces::harmless(path)) }
                         }
                         button type="submit" name="act" value="release-some" { "Release to the ticked" }
                     }
@@ -149,9 +145,9 @@ fn listed(files: &[Item]) -> Markup {
                 tbody {
                     @for file in files {
                         tr {
-                            td data-name="Name" { (file.path) }
+                            td data-name="Name" { (pieces::harmless(&file.path)) }
                             td data-name="Is" { (file.nature.words()) }
-                            td data-name="Claims to be" { (file.declared.as_deref().unwrap_or("")) }
+                            td data-name="Claims to be" { (pieces::harmless(file.declared.as_deref().unwrap_or(""))) }
                             td.num data-name="Size" { (pieces::size(file.octets)) }
                             td data-name="Remark" { @if let Some(closed) = file.closed { (format!("{closed:?}").to_lowercase()) } }
                         }

@@ -250,11 +250,7 @@ fn acts_on_ticked() -> Markup {
 }
 
 fn row(call: &Call, entry: &HeldEntry) -> Markup {
-    let summary = &entry.judgement.summary;
-    let subject = match summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
+    let subject = pieces::subject(&entry.judgement.summary.subject);
     let paths = seen::forward_paths(&call.caller.scope, &entry.envelope);
     html! {
         tr {

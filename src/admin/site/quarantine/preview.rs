@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 
-use crate::admin::site::{Call, Refusal, noted, seen};
+use crate::admin::site::{Call, Refusal, noted, pieces, seen};
 use crate::journal::Act;
 use crate::message::contents::{self, Contents, Item};
 use crate::message::{Anatomy, Kind, Limits, Part};
@@ -105,7 +105,7 @@ fn page(octets: &Bytes) -> String {
                 @if !shown.links.is_empty() {
                     hr;
                     p.soft { "Where its links lead:" }
-                    ul { @for link in &shown.links { li { (link) } } }
+                    ul { @for link in &shown.links { li { (pieces::harmless(link)) } } }
                 }
             }
         }

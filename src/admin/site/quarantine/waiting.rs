@@ -53,10 +53,7 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
 
 fn row(call: &Call, waiting: &Waiting) -> Markup {
     let held = &waiting.held;
-    let subject = match held.judgement.summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
+    let subject = pieces::subject(&held.judgement.summary.subject);
     let paths = seen::forward_paths(&call.caller.scope, &held.envelope);
     let then = match waiting.on_expiry {
         Expiry::Refuse => "refused",

@@ -19,18 +19,15 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
     seen::check(&call, &entry.envelope)?;
     let open = waiting(&call.caller.scope, &entry);
     let all = seen::recipients(&call.caller.scope, &entry.envelope).len();
-    let title = match entry.summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
+    let title = pieces::subject(&entry.summary.subject);
     let content = html! {
         section.card aria-label="Mail" {
             dl.facts {
-                dt { "State" } dd { (state(&entry)) " " (reason(&entry)) }
+                dt { "State" } dd { (state(&entry)) " " (pieces::harmless(&reason(&call.caller.scope, &entry))) }
                 dt { "From" } dd { (pieces::reverse_path(&entry.envelope.reverse_path.to_string())) }
                 dt { "Waits for" }
                 dd {
-                    @for path in open.iter().take(100) { (path) br; }
+                    @for path in open.iter().take(100) { (pieces::harmless(path)) br; }
                     @if open.len() > 100 { "and " (open.len() - 100) " more" br; }
                     @if all > open.len() { span.soft { (all - open.len()) " others are done" } }
                 }
@@ -59,7 +56,7 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
             }
         }
     };
-    Ok(frame::page(&call, Section::Queue, title, &content))
+    Ok(frame::page(&call, Section::Queue, &title, &content))
 }
 
 fn origin(origin: Origin) -> String {

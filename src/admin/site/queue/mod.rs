@@ -88,7 +88,7 @@ impl Wanted {
             && self.any.as_ref().is_none_or(|part| is_from(part) || is_for(part))
             && self.recipient.as_ref().is_none_or(is_for)
             && self.destination.as_ref().is_none_or(|one| destinations(scope, entry).contains(one))
-            && self.why.as_ref().is_none_or(|part| has(&reason(entry), part))
+            && self.why.as_ref().is_none_or(|part| has(&reason(scope, entry), part))
     }
 }
 
@@ -113,8 +113,11 @@ fn destinations(scope: &Scope, entry: &QueueEntry) -> Vec<String> {
     all
 }
 
-/// Why it waits.
-fn reason(entry: &QueueEntry) -> String {
+/// In place of what was said when copies were tried of which some are others'.
+const TRIED: &str = "was tried and has to wait; its story says why";
+
+/// Why it waits, without what was said of copies that are not for the caller to see.
+fn reason(scope: &Scope, entry: &QueueEntry) -> String {
     match (entry.state, &entry.held_for) {
         (QueueState::Unscanned, Some(what)) => format!("outbreak hold: {what}"),
         (QueueState::Unscanned, None) => "waits for the virus scanner".into(),
@@ -123,7 +126,15 @@ fn reason(entry: &QueueEntry) -> String {
         (QueueState::Active, _) if entry.last_reason.is_empty() => {
             "waits for its first attempt".into()
         }
-        _ => entry.last_reason.clone(),
+        _ => last_reason(scope, entry),
+    }
+}
+
+/// Why the last attempt failed. What the queue has of it is one sentence for all copies.
+fn last_reason(scope: &Scope, entry: &QueueEntry) -> String {
+    match entry.last_reason.is_empty() || seen::is_whole(scope, &entry.envelope) {
+        true => entry.last_reason.clone(),
+        false => TRIED.to_owned(),
     }
 }
 
@@ -180,7 +191,12 @@ pub(super) async fn counted(call: &Call) -> Result<Counted, Refusal> {
 
 /// A mail as programs are told of it, as far as it concerns somebody.
 pub(super) fn told(scope: &Scope, entry: &QueueEntry) -> QueueRow {
-    QueueRow { forward_paths: waiting(scope, entry), ..queue_row(entry) }
+    let row = queue_row(entry);
+    let reason = match entry.state {
+        QueueState::Unscanned => row.reason,
+        _ => last_reason(scope, entry),
+    };
+    QueueRow { forward_paths: waiting(scope, entry), reason, ..row }
 }
 
 async fn list(call: Call) -> Result<Answer, Refusal> {
@@ -232,7 +248,7 @@ fn count(scope: &Scope, first: &QueuePage, of_site: Option<QueueCounts>) -> Coun
         for name in destinations(scope, entry) {
             let place = all.entry(name).or_default();
             place.0 += 1;
-            place.1 = reason(entry);
+            place.1 = reason(scope, entry);
         }
     }
     let mut destinations: Vec<_> =
@@ -268,7 +284,7 @@ fn overview(counted: &Counted) -> Markup {
                     tr {
                         td data-name="Destination" { a href=(format!("/queue?{}", super::tracking::one_pair("destination", name))) { (name) } }
                         td.num data-name="Mails" { (pieces::count(*mails)) }
-                        td data-name="Why" { (why) }
+                        td data-name="Why" { (pieces::harmless(why)) }
                     }
                 } }
             } }
@@ -364,10 +380,7 @@ fn acts_on(whom: &str) -> Markup {
 }
 
 fn row(call: &Call, entry: &QueueEntry, may_act: bool) -> Markup {
-    let subject = match entry.summary.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
-    };
+    let subject = pieces::subject(&entry.summary.subject);
     let is_held = matches!(entry.state, QueueState::Hold | QueueState::Unscanned);
     html! {
         tr {
@@ -377,7 +390,7 @@ fn row(call: &Call, entry: &QueueEntry, may_act: bool) -> Markup {
             td data-name="From" { (pieces::reverse_path(&entry.envelope.reverse_path.to_string())) }
             td data-name="Waits for" { (pieces::addresses(&waiting(&call.caller.scope, entry))) }
             td data-name="Subject" { a href=(format!("/queue/{}", entry.mail_id)) { (subject) } }
-            td data-name="Why" { (reason(entry)) }
+            td data-name="Why" { (pieces::harmless(&reason(&call.caller.scope, entry))) }
             td.num data-name="Attempts" { (entry.attempts) }
             td.when data-name="Next attempt" {
                 @if is_held || entry.next_attempt_ms == 0 { span.soft { @if is_held { "none" } @else { "now" } } }

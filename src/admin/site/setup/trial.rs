@@ -17,7 +17,7 @@ use super::antivirus::eicar;
 use super::domains::conversation;
 use super::steps::{page, said};
 use super::talk::{Speech, Talk};
-use crate::admin::site::{Call, Refusal, frame, noted};
+use crate::admin::site::{Call, Refusal, frame, noted, seen};
 use crate::config::{Config, ListenTls};
 use crate::journal::{State, Story, TrackQuery};
 use crate::mail::{Address, Role};
@@ -223,12 +223,14 @@ async fn give_over(
 }
 
 async fn story(call: &Call, message_id: &str) -> Result<Option<Story>, Refusal> {
-    let journal = call.site.desk.journal.clone();
+    let (journal, caller) = (call.site.desk.journal.clone(), call.caller.clone());
+    let shown = move |story| seen::story(&caller, story);
     let query =
         TrackQuery { message_id: Some(message_id.to_owned()), limit: 1, ..TrackQuery::default() };
     let found = call
         .blocking(move || {
-            journal.search(&query).map_err(|error| Refusal::Broken(error.to_string()))
+            let found = journal.search_as(&query, &shown);
+            found.map_err(|error| Refusal::Broken(error.to_string()))
         })
         .await?;
     Ok(found.stories.into_iter().next())

@@ -181,13 +181,13 @@ pub(super) fn shown(story: &Story) -> Markup {
                 } }
                 tbody { @for copy in copies.iter().take(SHOWN) {
                     tr {
-                        td data-name="Recipient" { (copy.recipient) }
+                        td data-name="Recipient" { (pieces::harmless(&copy.recipient)) }
                         td data-name="Its copy" { span class=(copy.kind) { (copy.state) } }
                         td.when data-name="Since" { @if copy.at_ms > 0 { (pieces::time(copy.at_ms)) } }
                         td data-name="More" {
                             @match copy.becomes {
-                                Some(other) => a href=(format!("/tracking/{other}")) { (copy.words) },
-                                None => (copy.words),
+                                Some(other) => a href=(format!("/tracking/{other}")) { (pieces::harmless(&copy.words)) },
+                                None => (pieces::harmless(&copy.words)),
                             }
                         }
                     }

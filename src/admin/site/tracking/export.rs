@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::rows;
+use crate::admin::site::pieces;
 use crate::journal::Story;
 
 const NAMES: &[&str] = &[
@@ -58,7 +59,7 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
 
 /// A cell that is text to every program.
 fn safe(cell: &str) -> String {
-    let plain = cell.replace('"', "\"\"");
+    let plain = pieces::harmless(cell).replace('"', "\"\"");
     let is_number = cell.parse::<f64>().is_ok_and(f64::is_finite);
     let first = cell.trim_start_matches([' ', '\u{a0}', '\u{feff}']).chars().next();
     match first {
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(safe("-3.5"), "-3.5", "a score is a number");
         assert_eq!(safe("a\"b"), "a\"\"b");
         assert_eq!(safe("hello = 1"), "hello = 1");
+        assert_eq!(safe("a\u{202e}fdp.exe"), "a\u{fffd}fdp.exe");
     }
 
     #[test]

@@ -20,10 +20,7 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
     let story = super::story(&call, mail_id).await?;
     let kept = Kept::seen(&call, mail_id).await?;
     let analysis = call.desk().ruling.in_force().analysis;
-    let title = match story.subject.trim() {
-        "" => "(no subject)".to_owned(),
-        subject => subject.to_owned(),
-    };
+    let title = pieces::subject(&story.subject);
     let content = html! {
         (verdict(&story, &analysis))
         (acts(&call, &story, &kept))
@@ -55,7 +52,7 @@ fn verdict(story: &Story, analysis: &Analysis) -> Markup {
             }
             " · " (rows::became_badge(story))
         }
-        @if let Some(why) = copies::why(story, &meaning) { p { (why) " " a.small href="#why" { "All findings" } } }
+        @if let Some(why) = copies::why(story, &meaning) { p { (pieces::harmless(&why)) " " a.small href="#why" { "All findings" } } }
     }
 }
 
@@ -77,20 +74,20 @@ fn envelope(story: &Story, kept: &[Kept]) -> Markup {
                 dt { "From" } dd { (pieces::reverse_path(&story.reverse_path)) }
                 dt { "To" }
                 dd {
-                    @for path in story.forward_paths.iter().take(50) { (path) br; }
+                    @for path in story.forward_paths.iter().take(50) { (pieces::harmless(path)) br; }
                     @if story.forward_paths.len() > 50 { "and " (story.forward_paths.len() - 50) " more" }
                     @if story.forward_paths.is_empty() { span.soft { "nobody" } }
                 }
                 dt { "Message-ID" }
-                dd { @if story.message_id.is_empty() { span.soft { "none" } } @else { (story.message_id) } }
+                dd { @if story.message_id.is_empty() { span.soft { "none" } } @else { (pieces::harmless(&story.message_id)) } }
                 dt { "MailId" } dd { code { (story.mail_id) } }
                 @if let Some((role, client, helo, size, tls, account)) = received {
                     dt { "Came" }
                     dd {
                         (pieces::time(rows::began_ms(story))) ", " (role) ", from "
                         a href=(format!("/tracking?client={client}")) { (client) }
-                        ", which called itself " (helo) ", " (secrecy(tls.as_ref()))
-                        @if let Some(account) = account { ", logged in as " (account) }
+                        ", which called itself " (pieces::harmless(helo)) ", " (secrecy(tls.as_ref()))
+                        @if let Some(account) = account { ", logged in as " (pieces::harmless(account)) }
                     }
                     dt { "Size" } dd { (pieces::size(*size)) }
                 }
@@ -186,8 +183,8 @@ fn listing(call: &Call, story: &Story, here: &str) -> Markup {
                 div {
                     label for="whole" { "Who" }
                     select #whole name="whole" {
-                        option value="address" { (story.reverse_path) }
-                        option value="domain" { "everybody at " (domain) }
+                        option value="address" { (pieces::harmless(&story.reverse_path)) }
+                        option value="domain" { "everybody at " (pieces::harmless(domain)) }
                     }
                 }
                 @if let Scope::Domains(own) = &call.caller.scope {
@@ -265,12 +262,12 @@ fn deliveries(story: &Story) -> Markup {
                     @for (at_ms, result, recipient, hop, reply, tls) in rows.iter().take(EVENTS) {
                         tr {
                             td.when data-name="Time" { (pieces::time(*at_ms)) }
-                            td data-name="Recipient" { (recipient) }
+                            td data-name="Recipient" { (pieces::harmless(recipient)) }
                             td data-name="Result" {
                                 span class=(match *result { "delivered" => "badge good", "failed" => "badge bad", _ => "badge warn" }) { (result) }
                             }
                             td data-name="Next hop" { (hop) }
-                            td data-name="It said" { (reply) }
+                            td data-name="It said" { (pieces::harmless(reply)) }
                             td data-name="Encryption" { (tls) }
                         }
                     }
@@ -315,7 +312,7 @@ pub(in crate::admin::site) fn finding(note: &FindingNote, analysis: &Analysis) -
             td.num data-name="Points" { (points(note.score)) }
             td data-name="Finding" { a href=(format!("/tracking?{}", query("finding", &note.name))) { code { (note.name) } } }
             td data-name="What it means" { @if meaning.is_empty() { span.soft { "a finding of an earlier version" } } @else { (meaning) } }
-            td data-name="Where and what" { (detail.trim_start_matches(": ")) }
+            td data-name="Where and what" { (pieces::harmless(detail.trim_start_matches(": "))) }
         }
     }
 }
@@ -355,7 +352,7 @@ fn policy(story: &Story) -> Markup {
                 li {
                     (pieces::time(*at_ms)) " decided: " b { (dispositions) }
                     @if acted.is_empty() { ", by the score and the classes of its findings; no rule acted" }
-                    @for note in acted { br; code { (note.name) } " " (note.detail) }
+                    @for note in acted { br; code { (note.name) } " " (pieces::harmless(&note.detail)) }
                 }
             }
             @for (at_ms, event) in &orders { li { (pieces::time(*at_ms)) " " (event.in_plain_words()) } }
@@ -369,7 +366,7 @@ fn orders_of(kept: &Kept) -> Markup {
         @if !kept.judgement.orders.is_empty() {
             details {
                 summary { "Orders for its copies (" (kept.judgement.orders.len()) ")" }
-                ul { @for order in kept.judgement.orders.iter().take(100) { li { (order_words(order)) } } }
+                ul { @for order in kept.judgement.orders.iter().take(100) { li { (pieces::harmless(&order_words(order))) } } }
             }
         }
     }

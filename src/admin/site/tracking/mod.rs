@@ -70,13 +70,11 @@ pub(super) async fn search(
     call: &Call,
     query: TrackQuery,
 ) -> Result<Result<Found, Wrong>, Refusal> {
-    let (desk, scope) = (call.desk(), call.caller.scope.clone());
-    call.blocking(move || match desk.journal.search(&query) {
-        Ok(mut found) => {
-            let stories = std::mem::take(&mut found.stories).into_iter();
-            found.stories = stories.filter_map(|story| seen::story(&scope, story)).collect();
-            Ok(Ok(found))
-        }
+    let (desk, caller) = (call.desk(), call.caller.clone());
+    // What is looked for is found in what is shown: a search that knew more would tell it.
+    let shown = move |story| seen::story(&caller, story);
+    call.blocking(move || match desk.journal.search_as(&query, &shown) {
+        Ok(found) => Ok(Ok(found)),
         Err(error @ crate::journal::JournalError::Query { .. }) => Ok(Err(error.into())),
         Err(error) => Err(Refusal::Broken(error.to_string())),
     })
@@ -184,7 +182,7 @@ fn row(story: &Story) -> Markup {
             td data-name="To" { (pieces::addresses(&story.forward_paths)) }
             td data-name="Subject" {
                 a href=(format!("/tracking/{}", story.mail_id)) {
-                    @if story.subject.trim().is_empty() { "(no subject)" } @else { (story.subject) }
+                    (pieces::subject(&story.subject))
                 }
             }
             td data-name="Became" { (rows::became_badge(story)) }

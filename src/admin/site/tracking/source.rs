@@ -19,11 +19,15 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
     let kept = Kept::one(&call, mail_id).await?;
     let at = call.ask.query.filled("at").map_or(Ok(0), str::parse::<u64>);
     let at = at.map_err(|_| Refusal::bad("at: how many octets are passed over"))?;
+    let whole = kept.content.len();
+    if at > whole {
+        return Err(Refusal::Bad(format!("at: the mail has {whole} octets")));
+    }
+    let end = at.saturating_add(PORTION).min(whole);
     if at == 0 {
         let act = Act::of("mail.read-source", mail_id.to_string());
         noted::note_outcome(&call, Some(mail_id), act, Ok(()))?;
     }
-    let whole = kept.content.len();
     let text = call.blocking(move || portion(&kept, at)).await?;
     let here = format!("/tracking/{mail_id}/source");
     let content = html! {
@@ -32,7 +36,7 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
             a href=(format!("/tracking/{mail_id}/message.eml")) { "Save as a file" }
         }
         p.soft {
-            "Octets " (pieces::count(at.min(whole))) " to " (pieces::count((at + PORTION).min(whole)))
+            "Octets " (pieces::count(at)) " to " (pieces::count(end))
             " of " (pieces::count(whole)) "."
         }
         pre tabindex="0" { (text) }
@@ -40,8 +44,8 @@ pub(super) async fn show(call: Call) -> Result<Answer, Refusal> {
             @if at > 0 {
                 a.button.plain href=(format!("{here}?at={}", at.saturating_sub(PORTION))) rel="prev" { "Before" }
             }
-            @if at + PORTION < whole {
-                a.button.plain href=(format!("{here}?at={}", at + PORTION)) rel="next" { "Further" }
+            @if end < whole {
+                a.button.plain href=(format!("{here}?at={end}")) rel="next" { "Further" }
             }
         }
     };
@@ -53,15 +57,7 @@ fn portion(kept: &Kept, at: u64) -> Result<String, Refusal> {
     let mut octets = vec![0; usize::try_from(rest).unwrap_or_default()];
     let read = kept.content.read_at(at, &mut octets);
     octets.truncate(read.map_err(|error| Refusal::Broken(error.to_string()))?);
-    let text = String::from_utf8_lossy(&octets);
-    // What a terminal or a browser might obey is shown, not done.
-    let shown = |letter: char| match letter {
-        '\n' | '\t' => letter,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    };
-    Ok(text.replace("\r\n", "\n").chars().map(shown).collect())
+    Ok(pieces::harmless(&String::from_utf8_lossy(&octets)))
 }
 
 pub(super) async fn download(call: Call) -> Result<Answer, Refusal> {
