@@ -83,7 +83,7 @@ fn an_answer_before_the_end_of_a_body_can_be_read() {
         ("/api/senders", "", 401),
         ("/api/senders", key.as_str(), 403),
         ("/api/nothing", key.as_str(), 404),
-        ("/api/account/keys", cookie.as_str(), 413),
+        ("/theme", cookie.as_str(), 413),
     ] {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {site}\r\n{headers}Content-Type: application/json\r\n\
