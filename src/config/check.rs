@@ -14,6 +14,7 @@ pub(super) fn check(config: &Config) -> Checked {
     domains(config)?;
     directories(config)?;
     tls(config)?;
+    admin(config)?;
     timing(config)?;
     policy(config)?;
     reputation(config)?;
@@ -396,6 +397,16 @@ fn timing(config: &Config) -> Checked {
         return wrong("mails_per_connection", "a connection must carry at least one mail");
     }
     Ok(())
+}
+
+fn admin(config: &Config) -> Checked {
+    let Some(admin) = &config.admin else { return Ok(()) };
+    let floors = [("idle_minutes", admin.idle_minutes), ("session_hours", admin.session_hours)];
+    match floors.iter().find(|(_, given)| *given == 0) {
+        // Nobody could stay logged in to give another one.
+        Some((name, _)) => wrong(*name, format!("`{name}` of [admin] must be at least 1")),
+        None => Ok(()),
+    }
 }
 
 fn antivirus(config: &Config) -> Checked {

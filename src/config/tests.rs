@@ -110,6 +110,12 @@ fn errors_name_line_column_and_the_nearest_name() {
         ),
         (format!("{LEAST}[tls]\nkey = \"a\"\n"), "5:1", "go together"),
         (format!("{LEAST}[limits]\nconnections = 0\n"), "6:1", "at least 1"),
+        (format!("{LEAST}[admin]\nidle_minutes = 0\n"), "6:1", "must be at least 1"),
+        (
+            format!("{LEAST}[admin]\nidle_minutes = 1\nsession_hours = 0\n"),
+            "7:1",
+            "must be at least 1",
+        ),
         (format!("{LEAST}[door]\ngreeting_delay_ms = 90000\n"), "6:1", "at most 60000"),
         (format!("{LEAST}[door]\ntarpit_max_ms = 1\n"), "6:1", "must not be less"),
         (format!("{LEAST}[door]\nearly_talker = \"refuze\"\n"), "6:16", "`refuse`"),

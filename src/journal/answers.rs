@@ -197,6 +197,7 @@ fn some(octets: [u8; 4]) -> TrackQuery {
             }
             5 => query.verdict = text(["spam", "clean", "malicious"][usize::from(two) % 3]),
             6 => query.rule = text(["KEEP", "say \"no\"", "third rule", "x"][usize::from(two) % 4]),
+            7 if two % 5 == 0 => query.recipient = text("<BOB@own.test>"),
             7 => query.finding = text(["spf_fail", "VIRUS_FOUND"][usize::from(two) % 2]),
             8 => query.virus = text(["win.test", "late", "-1"][usize::from(two) % 3]),
             9 => query.direction = Some(Direction::ALL[usize::from(two) % 4]),
@@ -460,6 +461,190 @@ fn an_act_stands_in_the_story_of_its_mail_and_is_told_harmlessly() {
     assert_eq!(ids, [(second, None), (first, Some(mail_id))]);
     let by_mail = ActQuery { object: Some(mail_id.to_string()), ..ActQuery::default() };
     assert_eq!(journal.acts(&by_mail).unwrap().acts.len(), 1);
+}
+
+/// Mails that a search finds.
+fn found(journal: &Journal, query: TrackQuery) -> u64 {
+    journal.track(&TrackQuery { limit: 10_000, ..query }).unwrap().len() as u64
+}
+
+/// Each count of mails against the search that a page leads to from it.
+fn assert_numbers_lead_to_their_mails(journal: &Journal, domains: Option<&[String]>) {
+    let flow = journal.flow(Span::Month, domains).unwrap();
+    let (all, ways) = (flow.total.all(), flow.total);
+    let plain = TrackQuery {
+        since_ms: Some(flow.buckets[0].start_ms),
+        domains: domains.map(<[String]>::to_vec),
+        ..TrackQuery::default()
+    };
+    let seen = |query: TrackQuery| found(journal, query);
+    for (direction, state) in [
+        (Direction::In, Some(State::Received)),
+        (Direction::Out, Some(State::Received)),
+        (Direction::Internal, Some(State::Received)),
+        (Direction::Own, None),
+    ] {
+        let query = TrackQuery { direction: Some(direction), state, ..plain.clone() };
+        assert_eq!(seen(query), ways.of(direction).received, "{direction:?} {domains:?}");
+    }
+    for verdict in Verdict::ALL {
+        let query = TrackQuery { verdict: Some(verdict.to_string()), ..plain.clone() };
+        assert_eq!(seen(query), all.of(verdict), "{verdict} {domains:?}");
+    }
+    for (state, count) in [(State::TurnedAway, all.turned_away), (State::Refused, all.refused)] {
+        let query = TrackQuery { state: Some(state), ..plain.clone() };
+        assert_eq!(seen(query), count, "{state:?} {domains:?}");
+    }
+    // A mail has several copies and attempts: there are mails exactly where there are any.
+    for (state, count) in [
+        (State::Delivered, all.delivered),
+        (State::Deferred, all.deferred),
+        (State::Failed, all.failed),
+        (State::Quarantined, all.quarantined),
+    ] {
+        let mails = seen(TrackQuery { state: Some(state), ..plain.clone() });
+        assert!(mails <= count && (mails == 0) == (count == 0), "{state:?} {domains:?}");
+    }
+    for topping in [Topping::Senders, Topping::Recipients, Topping::Rules, Topping::Viruses] {
+        let top = journal.top(Span::Month, topping, 100, domains).unwrap();
+        for row in top.rows {
+            let whole = Some(format!("<{}>", row.name));
+            let mut query = TrackQuery { since_ms: Some(top.since_ms), ..plain.clone() };
+            match topping {
+                Topping::Senders if row.name == "<>" => query.sender = Some(row.name.clone()),
+                Topping::Senders => query.sender = whole,
+                Topping::Recipients => query.recipient = whole,
+                Topping::Viruses => query.virus = whole,
+                _ => query.rule = Some(row.name.clone()),
+            }
+            if matches!(topping, Topping::Senders | Topping::Recipients) {
+                query.state = Some(State::Received);
+            }
+            assert_eq!(seen(query), row.count, "{topping:?} {} {domains:?}", row.name);
+        }
+    }
+}
+
+fn away(forward_path: &str) -> Event {
+    Event::TurnedAway {
+        client: client(1),
+        reverse_path: "ann@far.example".into(),
+        forward_paths: vec![forward_path.into()],
+        reply: "550 no".into(),
+        stage: "RCPT".into(),
+    }
+}
+
+fn judged_as(verdict: Verdict, notes: &[(&str, &str)]) -> Event {
+    let note = |(name, detail): &(&str, &str)| FindingNote {
+        name: (*name).into(),
+        score: 1.0,
+        detail: (*detail).into(),
+    };
+    Event::Judged {
+        verdict,
+        score: 1.0,
+        findings: notes.iter().map(note).collect(),
+        subject: "plans".into(),
+        message_id: String::new(),
+        dispositions: String::new(),
+    }
+}
+
+#[test]
+fn every_number_leads_to_exactly_its_mails() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(&dir);
+    let to = |paths: &[&str]| match received_from("ann@far.example", "") {
+        Event::Received { role, client, helo, reverse_path, size_octets, .. } => Event::Received {
+            role,
+            client,
+            helo,
+            reverse_path,
+            forward_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            size_octets,
+            tls: None,
+            account: None,
+        },
+        other => other,
+    };
+    let tell = |events: Vec<Event>| {
+        let mail_id = MailId::mint();
+        events.into_iter().for_each(|event| journal.record(mail_id, event));
+        journal.flush();
+        mail_id
+    };
+    // Addresses and viruses of which one is a part of another.
+    tell(vec![to(&["bob@own.test"]), judged_as(Verdict::Clean, &[])]);
+    tell(vec![to(&["kbob@own.test"]), judged_as(Verdict::Spam, &[])]);
+    for virus in ["signature Eicar", "signature Eicar-2"] {
+        tell(vec![to(&["x@own.test"]), judged_as(Verdict::Malicious, &[("VIRUS_FOUND", virus)])]);
+    }
+    // Five refusals of one transaction, one of a mail that came in for somebody else.
+    tell((0..5).map(|number| away(&format!("{number}@own.test"))).collect());
+    tell(vec![away("nobody@other.test"), to(&["bob@own.test"])]);
+    tell(vec![away("nobody@other.test"), to(&["bob@own.test", "carl@other.test"])]);
+    // Two copies in quarantine for two domains, asked about, and one let go on.
+    let rule = [("POLICY_RULE", "the rule \"plans\": hold")];
+    let approval = Event::ApprovalAsked {
+        entry: MailId::mint(),
+        approver: "a@own.test".into(),
+        rule: "plans".into(),
+        expires_ms: 1,
+        question: MailId::mint(),
+    };
+    let both = ["bob@own.test".to_owned(), "secret@other.test".to_owned()];
+    let kept = tell(vec![
+        to(&["bob@own.test", "secret@other.test"]),
+        judged_as(Verdict::Policy, &rule),
+        Event::Quarantined { area: "approval".into(), recipients: both.to_vec() },
+        approval,
+        Event::Released { by: "anna".into() },
+    ]);
+    tell(vec![Event::Continued {
+        about: kept,
+        role: Role::Inbound,
+        reverse_path: "ann@far.example".into(),
+        forward_paths: vec!["bob@own.test".into()],
+        subject: "plans".into(),
+        message_id: String::new(),
+        size_octets: 10,
+    }]);
+    // Judged again in a later segment: its last verdict counts.
+    let waits = tell(vec![to(&["carl@other.test"]), judged_as(Verdict::Unscannable, &rule)]);
+    let before = files(&dir, "seg").len();
+    for _ in 0..40 {
+        journal.record_act(None, Act { object: "x".repeat(200), ..Act::default() });
+        journal.flush();
+    }
+    assert!(files(&dir, "seg").len() > before);
+    journal.record(waits, judged_as(Verdict::Clean, &rule));
+    for attempt in 1..3 {
+        let recipient = "carl@other.test".to_owned();
+        let reply = "451".into();
+        journal.record(waits, Event::Deferred { recipient, reply, next_attempt_ms: attempt });
+    }
+    journal.flush();
+    let own = |domain: &str| Some(vec![domain.to_owned()]);
+    for domains in [None, own("own.test"), own("other.test"), own("third.test")] {
+        assert_numbers_lead_to_their_mails(&journal, domains.as_deref());
+        let now_ms = now_ms();
+        let expected = naive::flow(&journal.books, Span::Day, domains.as_deref(), now_ms);
+        assert_eq!(counts::flow(&journal.books, Span::Day, domains.as_deref(), now_ms), expected);
+    }
+    let of = |domain: &str| journal.flow(Span::Day, own(domain).as_deref()).unwrap().total.all();
+    let all = journal.flow(Span::Day, None).unwrap().total.all();
+    assert_eq!((all.received, all.turned_away, all.unscannable), (8, 3, 0));
+    assert_eq!((all.quarantined, of("own.test").quarantined), (2, 1));
+    assert_eq!((of("own.test").turned_away, of("other.test").turned_away), (1, 1));
+    let top = |domain: &str| {
+        let top = journal.top(Span::Day, Topping::Recipients, 9, own(domain).as_deref()).unwrap();
+        top.rows.into_iter().map(|row| (row.name, row.count)).collect::<Vec<_>>()
+    };
+    let row = |name: &str, count| (name.to_owned(), count);
+    assert_eq!(top("other.test"), [row("carl@other.test", 2), row("secret@other.test", 1)]);
+    let rules = journal.top(Span::Day, Topping::Rules, 9, None).unwrap();
+    assert_eq!(rules.rows, [TopRow { name: "plans".into(), count: 2 }]);
 }
 
 #[test]

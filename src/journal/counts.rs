@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::flow::{Flow, FlowBucket, HOUR_MS, Span, Top, TopRow, Topping, Ways};
+use super::marks::domain_of;
 use super::query::scope_of;
 use super::segment::Books;
 
@@ -20,6 +21,13 @@ struct Scope(Option<Vec<String>>);
 impl Scope {
     fn of(domains: Option<&[String]>) -> Scope {
         Scope(domains.map(scope_of))
+    }
+
+    /// Whether an address is within.
+    fn holds(&self, address: &str) -> bool {
+        self.0.as_ref().is_none_or(|scope| {
+            domain_of(address).is_some_and(|domain| scope.binary_search(&domain).is_ok())
+        })
     }
 
     /// For each group whether it is within.
@@ -50,7 +58,6 @@ pub(super) fn flow(books: &Books, span: Span, domains: Option<&[String]>, now_ms
         let step = usize::try_from(after_ms / step_ms).unwrap_or(usize::MAX);
         if let Some(bucket) = flow.buckets.get_mut(step) {
             bucket.ways += ways;
-            flow.total += ways;
         }
     };
     let is_complete = books.summaries(since_ms, deadline, &mut |source| {
@@ -62,6 +69,10 @@ pub(super) fn flow(books: &Books, span: Span, domains: Option<&[String]>, now_ms
         })
     });
     flow.is_complete = is_complete;
+    for bucket in &mut flow.buckets {
+        bucket.ways = bucket.ways.at_least_none();
+        flow.total += bucket.ways;
+    }
     flow
 }
 
@@ -85,6 +96,9 @@ pub(super) fn top(
             }
             short_by += floor;
             for (name, count) in names {
+                if topping == Topping::Recipients && !scope.holds(name) {
+                    continue;
+                }
                 match counts.get_mut(*name) {
                     Some(sum) => *sum += count,
                     None => {

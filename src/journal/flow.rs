@@ -4,9 +4,10 @@
 //! step of time, and [`Top`], the most frequent names. [`Totals`] are the same counts since the
 //! start, for pages that show them live.
 //!
-//! Counts are of what happened, at the time when it happened: a mail that is judged twice
-//! because it had to wait counts twice as judged; `delivered`, `deferred`, `failed` and
-//! `quarantined` count copies, the others mails or sessions.
+//! Counts are of what became of the mails that came in a time, so that each leads to these: a
+//! search for mails of the same time finds them. A mail counts once, by its last verdict;
+//! `delivered`, `deferred`, `failed` and `quarantined` count copies and attempts, of which a mail
+//! may have several. Administrators of some domains see counts of their own mails and copies.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -105,7 +106,7 @@ pub struct Tally {
     pub policy: u64,
     /// Mails that were refused after they had come in whole.
     pub refused: u64,
-    /// Transactions, or recipients of them, that were refused before that.
+    /// Transactions that were refused before that, whole or for some recipients.
     pub turned_away: u64,
     /// Sessions, or commands that belong to no mail, that were refused.
     pub visits_refused: u64,
@@ -168,9 +169,10 @@ impl Tally {
 }
 
 impl AddAssign for Tally {
+    /// Wraps: what is taken back may stand elsewhere than what was counted.
     fn add_assign(&mut self, mut other: Tally) {
         for (own, other) in self.places().into_iter().zip(other.places()) {
-            *own = own.saturating_add(*other);
+            *own = own.wrapping_add(*other);
         }
     }
 }
@@ -204,6 +206,24 @@ impl Ways {
         all += self.internal;
         all += self.own;
         all
+    }
+
+    /// What undoes these counts when it is added.
+    pub(super) fn taken_back(self) -> Ways {
+        self.each(u64::wrapping_neg)
+    }
+
+    /// Without what was taken back from counts that are not there, because they have expired or
+    /// cannot be read.
+    pub(super) fn at_least_none(self) -> Ways {
+        self.each(|count| if count > u64::MAX / 2 { 0 } else { count })
+    }
+
+    fn each(mut self, change: impl Fn(u64) -> u64) -> Ways {
+        let tallies = [&mut self.inbound, &mut self.outbound, &mut self.internal, &mut self.own];
+        let counts = tallies.into_iter().flat_map(Tally::places);
+        counts.for_each(|count| *count = change(*count));
+        self
     }
 
     pub(super) fn place(&mut self, direction: Direction) -> &mut Tally {
@@ -270,7 +290,7 @@ pub struct Flow {
 pub enum Topping {
     /// Reverse-paths of mails that came in whole; `<>` is the null one.
     Senders,
-    /// Forward-paths of such mails.
+    /// Forward-paths of such mails; administrators of some domains see those in these.
     Recipients,
     /// Rules of policy that acted.
     Rules,
@@ -319,6 +339,8 @@ pub struct Top {
 /// Counts since the start of the box, for pages that show them live.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
+    /// Mails are counted that came at this time or later, in milliseconds since 1970.
+    pub since_ms: u64,
     /// Events that were journalled.
     pub events: u64,
     /// All mail.

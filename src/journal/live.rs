@@ -1,8 +1,8 @@
 //! Counts since the start, for pages that show them live.
 //!
-//! In: what each event added. Out: [`Totals`] for whoever watches, published by the writer's
-//! thread a few times a second at most, whoever watches or not: it costs a copy of a few
-//! hundred octets and of one entry a group.
+//! In: what each event added to mail that came since then. Out: [`Totals`] for whoever watches,
+//! published by the writer's thread a few times a second at most, whoever watches or not: it
+//! costs a copy of a few hundred octets and of one entry a group.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::flow::{Totals, Ways};
+use crate::mail::MailId;
 
 const EVERY: Duration = Duration::from_millis(250);
 /// Groups that are counted by themselves.
@@ -18,6 +19,7 @@ const GROUPS: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Live {
+    since_ms: u64,
     events: u64,
     ways: Ways,
     groups: BTreeMap<Vec<String>, Ways>,
@@ -27,15 +29,25 @@ pub(super) struct Live {
 
 impl Default for Live {
     fn default() -> Live {
-        let (sender, _) = watch::channel(Totals::default());
-        Live { events: 0, ways: Ways::default(), groups: BTreeMap::new(), published: None, sender }
+        let since_ms = super::now_ms();
+        let (sender, _) = watch::channel(Totals { since_ms, ..Totals::default() });
+        let (ways, groups) = (Ways::default(), BTreeMap::new());
+        Live { since_ms, events: 0, ways, groups, published: None, sender }
     }
 }
 
 impl Live {
-    /// Counts what one event added to mail of these protected domains.
-    pub(super) fn add(&mut self, domains: &[String], ways: Ways) {
+    /// Counts an event.
+    pub(super) fn happened(&mut self) {
         self.events += 1;
+    }
+
+    /// Counts what an event of a mail added for these protected domains.
+    pub(super) fn add(&mut self, mail_id: MailId, domains: &[String], ways: Ways) {
+        // A search for mails since then finds no older ones.
+        if mail_id.minted_at_ms() < self.since_ms {
+            return;
+        }
         self.ways += ways;
         let count = self.groups.len();
         match self.groups.get_mut(domains) {
@@ -55,7 +67,8 @@ impl Live {
         if is_due {
             self.published = Some((now, self.events));
             let groups = Arc::new(self.groups.clone());
-            self.sender.send_replace(Totals { events: self.events, ways: self.ways, groups });
+            let (since_ms, events, ways) = (self.since_ms, self.events, self.ways);
+            self.sender.send_replace(Totals { since_ms, events, ways, groups });
         }
     }
 

@@ -193,22 +193,15 @@ fn make_good(folder: &Path, closed: &[Arc<Closed>], last: usize, home: &Home) {
 pub(super) enum Source<'s> {
     /// Of the segment that grows, or just made again.
     Memory(&'s Summary),
-    /// Of a closed segment, and whether the segment lies within what is asked for.
-    File(&'s summary::file::File, Extent),
-}
-
-/// Which of a file's lists are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    Whole,
-    Part,
+    /// Of a closed segment.
+    File(&'s summary::file::File),
 }
 
 impl Source<'_> {
     pub(super) fn groups(&self) -> &[Vec<String>] {
         match self {
             Source::Memory(summary) => &summary.groups,
-            Source::File(file, _) => &file.groups,
+            Source::File(file) => &file.groups,
         }
     }
 
@@ -224,7 +217,7 @@ impl Source<'_> {
                 steps.for_each(|((step, group), ways)| show(*step, *group, *ways));
                 Ok(())
             }
-            Source::File(file, _) => file.steps(show),
+            Source::File(file) => file.steps(show),
         }
     }
 
@@ -245,8 +238,7 @@ impl Source<'_> {
                 }
                 Ok(())
             }
-            Source::File(file, Extent::Whole) => file.lists(topping, None, show),
-            Source::File(file, Extent::Part) => file.lists(topping, Some(from_hour), show),
+            Source::File(file) => file.lists(topping, from_hour, show),
         }
     }
 }
@@ -325,9 +317,8 @@ impl Books {
             if sealed.last_ms < since_ms {
                 continue;
             }
-            let extent = if sealed.first_ms >= since_ms { Extent::Whole } else { Extent::Part };
             let shown = match self.summary_file(one) {
-                Some(file) => show(Source::File(&file, extent)).is_ok(),
+                Some(file) => show(Source::File(&file)).is_ok(),
                 None => false,
             };
             if shown || !segment_path(&self.folder, one.number).exists() {

@@ -67,28 +67,86 @@ pub(super) fn acts(books: &Books, query: &ActQuery) -> ActsFound {
     ActsFound { acts, older_than }
 }
 
-/// Shows each event with the direction of its mail and whether it is within the scope, by what
-/// was known of the mail when it happened.
-fn events(
-    books: &Books,
-    domains: Option<&[String]>,
-    show: &mut dyn FnMut(&Entry, Option<Direction>),
-) {
-    let home: &Home = &books.home.load();
-    let scope = domains.map(scope_of);
-    let mut known: HashMap<MailId, (Option<Direction>, BTreeSet<String>)> = HashMap::new();
+/// What is known of a mail by some event of it.
+#[derive(Default)]
+struct Known {
+    direction: Option<Direction>,
+    reverse_path: String,
+    forward_paths: Vec<String>,
+}
+
+impl Known {
+    fn learn(&mut self, event: &Event, home: &Home) {
+        self.direction = home.direction(event).or(self.direction);
+        let Some((reverse_path, forward_paths)) = event.envelope() else { return };
+        let is_away = matches!(event, Event::TurnedAway { .. });
+        if !is_away || self.reverse_path.is_empty() {
+            reverse_path.clone_into(&mut self.reverse_path);
+        }
+        if !is_away {
+            self.forward_paths.clear();
+        }
+        self.forward_paths.extend_from_slice(forward_paths);
+    }
+}
+
+/// Whether one of these paths is in one of the domains, of those that are protected.
+fn is_within<'p>(
+    scope: Option<&Vec<String>>,
+    home: &Home,
+    mut paths: impl Iterator<Item = &'p String>,
+) -> bool {
+    scope.is_none_or(|scope| {
+        paths
+            .any(|path| domain_of(path).is_some_and(|one| scope.contains(&one) && home.holds(&one)))
+    })
+}
+
+/// Shows each event with what is known of its mail when it happened.
+fn events(books: &Books, show: &mut dyn FnMut(&Entry, &Known)) {
+    let mut known: HashMap<MailId, Known> = HashMap::new();
     for entry in all(books) {
         let one = known.entry(entry.mail_id).or_default();
-        one.0 = home.direction(&entry.event).or(one.0);
-        if let Some((reverse_path, forward_paths)) = entry.event.envelope() {
-            let paths = forward_paths.iter().map(String::as_str).chain([reverse_path]);
-            one.1.extend(paths.filter_map(domain_of).filter(|one| home.holds(one)));
-        }
-        let is_within = |scope: &Vec<String>| scope.iter().any(|domain| one.1.contains(domain));
-        if scope.as_ref().is_none_or(is_within) {
-            show(&entry, one.0);
+        one.learn(&entry.event, &books.home.load());
+        show(&entry, one);
+    }
+}
+
+/// What a mail counts for, its copies aside, and whom it concerns.
+fn mail_in(story: &Story, known: &Known, scope: Option<&Vec<String>>, home: &Home) -> Ways {
+    let sender = std::iter::once(&known.reverse_path);
+    let mut ways = Ways::default();
+    if !is_within(scope, home, sender.clone().chain(&known.forward_paths)) {
+        return ways;
+    }
+    let tally = ways.place(known.direction.unwrap_or_default());
+    for (_, event) in &story.events {
+        match event {
+            Event::Received { size_octets, .. } | Event::Originated { size_octets, .. } => {
+                (tally.received, tally.octets) = (1, *size_octets);
+            }
+            Event::Refused { .. } => tally.refused = 1,
+            Event::Released { .. } => tally.released = 1,
+            Event::Discarded => tally.discarded = 1,
+            _ => {}
         }
     }
+    let verdict = story.events.iter().rev().find_map(|(_, event)| match event {
+        Event::Judged { verdict, .. } => Some(*verdict),
+        _ => None,
+    });
+    verdict.into_iter().for_each(|verdict| *tally.place(verdict) = 1);
+    let is_theirs = story.events.iter().any(|(_, event)| match event {
+        Event::TurnedAway { forward_paths, .. } => {
+            let known = known.forward_paths.iter().map(|path| domain_of(path));
+            let known: Vec<Option<String>> = known.collect();
+            let paths = forward_paths.iter().filter(|path| known.contains(&domain_of(path)));
+            is_within(scope, home, sender.clone().chain(paths))
+        }
+        _ => false,
+    });
+    ways.inbound.turned_away = u64::from(is_theirs);
+    ways
 }
 
 pub(super) fn flow(books: &Books, span: Span, domains: Option<&[String]>, now_ms: u64) -> Flow {
@@ -97,16 +155,50 @@ pub(super) fn flow(books: &Books, span: Span, domains: Option<&[String]>, now_ms
         |step| FlowBucket { start_ms: since_ms + step * span.step_ms(), ways: Ways::default() };
     let mut buckets: Vec<FlowBucket> = (0..span.steps()).map(start).collect();
     let mut total = Ways::default();
-    events(books, domains, &mut |entry, direction| {
-        let Some(at) = entry.at_ms.checked_sub(since_ms) else { return };
+    let mut add = |mail_id: MailId, ways: Ways| {
+        let Some(at) = mail_id.minted_at_ms().checked_sub(since_ms) else { return };
         let Some(bucket) = buckets.get_mut((at / span.step_ms()) as usize) else { return };
-        let mut tally = Tally::default();
-        tally.count(&entry.event);
-        let mut ways = Ways::default();
-        *ways.place(direction.unwrap_or_default()) = tally;
         bucket.ways += ways;
         total += ways;
+    };
+    let (home, scope) = (books.home.load_full(), domains.map(scope_of));
+    let mut mails: BTreeMap<MailId, (Known, Vec<(u64, Event)>)> = BTreeMap::new();
+    events(books, &mut |entry, known| {
+        let paths = [&known.reverse_path];
+        let mut tally = Tally::default();
+        let mut count = |recipient: &String, one: Tally| {
+            if is_within(scope.as_ref(), &home, paths.into_iter().chain([recipient])) {
+                tally += one;
+            }
+        };
+        let one = Tally::default();
+        match &entry.event {
+            Event::Delivered { recipient, .. } => count(recipient, Tally { delivered: 1, ..one }),
+            Event::Deferred { recipient, .. } => count(recipient, Tally { deferred: 1, ..one }),
+            Event::Failed { recipient, .. } => count(recipient, Tally { failed: 1, ..one }),
+            Event::Quarantined { recipients, .. } => {
+                recipients.iter().for_each(|path| count(path, Tally { quarantined: 1, ..one }));
+            }
+            Event::VisitRefused { .. } => {
+                let mut paths = paths.into_iter().chain(&known.forward_paths);
+                if is_within(scope.as_ref(), &home, &mut paths) {
+                    tally.visits_refused = 1;
+                }
+            }
+            _ => {}
+        }
+        let mut ways = Ways::default();
+        *ways.place(known.direction.unwrap_or_default()) = tally;
+        add(entry.mail_id, ways);
+        let mail = mails.entry(entry.mail_id).or_default();
+        mail.0.learn(&entry.event, &home);
+        mail.1.push((entry.at_ms, entry.event.clone()));
     });
+    for (mail_id, (known, events)) in mails {
+        let story = Story::new(mail_id, events).unwrap();
+        assert_eq!(story.reverse_path, known.reverse_path);
+        add(mail_id, mail_in(&story, &known, scope.as_ref(), &home));
+    }
     Flow { span, step_ms: span.step_ms(), buckets, total, is_complete: true }
 }
 
@@ -118,18 +210,21 @@ pub(super) fn top(
     now_ms: u64,
 ) -> Top {
     let since_ms = span.since_ms(now_ms) / HOUR_MS * HOUR_MS;
+    let (home, scope) = (books.home.load_full(), domains.map(scope_of));
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    events(books, domains, &mut |entry, _| {
-        if entry.at_ms < since_ms {
-            return;
-        }
-        let names: BTreeSet<String> = match (topping, &entry.event) {
+    let mut seen: BTreeSet<(MailId, String)> = BTreeSet::new();
+    events(books, &mut |entry, known| {
+        let mut names: BTreeSet<String> = match (topping, &entry.event) {
             (Topping::Senders, Event::Received { reverse_path, .. }) => {
                 let name = if reverse_path.is_empty() { "<>" } else { reverse_path };
                 BTreeSet::from([folded(name)])
             }
             (Topping::Recipients, Event::Received { forward_paths, .. }) => {
-                forward_paths.iter().map(|path| folded(path)).collect()
+                let is_theirs = |path: &&String| {
+                    let domain = domain_of(path).unwrap_or_default();
+                    scope.as_ref().is_none_or(|scope| scope.contains(&domain))
+                };
+                forward_paths.iter().filter(is_theirs).map(|path| folded(path)).collect()
             }
             (Topping::Rules, event) => rules_of(event).into_iter().collect(),
             (Topping::Viruses, event) => viruses_of(event).map(str::to_owned).collect(),
@@ -138,6 +233,12 @@ pub(super) fn top(
             }
             _ => BTreeSet::new(),
         };
+        // Each once a mail.
+        names.retain(|name| seen.insert((entry.mail_id, name.clone())));
+        let paths = std::iter::once(&known.reverse_path).chain(&known.forward_paths);
+        if entry.mail_id.minted_at_ms() < since_ms || !is_within(scope.as_ref(), &home, paths) {
+            return;
+        }
         for name in names {
             *counts.entry(name).or_default() += 1;
         }

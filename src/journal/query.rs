@@ -15,6 +15,7 @@ use super::event::Event;
 use super::index::{fingerprint, is_listed};
 use super::marks::{domain_of, folded, rule_of, virus_of, words_of};
 use super::story::{Story, maybe_as_text, maybe_from_text};
+use super::summary::copies_in;
 use crate::mail::{MailId, Role, Verdict};
 
 /// Words of a subject that are asked for; more make no question more telling.
@@ -67,11 +68,12 @@ pub enum State {
     RateLimited,
     FoundLater,
     ApprovalAsked,
+    Received,
 }
 
 impl State {
     /// Every state, in the order of the enumeration.
-    pub const ALL: [State; 18] = [
+    pub const ALL: [State; 19] = [
         State::Accepted,
         State::Delivered,
         State::Deferred,
@@ -90,6 +92,7 @@ impl State {
         State::RateLimited,
         State::FoundLater,
         State::ApprovalAsked,
+        State::Received,
     ];
 
     /// What an event says of its mail.
@@ -113,6 +116,7 @@ impl State {
             Event::RateLimited { .. } => State::RateLimited,
             Event::FoundLater { .. } => State::FoundLater,
             Event::ApprovalAsked { .. } => State::ApprovalAsked,
+            Event::Received { .. } => State::Received,
             _ => return None,
         })
     }
@@ -138,6 +142,7 @@ impl State {
             State::RateLimited => "rate_limited",
             State::FoundLater => "found_later",
             State::ApprovalAsked => "approval_asked",
+            State::Received => "received",
         }
     }
 }
@@ -146,9 +151,10 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrackQuery {
-    /// Any part of the reverse-path, in any case; `<>` for the null one.
+    /// Any part of the reverse-path, in any case; all of it in angle brackets; `<>` for the null
+    /// one.
     pub sender: Option<String>,
-    /// Any part of a forward-path, in any case.
+    /// Any part of a forward-path, in any case; all of it in angle brackets.
     pub recipient: Option<String>,
     /// With or without angle brackets.
     pub message_id: Option<String>,
@@ -168,11 +174,12 @@ pub struct TrackQuery {
     pub rule: Option<String>,
     /// A finding of its last judgement, by its name in any case: `SPF_FAIL`.
     pub finding: Option<String>,
-    /// Any part of the name of a virus that was found in it, in any case.
+    /// Any part of the name of a virus that was found in it, in any case; all of it in angle
+    /// brackets.
     pub virus: Option<String>,
     /// Which way it went.
     pub direction: Option<Direction>,
-    /// What happened to it, or to a copy of it, at some time.
+    /// What happened to it, or to a copy of it, at some time; with `domains` to a copy of theirs.
     pub state: Option<State>,
     /// Its MailId was given at this time or later, in milliseconds since 1970.
     pub since_ms: Option<u64>,
@@ -203,10 +210,47 @@ pub(super) struct Criteria {
     pub(super) direction: Option<Direction>,
     pub(super) state: Option<State>,
     pub(super) domains: Option<Vec<String>>,
+    /// Of those above that are parts: those that are meant as they are.
+    pub(super) whole: Whole,
     /// The first MailId that counts.
     pub(super) low: Option<MailId>,
     /// The first that does not any more.
     pub(super) high: Option<MailId>,
+}
+
+/// What is asked for in angle brackets.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    sender: Option<String>,
+    recipient: Option<String>,
+    virus: Option<String>,
+}
+
+impl Whole {
+    fn of(query: &TrackQuery) -> Whole {
+        let inner = |text: &Option<String>| {
+            let text = text.as_deref()?.trim();
+            let inner = text.strip_prefix('<')?.strip_suffix('>')?;
+            (!inner.is_empty()).then(|| folded(inner))
+        };
+        Whole {
+            sender: inner(&query.sender),
+            recipient: inner(&query.recipient),
+            virus: inner(&query.virus),
+        }
+    }
+
+    fn is_met(&self, story: &Story) -> bool {
+        let virus = |wanted: &String| {
+            let names = story.events.iter().flat_map(|(_, event)| viruses_of(event));
+            names.map(folded).any(|name| name == *wanted)
+        };
+        self.sender.as_ref().is_none_or(|sender| folded(&story.reverse_path) == *sender)
+            && self.recipient.as_ref().is_none_or(|recipient| {
+                story.forward_paths.iter().any(|path| folded(path) == *recipient)
+            })
+            && self.virus.as_ref().is_none_or(virus)
+    }
 }
 
 /// A network in the addresses of IPv6, where those of IPv4 are mapped.
@@ -275,10 +319,11 @@ impl Criteria {
             verdict: verdict.transpose()?,
             rule: query.rule.as_ref().map(plain),
             finding: query.finding.as_ref().map(plain),
-            virus: query.virus.as_ref().map(plain),
+            virus: query.virus.as_ref().map(address),
             direction: query.direction,
             state: query.state,
             domains: query.domains.as_ref().map(|domains| scope_of(domains)),
+            whole: Whole::of(query),
             low: query.since_ms.map(first_id_at),
             high: [until, query.before].into_iter().flatten().min(),
         })
@@ -302,11 +347,14 @@ impl Criteria {
         self.cover(story.mail_id)
             && (self.asks_more_than_mails() || is_mail())
             && self.meets_addresses(story)
+            && self.whole.is_met(story)
             && self.meets_judgement(story)
             && self.client.is_none_or(|network| clients_of(story).any(|one| network.holds(one)))
             && self.direction.is_none_or(|wanted| home.direction_of(story) == Some(wanted))
             && self.state.is_none_or(|wanted| {
-                story.events.iter().any(|(_, event)| State::of(event) == Some(wanted))
+                story.events.iter().any(|(_, event)| {
+                    State::of(event) == Some(wanted) && self.concerns(story, event)
+                })
             })
             && self.virus.as_ref().is_none_or(|part| {
                 story.events.iter().any(|(_, event)| {
@@ -337,6 +385,29 @@ impl Criteria {
             && self.recipient.as_ref().is_none_or(is_for)
             && self.any.as_ref().is_none_or(|part| is_from(part) || is_for(part))
             && self.domains.as_ref().is_none_or(is_within)
+    }
+
+    /// Whether an event is about the mail of whoever asks: about a copy of theirs where it is
+    /// about copies.
+    fn concerns(&self, story: &Story, event: &Event) -> bool {
+        let Some(domains) = &self.domains else { return true };
+        let is_theirs = |path: &String| {
+            domain_of(path).is_some_and(|domain| domains.binary_search(&domain).is_ok())
+        };
+        if is_theirs(&story.reverse_path) {
+            return true;
+        }
+        match (event, copies_in(event)) {
+            (_, Some((paths, _))) if !paths.is_empty() => paths.iter().any(is_theirs),
+            // Whom the mail came in for without them knows nothing of it.
+            (Event::TurnedAway { forward_paths, .. }, _) => {
+                let known: Vec<_> =
+                    story.forward_paths.iter().map(|path| domain_of(path)).collect();
+                let is_known = |path: &&String| known.contains(&domain_of(path));
+                forward_paths.iter().filter(is_known).any(is_theirs)
+            }
+            _ => true,
+        }
     }
 
     fn meets_judgement(&self, story: &Story) -> bool {
@@ -430,16 +501,8 @@ pub(super) fn first_id_at(at_ms: u64) -> MailId {
 }
 
 pub(super) fn verdict_of(text: &str) -> Option<Verdict> {
-    let all = [
-        Verdict::Clean,
-        Verdict::Spam,
-        Verdict::Malicious,
-        Verdict::Ambiguous,
-        Verdict::Unscannable,
-        Verdict::Policy,
-    ];
     let text = text.trim().to_lowercase();
-    all.into_iter().find(|verdict| verdict.to_string() == text)
+    Verdict::ALL.into_iter().find(|verdict| verdict.to_string() == text)
 }
 
 /// Where a mail or a session came from.

@@ -153,7 +153,10 @@ impl Books {
         for (offset, entry) in entries {
             let earlier = |mail_id| earlier.remove(&mail_id);
             let counted = open.index.note(base.saturating_add(*offset), entry, &home, earlier);
-            live.add(open.index.summary.domains(counted.group), counted.ways);
+            live.happened();
+            for one in counted {
+                live.add(entry.mail_id, open.index.summary.domains(one.group), one.ways);
+            }
         }
         open.octets += octets;
     }

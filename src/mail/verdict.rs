@@ -114,6 +114,18 @@ pub enum Verdict {
     Policy,
 }
 
+impl Verdict {
+    /// Every verdict, in the order of the enumeration.
+    pub const ALL: [Verdict; 6] = [
+        Verdict::Clean,
+        Verdict::Spam,
+        Verdict::Malicious,
+        Verdict::Ambiguous,
+        Verdict::Unscannable,
+        Verdict::Policy,
+    ];
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(match self {

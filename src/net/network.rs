@@ -4,7 +4,8 @@
 //! host has to itself) and the [`Network`] that it is in (an IPv4 /24; an IPv6 /48, which one
 //! customer may have to himself). An IPv4-mapped address is its IPv4 address.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +37,18 @@ impl Client {
     }
 }
 
+impl fmt::Display for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Client::V4(octets) => write!(out, "{}", Ipv4Addr::from(octets)),
+            Client::V6(octets) => {
+                let first = u128::from(u64::from_be_bytes(octets)) << 64;
+                write!(out, "{}/64", Ipv6Addr::from_bits(first))
+            }
+        }
+    }
+}
+
 /// The neighbours of a client, which are often the same people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Network {
@@ -55,6 +68,17 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_named_by_what_they_have_to_themselves() {
+        for (address, name) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(Client::of(address.parse().unwrap()).to_string(), name);
+        }
+    }
 
     #[test]
     fn who_is_whose_neighbour() {

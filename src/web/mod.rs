@@ -12,6 +12,7 @@ pub mod ask;
 pub mod assets;
 pub mod attempts;
 pub mod form;
+mod guests;
 pub mod serve;
 pub mod sessions;
 

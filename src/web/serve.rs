@@ -2,42 +2,50 @@
 //!
 //! In: a bound socket, a certificate, a [`Site`]. Out: connections served by warp over hyper,
 //! until told to stop; open ones then have a few seconds to end. Bounded: so many connections in
-//! all and from one address, a time for the handshake, for each header section and for a body.
-//! A broken connection concerns nobody else.
+//! all and from one client, a time for the handshake, for each header section and for a body.
+//! When there is no room for one more, one goes that has not asked for anything. A broken
+//! connection concerns nobody else.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::stream::{Stream, StreamExt};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, Method, Request, StatusCode};
 
-use super::answer::{Answer, guarded};
+use super::answer::{self, Answer, guarded};
 use super::ask::Ask;
 use super::form::Pairs;
+use super::guests::{Guest, Guests};
 
 /// Browsers open six each.
 const CONNECTIONS: usize = 512;
-/// One address cannot have all of them.
-const CONNECTIONS_OF_ONE: usize = 48;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a body may take.
 const BODY: Patience = Patience { whole: Duration::from_secs(120), pause: Duration::from_secs(20) };
 const HEADER_OCTETS: usize = 32 << 10;
+/// What a client still sends after an answer that did not wait for it is taken so far, and for
+/// so long: a connection that is cut with octets in it takes the answer with it.
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_OCTETS: usize = 8 << 20;
 /// What is open when the box ends may go on for this long.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -127,19 +135,30 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let guests = Arc::new(Guests::default());
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let (stream, client) = tokio::select! {
             accepted = crate::net::listen::accept(&listener) => accepted,
             () = stopped(&mut stop) => break,
         };
-        let Some(visit) = guests.admit(client.ip()) else {
-            tracing::debug!(%client, "web: too many connections from one address");
+        let Some(guest) = guests.admit(client.ip()) else {
+            tracing::debug!(%client, "web: too many connections of one client");
             continue;
         };
+        if slots.available_permits() == 0 {
+            guests.send_away(&guest);
+        }
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            () = stopped(&mut stop) => break,
+        };
+        let Ok(slot) = slot else { return };
         let (site, acceptor, stop) = (Arc::clone(&site), certificate(), stop.clone());
+        let guest = Arc::new(guest);
         tokio::spawn(async move {
-            converse(stream, client, acceptor, site, stop).await;
-            drop((visit, slot));
+            tokio::select! {
+                () = converse(stream, client, acceptor, (site, Arc::clone(&guest)), stop) => {}
+                () = guest.sent_away() => tracing::debug!(%client, "web: made room for another"),
+            }
+            drop((guest, slot));
         });
     }
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
@@ -151,32 +170,73 @@ async fn converse(
     stream: TcpStream,
     client: SocketAddr,
     acceptor: TlsAcceptor,
-    site: Arc<dyn Site>,
+    (site, guest): (Arc<dyn Site>, Arc<Guest>),
     mut stop: watch::Receiver<bool>,
 ) {
     let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
-    let stream = match shaken {
+    let mut stream = match shaken {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%client, %error, "web: no TLS"),
         Err(_) => return tracing::debug!(%client, "web: the handshake takes too long"),
     };
     let service = TowerToHyperService::new(warp::service(everything(site, client)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        guest.has_asked();
+        let asked = has_path(&request).then(|| service.call(request));
+        async move {
+            match asked {
+                Some(asked) => asked.await,
+                None => Ok::<Answer, Infallible>(no_path()),
+            }
+        }
+    });
+    // Lent, so that it is not cut off when the last answer is written.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_OCTETS)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        .serve_connection(TokioIo::new(&mut stream), service);
+    let served = {
+        tokio::pin!(connection);
+        tokio::select! {
+            served = &mut connection => served,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
     if let Err(error) = served {
         tracing::debug!(%client, %error, "web: conversation broken off");
     }
+    // Whoever has not gone by then is cut off.
+    let _ = tokio::time::timeout(LINGER, part(stream)).await;
+}
+
+/// Says that there is no more to come, and takes what the client still sends, so that it comes
+/// to read its answer.
+async fn part(mut stream: TlsStream<TcpStream>) {
+    // It was said already where all went well.
+    let _ = stream.shutdown().await;
+    let (mut stream, _) = stream.into_inner();
+    let (mut piece, mut taken) = (vec![0; 16 << 10], 0);
+    while taken < LINGER_OCTETS {
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return,
+            Ok(octets) => taken += octets,
+        }
+    }
+}
+
+/// Whether a request is for something of this site. `CONNECT` asks for another host
+/// (RFC 9112 section 3.2.3).
+fn has_path<B>(request: &Request<B>) -> bool {
+    request.method() != Method::CONNECT && request.uri().path_and_query().is_some()
+}
+
+fn no_path() -> Answer {
+    let words = "this site takes no requests without a path\n";
+    guarded(answer::of(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", words))
 }
 
 /// When the box ends.
@@ -224,40 +284,6 @@ fn streamed(
     })))
 }
 
-/// How many connections each address has.
-#[derive(Debug, Default)]
-struct Guests(Mutex<HashMap<IpAddr, usize>>);
-
-#[derive(Debug)]
-struct Guest {
-    of: Arc<Guests>,
-    address: IpAddr,
-}
-
-impl Guests {
-    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= CONNECTIONS_OF_ONE {
-            return None;
-        }
-        *count += 1;
-        Some(Guest { of: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut counts = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,17 +313,5 @@ mod tests {
             assert_eq!(read, Err(BodyError::TooSlow), "{pause:?}");
             assert!((ends..Duration::from_secs(8)).contains(&begun.elapsed()), "{pause:?}");
         }
-    }
-
-    #[test]
-    fn one_address_has_so_many_connections_and_they_are_given_back() {
-        let guests = Arc::new(Guests::default());
-        let one: IpAddr = "192.0.2.1".parse().unwrap();
-        let held: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| guests.admit(one).unwrap()).collect();
-        assert!(guests.admit(one).is_none());
-        assert!(guests.admit("192.0.2.2".parse().unwrap()).is_some());
-        drop(held);
-        assert!(guests.admit(one).is_some());
-        assert!(guests.0.lock().unwrap().is_empty());
     }
 }

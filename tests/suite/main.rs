@@ -52,6 +52,7 @@ mod retry;
 mod scanners;
 mod sender_lists;
 mod site_api;
+mod site_door;
 mod site_mail;
 mod site_policy;
 mod site_security;

@@ -375,6 +375,42 @@ fn mail_is_found_exported_and_counted() {
 }
 
 #[test]
+fn numbers_of_the_dashboard_lead_to_their_mails_and_others_addresses_stay_theirs() {
+    let sink = Sink::start();
+    let house = House::start(Setup::new().next_hop(sink.hop()));
+    house.send("one", &["bob@example.test"]);
+    house.send("two", &["kbob@example.test"]);
+    house.send("kept three", &["kbob@example.test"]);
+    house.kept(1);
+    let id = house.kept(1).remove(0);
+    house.postern.tell(&["quarantine", "release", &id]);
+    sink.wait(3);
+    house.postern.wait_until_empty();
+    let mut olive = house.log_in("olive");
+    let page = olive.get("/");
+    assert!(page.says("1 mail of bob@example.test"), "{}", page.text());
+    assert!(page.says("2 mails of kbob@example.test"), "{}", page.text());
+    let links = page.body.split("href=\"/tracking?").skip(1);
+    let (mut followed, mut wrong) = (0, Vec::new());
+    for link in links {
+        let (there, rest) = link.split_once('"').unwrap();
+        let (shown, _) = rest.split_once("</a>").unwrap();
+        let number = shown.split(['<', '>']).find_map(|part| part.trim().parse::<usize>().ok());
+        let Some(number) = number.filter(|_| !shown.contains("attempt")) else { continue };
+        let there = format!("/tracking?{}", there.replace("&amp;", "&"));
+        let found = olive.get(&there).body.matches("data-name=\"Verdict\"").count();
+        followed += 1;
+        if found != number {
+            wrong.push(format!("{number} leads to {found}: {there}"));
+        }
+    }
+    assert!(followed > 15 && wrong.is_empty(), "{followed}: {wrong:#?}");
+    let mut stranger = house.log_in("stranger");
+    let top = stranger.get("/api/top/recipients").body;
+    assert!(!top.contains("example.test"), "{top}");
+}
+
+#[test]
 fn senders_are_listed_and_mail_is_taught_from_its_page() {
     let sink = Sink::start();
     let house = House::start(Setup::new().next_hop(sink.hop()));

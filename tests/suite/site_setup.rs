@@ -160,6 +160,11 @@ fn settings_are_changed_reviewed_and_taken_back() {
     assert!(wrong.says("is no whole number"), "{}", wrong.text());
     let refused = browser.send(&page, "/settings/section/limits", &[("recipients", "1")]);
     assert_eq!(refused.status, 422, "{}", refused.text());
+    let sessions = browser.open("/settings/section/admin");
+    let none = [("idle_minutes", "0")];
+    let refused = browser.send(&sessions, "/settings/section/admin", &none);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.says("must be at least 1"), "{}", refused.text());
     assert_eq!(file(), before, "nothing was changed yet");
     let done = put_in_force(&mut browser, &page, "/settings/section/limits", &[("hops", "44")]);
     assert!(done.says("It is in force"), "{}", done.text());

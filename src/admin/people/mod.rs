@@ -15,6 +15,7 @@ mod person;
 mod rights;
 mod second;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -115,6 +116,18 @@ impl People {
     /// Somebody.
     pub fn find(&self, name: &str) -> Result<Option<Person>, PeopleError> {
         Ok(self.shelf.find(&folded(name))?)
+    }
+
+    /// Tells somebody's password from the one before it; the same for all who are not known.
+    /// Blocks.
+    pub fn password_print(&self, name: &str) -> Result<u64, PeopleError> {
+        let person = self.find(name)?;
+        Ok(person.map_or(0, |person| {
+            let mut hasher = DefaultHasher::new();
+            // Salted: the same password given again is another one.
+            person.password_hash.hash(&mut hasher);
+            hasher.finish()
+        }))
     }
 
     /// Somebody new. Blocks, also for the hash.

@@ -22,6 +22,7 @@ use crate::action::approval::ApprovalError;
 use crate::action::errands::Decision;
 use crate::journal::Act;
 use crate::mail::Expiry;
+use crate::net::network::Client;
 use crate::net::rates::{Buckets, Rate};
 use crate::quarantine::Waiting;
 use crate::web::Answer;
@@ -43,7 +44,7 @@ const FINDINGS: usize = 20;
 
 /// How often an address may come.
 #[derive(Debug)]
-pub(super) struct Knocks(Mutex<Buckets<IpAddr>>);
+pub(super) struct Knocks(Mutex<Buckets<Client>>);
 
 impl Default for Knocks {
     fn default() -> Knocks {
@@ -56,7 +57,7 @@ impl Knocks {
         let Some(rate) = Rate::a_minute(A_MINUTE) else { return Ok(()) };
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = |wait: Duration| Refusal::TooMany(wait.as_secs() + 1);
-        buckets.take(address, 1, rate, now).map_err(wait)
+        buckets.take(Client::of(address), 1, rate, now).map_err(wait)
     }
 }
 
@@ -73,7 +74,7 @@ fn refusal(error: ApprovalError) -> Refusal {
 }
 
 async fn show(call: Call) -> Result<Answer, Refusal> {
-    call.site.knocks.admit(call.ask.client.ip().to_canonical(), Instant::now())?;
+    call.site.knocks.admit(call.ask.client.ip(), Instant::now())?;
     let (approvals, secret) = (call.site.desk.approvals.clone(), call.part(0).to_owned());
     let waiting = call.blocking(move || approvals.asked_by(&secret).map_err(refusal)).await?;
     let content = html! {
@@ -132,7 +133,7 @@ fn facts(waiting: &Waiting) -> Markup {
 }
 
 async fn decide(call: Call) -> Result<Answer, Refusal> {
-    call.site.knocks.admit(call.ask.client.ip().to_canonical(), Instant::now())?;
+    call.site.knocks.admit(call.ask.client.ip(), Instant::now())?;
     let (approvals, secret) = (call.site.desk.approvals.clone(), call.part(0).to_owned());
     let decision = match call.form.filled("answer") {
         Some("release") => Decision::Release,

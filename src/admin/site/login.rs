@@ -2,7 +2,7 @@
 //!
 //! In: name, password and, for who has a second factor, a code, all in one form, so that a
 //! failure tells nothing of which was wrong. Out: a session's cookie. Failures are slowed down
-//! by name and by address, and journalled.
+//! by client, and by name and client, and journalled.
 
 use std::time::Instant;
 
@@ -14,7 +14,9 @@ use super::frame::{self, Section};
 use super::routes::route;
 use super::{Call, Refusal, Route, noted};
 use crate::admin::people::Via;
+use crate::net::network::Client;
 use crate::web::answer::{self, Answer};
+use crate::web::attempts::{Key, Print};
 
 pub(super) const ROUTES: &[Route] = &[
     route!(GET "/login", Nothing, show),
@@ -65,21 +67,30 @@ fn form(call: &Call, status: StatusCode, failed: Option<&str>) -> Answer {
 async fn log_in(call: Call) -> Result<Answer, Refusal> {
     let name = call.form.first("name").unwrap_or_default();
     let folded = crate::admin::people::folded(name);
-    let keys = [format!("name {folded}"), format!("address {}", call.ask.client.ip())];
-    let wait = keys.iter().map(|key| call.site.attempts.wait(key, Instant::now())).max();
-    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-        let words = format!("Too many failures. Try again in {} s.", wait.as_secs() + 1);
-        noted::act(&call, "login.failed", folded).refused("too many failures").record();
-        return Ok(form(&call, StatusCode::TOO_MANY_REQUESTS, Some(&words)));
-    }
+    let print = secret_of(&call, name).await?;
+    let client = Client::of(call.ask.client.ip()).to_string();
+    let keys = Key::of_log_in(&folded, &client, print);
+    let attempt = match call.site.attempts.begin(&keys, Instant::now()) {
+        Ok(attempt) => attempt,
+        Err(wait) => {
+            let words = format!("Too many failures. Try again in {} s.", wait.as_secs() + 1);
+            let object: String = folded.chars().take(64).collect();
+            noted::act(&call, "login.failed", object).refused("too many failures").record();
+            return Ok(form(&call, StatusCode::TOO_MANY_REQUESTS, Some(&words)));
+        }
+    };
     let password = call.form.first("password").unwrap_or_default();
     let code = call.form.first("code").unwrap_or_default();
-    let person = call.site.people.log_in(name, password, code, call.now_ms()).await?;
+    let person = match call.site.people.log_in(name, password, code, call.now_ms()).await {
+        Ok(person) => person,
+        Err(error) => {
+            attempt.unheard();
+            return Err(error.into());
+        }
+    };
     let client = call.ask.client.ip().to_string();
     let Some(person) = person else {
-        for key in &keys {
-            call.site.attempts.failed(key, Instant::now());
-        }
+        attempt.failed();
         tracing::warn!(name = ?folded, client, "a log-in to the site failed");
         let object: String = folded.chars().take(64).collect();
         noted::act(&call, "login.failed", object)
@@ -88,12 +99,16 @@ async fn log_in(call: Call) -> Result<Answer, Refusal> {
         let words = "Name, password or code is wrong.";
         return Ok(form(&call, StatusCode::UNAUTHORIZED, Some(words)));
     };
-    for key in &keys {
-        call.site.attempts.succeeded(key);
-    }
+    attempt.succeeded();
     tracing::info!(name = person.name, client, "logged in to the site");
     noted::act(&call, "login.done", person.name.clone()).by(&person.name).record();
     begin(&call, &person.name, frame::own_path(&call.form)).await
+}
+
+/// Tells somebody's password from the one before it.
+pub(super) async fn secret_of(call: &Call, name: &str) -> Result<Print, Refusal> {
+    let (site, name) = (call.site.clone(), name.to_owned());
+    call.blocking(move || Ok(site.people.password_print(&name)?)).await
 }
 
 /// Begins a session of somebody who has shown who they are, and leads on.

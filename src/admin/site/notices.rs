@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::net::network::Client;
 use crate::net::rates::{Buckets, Rate};
 
 const KEPT: usize = 1_000;
@@ -25,7 +26,7 @@ pub struct Notice {
 #[derive(Debug)]
 pub struct Notices {
     waiting: Mutex<VecDeque<(String, Notice)>>,
-    requests: Mutex<Buckets<IpAddr>>,
+    requests: Mutex<Buckets<Client>>,
     rate: Option<Rate>,
 }
 
@@ -57,7 +58,8 @@ impl Notices {
     /// Whether an address may ask now, or how long it is to wait.
     pub fn admit(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let Some(rate) = self.rate else { return Ok(()) };
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).take(address, 1, rate, now)
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.take(Client::of(address), 1, rate, now)
     }
 }
 

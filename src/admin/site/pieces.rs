@@ -55,6 +55,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// The word for one, or for any other number.
+pub fn word_for<'w>(number: u64, one: &'w str, many: &'w str) -> &'w str {
+    if number == 1 { one } else { many }
+}
+
 /// How many there are of these, and how many of them a table shows where not all.
 pub fn how_many(count: usize, these: &str, shown: usize) -> Markup {
     html! {

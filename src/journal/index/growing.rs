@@ -54,7 +54,7 @@ impl Growing {
         entry: &Entry,
         home: &Home,
         earlier: impl FnOnce(MailId) -> Option<Earlier>,
-    ) -> Counted {
+    ) -> Vec<Counted> {
         if self.rows.is_empty() {
             self.first_ms = entry.at_ms;
         }
@@ -67,10 +67,9 @@ impl Growing {
         };
         marks(entry, &mut |mark| put(&mut self.terms, &mut self.names, mark, row));
         act_marks(entry, &mut |mark| put(&mut self.terms, &mut self.names, mark, offset));
-        let Some(of_row) = self.rows.get_mut(row as usize) else { return Counted::default() };
+        let Some(of_row) = self.rows.get_mut(row as usize) else { return Vec::new() };
         of_row.frames.push(offset);
-        self.summary.learn(&mut of_row.context, &entry.event, home);
-        self.summary.count(of_row.context, entry)
+        self.summary.count(&mut of_row.context, entry, home)
     }
 
     fn begin(&mut self, mail_id: MailId, home: &Home, earlier: Option<Earlier>) -> u32 {
@@ -79,7 +78,7 @@ impl Growing {
         let mut context = Context::default();
         for entry in &earlier.entries {
             marks(entry, &mut |mark| put(&mut self.terms, &mut self.names, mark, row));
-            self.summary.learn(&mut context, &entry.event, home);
+            self.summary.recall(&mut context, &entry.event, home);
         }
         self.rows.push(Row { mail_id, previous: earlier.segment, frames: Vec::new(), context });
         self.by_id.insert(mail_id, row);

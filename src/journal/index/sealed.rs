@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Growing, KINDS, Kind, Lookup, RowSet, Wanted};
 use crate::mail::MailId;
 
-const HEAD: [u8; 16] = *b"POSTERNJINDEX\x00\x00\x02";
+const HEAD: [u8; 16] = *b"POSTERNJINDEX\x00\x00\x03";
 const FANOUT_BITS: u32 = 10;
 const FANOUT: usize = 1 << FANOUT_BITS;
 const ID_OCTETS: usize = 12;

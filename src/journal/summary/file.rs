@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::{Names, Summary};
 use crate::journal::flow::{Tally, Topping, Ways};
 
-const HEAD: [u8; 16] = *b"POSTERNJSUMMY\x00\x00\x01";
+const HEAD: [u8; 16] = *b"POSTERNJSUMMY\x00\x00\x02";
 const TOPPINGS: usize = Topping::ALL.len();
 const GROUPS: usize = 0;
 const STEPS: usize = 1;
@@ -39,8 +39,8 @@ pub(in crate::journal) const NAMES: usize = 1_000;
 
 /// Begin of the step, group, and what is not zero by its place.
 type Step = (u64, u32, Vec<(u8, u64)>);
-/// Begin of the hour (0 for the whole segment), group, the count that is not kept any more,
-/// names.
+/// Begin of the hour (of the first one, for the whole segment), group, the count that is not kept
+/// any more, names.
 type List<'t> = (u64, u32, u64, Vec<(&'t str, u64)>);
 
 /// Writes the summary of a closed segment, whole or not at all.
@@ -65,17 +65,19 @@ pub(in crate::journal) fn write(
         sections.push(section(&lists)?);
     }
     for topping in 0..TOPPINGS {
-        let mut whole: BTreeMap<u32, Vec<&Names>> = BTreeMap::new();
-        for ((_, group), lists) in &summary.hours {
-            whole.entry(*group).or_default().extend(lists.get(topping));
+        let mut whole: BTreeMap<u32, (u64, Vec<&Names>)> = BTreeMap::new();
+        // In the order of the hours.
+        for ((hour, group), lists) in &summary.hours {
+            let (_, together) = whole.entry(*group).or_insert_with(|| (*hour, Vec::new()));
+            together.extend(lists.get(topping));
         }
-        let together = whole.iter().map(|(group, lists)| {
+        let together = whole.iter().map(|(group, (first, lists))| {
             let mut names: BTreeMap<&str, u64> = BTreeMap::new();
             for (name, count) in lists.iter().flat_map(|list| list.iter()) {
                 *names.entry(name).or_default() += count;
             }
             let (floor, names) = frequent(names.into_iter());
-            (0, *group, floor, names)
+            (*first, *group, floor, names)
         });
         let together: Vec<List<'_>> = together.filter(|list| !list.3.is_empty()).collect();
         sections.push(section(&together)?);
@@ -191,21 +193,24 @@ impl File {
         Ok(())
     }
 
-    /// Shows lists of names: group, the count that is not kept any more, names. Those of hours
-    /// from one on, or those of the whole segment.
+    /// Shows lists of names from an hour on: group, the count that is not kept any more, names.
+    /// Those of the whole segment where none is of mail that came before.
     pub(in crate::journal) fn lists(
         &self,
         topping: Topping,
-        from_hour: Option<u64>,
+        from_hour: u64,
         show: &mut dyn FnMut(u32, u64, &[(&str, u64)]),
     ) -> io::Result<()> {
-        let first = if from_hour.is_some() { HOURS } else { WHOLE };
-        let octets = self.octets(first + topping as usize)?;
-        let lists: Vec<List<'_>> = postcard::from_bytes(&octets).map_err(io::Error::other)?;
-        for (hour, group, floor, names) in &lists {
-            if from_hour.is_none_or(|from| *hour >= from) {
-                show(*group, *floor, names);
-            }
+        let whole = self.octets(WHOLE + topping as usize)?;
+        let lists: Vec<List<'_>> = postcard::from_bytes(&whole).map_err(io::Error::other)?;
+        if lists.iter().all(|(first, ..)| *first >= from_hour) {
+            lists.iter().for_each(|(_, group, floor, names)| show(*group, *floor, names));
+            return Ok(());
+        }
+        let hours = self.octets(HOURS + topping as usize)?;
+        let lists: Vec<List<'_>> = postcard::from_bytes(&hours).map_err(io::Error::other)?;
+        for (_, group, floor, names) in lists.iter().filter(|(hour, ..)| *hour >= from_hour) {
+            show(*group, *floor, names);
         }
         Ok(())
     }

@@ -3,10 +3,17 @@
 //! In: its entries in their order, and what is known of their mails. Out: [`Summary`], in
 //! memory for the segment that grows, and a file beside each closed one ([`file`]).
 //!
-//! Counts are kept by steps of five minutes, names by hours, both by group: the protected
-//! domains that a mail touches, as far as is known when the event happens. Since a mail is in
-//! one group, adding groups counts it once, whichever domains somebody may see. Unprotected
-//! domains make no groups, so there are few.
+//! Counts are kept by steps of five minutes, names by hours, of the time when the mail came, so
+//! that a search for mails of that time finds those that were counted; and by group: the
+//! protected domains that a mail touches, as far as is known when the event happens. Since a
+//! mail is in one group, adding groups counts it once, whichever domains somebody may see. A
+//! copy is in the group of its recipient and of the sender: others' copies of the same mail do
+//! not concern whoever answers for one of them. Unprotected domains make no groups, so there are
+//! few.
+//!
+//! A mail whose verdict, group or direction becomes another one is taken back where it was
+//! counted and counted where it is now. That may be another segment: counts wrap, and their sum
+//! is right where all of them are there.
 
 pub(super) mod file;
 
@@ -15,8 +22,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::event::Event;
 use super::flow::{HOUR_MS, STEP_MS, Tally, Topping, Ways};
 use super::frame::Entry;
+use super::index::fingerprint;
 use super::marks::{domain_of, folded};
 use super::query::{Direction, Home, rules_of, viruses_of};
+use crate::mail::Verdict;
 
 const TOPPINGS: usize = Topping::ALL.len();
 /// Groups of one segment; what touches yet another set of domains counts with those that
@@ -24,10 +33,48 @@ const TOPPINGS: usize = Topping::ALL.len();
 const GROUPS: usize = 10_000;
 
 /// What counting needs to know of a mail.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Context {
     direction: Option<Direction>,
+    has_sender: bool,
+    /// The sender's protected domain.
+    sender: u32,
+    /// Those of the recipients.
+    recipients: u32,
+    /// Both.
     group: u32,
+    /// Whom it concerns that it was turned away.
+    away: Option<u32>,
+    /// Those of recipients that were turned away.
+    refused: u32,
+    /// What it counts for itself, its copies aside.
+    tally: Tally,
+    /// What was counted of it by name.
+    named: Vec<u64>,
+}
+
+impl Context {
+    /// Where it counts, and for what.
+    fn places(&self) -> [(u32, Ways); 2] {
+        let (mut mail, mut away) = (Ways::default(), Ways::default());
+        *mail.place(self.direction.unwrap_or_default()) = self.tally;
+        // Who is turned away has no direction yet.
+        away.place(Direction::default()).turned_away = u64::from(self.away.is_some());
+        [(self.group, mail), (self.away.unwrap_or_default(), away)]
+    }
+
+    /// Whether a name is to be counted: once a mail.
+    fn is_first(&mut self, topping: Topping, name: &str) -> bool {
+        if matches!(topping, Topping::Senders | Topping::Recipients) {
+            return true;
+        }
+        let print = fingerprint(topping as u8, name.as_bytes());
+        let is_first = !self.named.contains(&print);
+        if is_first {
+            self.named.push(print);
+        }
+        is_first
+    }
 }
 
 /// What one event added.
@@ -64,23 +111,68 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Notes what an event tells of its mail.
-    pub(super) fn learn(&mut self, context: &mut Context, event: &Event, home: &Home) {
+    /// Notes what an event told of its mail in an earlier segment, where it was counted.
+    pub(super) fn recall(&mut self, context: &mut Context, event: &Event, home: &Home) {
+        self.learn(context, event, home);
+        names_in(event, &mut |topping, name| {
+            context.is_first(topping, name);
+        });
+    }
+
+    /// Notes what an event tells of its mail; as [`Story`](super::story::Story) does.
+    fn learn(&mut self, context: &mut Context, event: &Event, home: &Home) {
         context.direction = home.direction(event).or(context.direction);
-        let (Event::Received { reverse_path, forward_paths, .. }
-        | Event::Originated { reverse_path, forward_paths, .. }
-        | Event::Continued { reverse_path, forward_paths, .. }
-        | Event::TurnedAway { reverse_path, forward_paths, .. }) = event
-        else {
-            return;
-        };
-        let paths = std::iter::once(reverse_path).chain(forward_paths);
+        context.tally.learn(event);
+        let Some((reverse_path, forward_paths)) = event.envelope() else { return };
+        let recipients = forward_paths.iter().map(String::as_str);
+        match event {
+            Event::TurnedAway { .. } => {
+                let refused = self.group_of(recipients, home);
+                if !context.has_sender {
+                    context.has_sender = !reverse_path.is_empty();
+                    context.sender = self.group_of([reverse_path].into_iter(), home);
+                }
+                context.recipients = self.union(context.recipients, refused);
+                context.refused = self.union(context.refused, refused);
+                context.away = Some(0);
+            }
+            _ => {
+                context.has_sender = !reverse_path.is_empty();
+                context.sender = self.group_of([reverse_path].into_iter(), home);
+                context.recipients = self.group_of(recipients, home);
+            }
+        }
+        context.group = self.union(context.sender, context.recipients);
+        if context.away.is_some() {
+            let seen = self.common(context.refused, context.recipients);
+            context.away = Some(self.union(seen, context.sender));
+        }
+    }
+
+    /// The group of the protected ones among the domains of these paths.
+    fn group_of<'p>(&mut self, paths: impl Iterator<Item = &'p str>, home: &Home) -> u32 {
         let mut domains: Vec<String> =
-            paths.filter_map(|path| domain_of(path)).filter(|one| home.holds(one)).collect();
-        domains.extend_from_slice(self.domains(context.group));
+            paths.filter_map(domain_of).filter(|one| home.holds(one)).collect();
         domains.sort_unstable();
         domains.dedup();
-        context.group = self.group(domains);
+        self.group(domains)
+    }
+
+    fn union(&mut self, one: u32, other: u32) -> u32 {
+        if one == other || other == 0 {
+            return one;
+        }
+        let mut domains = [self.domains(one), self.domains(other)].concat();
+        domains.sort_unstable();
+        domains.dedup();
+        self.group(domains)
+    }
+
+    fn common(&mut self, one: u32, other: u32) -> u32 {
+        let others = self.domains(other);
+        let is_common = |domain: &&String| others.contains(domain);
+        let domains = self.domains(one).iter().filter(is_common).cloned().collect();
+        self.group(domains)
     }
 
     fn group(&mut self, domains: Vec<String>) -> u32 {
@@ -101,21 +193,36 @@ impl Summary {
         self.groups.get(group as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// Counts an event of a mail.
-    pub(super) fn count(&mut self, context: Context, entry: &Entry) -> Counted {
-        let group = context.group;
-        let mut tally = Tally::default();
-        tally.count(&entry.event);
-        let mut ways = Ways::default();
-        *ways.place(context.direction.unwrap_or_default()) = tally;
-        if tally != Tally::default() {
-            let step = entry.at_ms - entry.at_ms % STEP_MS;
-            *self.steps.entry((step, group)).or_default() += ways;
+    /// Counts an event of a mail; what that added, and took back, for which groups.
+    pub(super) fn count(
+        &mut self,
+        context: &mut Context,
+        entry: &Entry,
+        home: &Home,
+    ) -> Vec<Counted> {
+        let before = context.places();
+        self.learn(context, &entry.event, home);
+        let after = context.places();
+        let mut changes = Vec::new();
+        if before != after {
+            let old = before.map(|(group, ways)| Counted { group, ways: ways.taken_back() });
+            let new = after.map(|(group, ways)| Counted { group, ways });
+            changes.extend(old.into_iter().chain(new));
         }
-        let hour = entry.at_ms - entry.at_ms % HOUR_MS;
+        self.copies(context, &entry.event, home, &mut changes);
+        changes.retain(|one| one.ways != Ways::default());
+        let came_ms = entry.mail_id.minted_at_ms();
+        let step = came_ms - came_ms % STEP_MS;
+        for one in &changes {
+            *self.steps.entry((step, one.group)).or_default() += one.ways;
+        }
+        let hour = came_ms - came_ms % HOUR_MS;
         let hours = &mut self.hours;
         names_in(&entry.event, &mut |topping, name| {
-            let lists = hours.entry((hour, group)).or_default();
+            if !context.is_first(topping, name) {
+                return;
+            }
+            let lists = hours.entry((hour, context.group)).or_default();
             let Some(list) = lists.get_mut(topping as usize) else { return };
             match list.get_mut(name) {
                 Some(count) => *count += 1,
@@ -124,26 +231,66 @@ impl Summary {
                 }
             }
         });
-        Counted { group, ways }
+        changes
+    }
+
+    /// What an event counts for by itself: copies, attempts, visits.
+    fn copies(
+        &mut self,
+        context: &Context,
+        event: &Event,
+        home: &Home,
+        changes: &mut Vec<Counted>,
+    ) {
+        let mut put = |group: u32, tally: Tally| {
+            let mut ways = Ways::default();
+            *ways.place(context.direction.unwrap_or_default()) = tally;
+            changes.push(Counted { group, ways });
+        };
+        let Some((paths, tally)) = copies_in(event) else { return };
+        for path in paths {
+            let group = self.group_of([path.as_str()].into_iter(), home);
+            put(self.union(context.sender, group), tally);
+        }
+        if let Event::VisitRefused { .. } = event {
+            put(context.group, tally);
+        }
     }
 }
 
+/// The recipients whose copies an event is about, and what it counts for each.
+pub(super) fn copies_in(event: &Event) -> Option<(&[String], Tally)> {
+    let one = Tally::default();
+    Some(match event {
+        Event::Delivered { recipient, .. } => {
+            (std::slice::from_ref(recipient), Tally { delivered: 1, ..one })
+        }
+        Event::Deferred { recipient, .. } => {
+            (std::slice::from_ref(recipient), Tally { deferred: 1, ..one })
+        }
+        Event::Failed { recipient, .. } => {
+            (std::slice::from_ref(recipient), Tally { failed: 1, ..one })
+        }
+        Event::Quarantined { recipients, .. } => (recipients, Tally { quarantined: 1, ..one }),
+        Event::VisitRefused { .. } => (&[], Tally { visits_refused: 1, ..one }),
+        _ => return None,
+    })
+}
+
 impl Tally {
-    /// Counts an event.
-    pub(super) fn count(&mut self, event: &Event) {
+    /// What an event makes of a mail, its copies aside. Each mail counts once, by its last
+    /// verdict.
+    pub(super) fn learn(&mut self, event: &Event) {
         match event {
             Event::Received { size_octets, .. } | Event::Originated { size_octets, .. } => {
                 self.received = 1;
                 self.octets = *size_octets;
             }
-            Event::Judged { verdict, .. } => *self.place(*verdict) = 1,
+            Event::Judged { verdict, .. } => {
+                Verdict::ALL.into_iter().for_each(|other| *self.place(other) = 0);
+                *self.place(*verdict) = 1;
+            }
             Event::Refused { .. } => self.refused = 1,
-            Event::TurnedAway { .. } => self.turned_away = 1,
-            Event::VisitRefused { .. } => self.visits_refused = 1,
-            Event::Delivered { .. } => self.delivered = 1,
-            Event::Deferred { .. } => self.deferred = 1,
-            Event::Failed { .. } => self.failed = 1,
-            Event::Quarantined { recipients, .. } => self.quarantined = recipients.len() as u64,
             Event::Released { .. } => self.released = 1,
             Event::Discarded => self.discarded = 1,
             _ => {}

@@ -203,6 +203,11 @@ impl Browser {
         page
     }
 
+    /// A connection that says nothing.
+    pub fn connected(&self) -> TcpStream {
+        connected(self.address, self.own)
+    }
+
     fn keep_cookies(&mut self, page: &Page) {
         for (_, cookie) in page.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = cookie.split(';').next().unwrap_or_default();
@@ -309,14 +314,18 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
 
 /// A connection with TLS, from this loopback address when one is named.
 fn opened(address: SocketAddr, own: Option<Ipv4Addr>) -> StreamOwned<ClientConnection, TcpStream> {
-    let stream = match (own, address) {
-        (Some(own), SocketAddr::V4(address)) => connected_from(own, address),
-        _ => TcpStream::connect(address).unwrap(),
-    };
+    let stream = connected(address, own);
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let name = ServerName::try_from("mx.example.test").unwrap();
     let session = ClientConnection::new(tls::client_config(), name).unwrap();
     StreamOwned::new(session, stream)
+}
+
+fn connected(address: SocketAddr, own: Option<Ipv4Addr>) -> TcpStream {
+    match (own, address) {
+        (Some(own), SocketAddr::V4(address)) => connected_from(own, address),
+        _ => TcpStream::connect(address).unwrap(),
+    }
 }
 
 fn connected_from(own: Ipv4Addr, address: SocketAddrV4) -> TcpStream {

@@ -12,10 +12,12 @@ use maud::{Markup, html};
 use warp::http::StatusCode;
 
 use super::frame::{self, Section};
+use super::login::secret_of;
 use super::routes::route;
 use super::{Call, Refusal, Route, noted, pieces};
 use crate::admin::people::{ApiKey, PeopleError, Person, Via};
 use crate::web::answer::Answer;
+use crate::web::attempts::Key;
 use crate::web::sessions::Session;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -109,18 +111,30 @@ fn password_form(call: &Call, failed: Option<&str>) -> Markup {
 
 /// Whether password and code are right, slowed down like a log-in.
 async fn is_shown_again(call: &Call, password: &str, code: &str) -> Result<bool, Refusal> {
-    let key = format!("own {}", call.caller.name);
-    let wait = call.site.attempts.wait(&key, Instant::now());
-    if !wait.is_zero() {
-        return Err(Refusal::TooMany(wait.as_secs() + 1));
-    }
+    let (people, name) = (&call.site.people, &call.caller.name);
+    tried(call, async {
+        let shown = people.log_in(name, password, code, call.now_ms()).await?;
+        Ok(shown.is_some())
+    })
+    .await
+}
+
+/// Looks at a secret of who is logged in, slowed down like a log-in.
+async fn tried(
+    call: &Call,
+    looking: impl Future<Output = Result<bool, PeopleError>>,
+) -> Result<bool, Refusal> {
     let name = &call.caller.name;
-    let shown = call.site.people.log_in(name, password, code, call.now_ms()).await?;
-    match shown {
-        Some(_) => call.site.attempts.succeeded(&key),
-        None => call.site.attempts.failed(&key, Instant::now()),
+    let key = Key::Secret(format!("own {name}"), secret_of(call, name).await?);
+    let attempt = call.site.attempts.begin(&[key], Instant::now());
+    let attempt = attempt.map_err(|wait| Refusal::TooMany(wait.as_secs() + 1))?;
+    let is_right = looking.await;
+    match is_right {
+        Ok(true) => attempt.succeeded(),
+        Ok(false) => attempt.failed(),
+        Err(_) => attempt.unheard(),
     }
-    Ok(shown.is_some())
+    Ok(is_right?)
 }
 
 async fn password(call: Call) -> Result<Answer, Refusal> {
@@ -149,17 +163,10 @@ pub(super) async fn changed(
     fresh: String,
 ) -> Result<Result<usize, String>, Refusal> {
     let (person, session) = own(call).await?;
-    let key = format!("own {}", person.name);
-    let wait = call.site.attempts.wait(&key, Instant::now());
-    if !wait.is_zero() {
-        return Err(Refusal::TooMany(wait.as_secs() + 1));
-    }
-    if !call.site.people.is_password(&person.name, old).await? {
-        call.site.attempts.failed(&key, Instant::now());
+    if !tried(call, call.site.people.is_password(&person.name, old)).await? {
         noted::act(call, "account.password", "").refused("the present password is wrong").record();
         return Ok(Err("The present password is wrong.".into()));
     }
-    call.site.attempts.succeeded(&key);
     let (site, name) = (call.site.clone(), person.name.clone());
     let changed = call
         .blocking(move || {

@@ -26,8 +26,16 @@ const EXPORT: &[Parameter] = match QUESTION.split_last() {
     None => &[],
 };
 const QUESTION: &[Parameter] = &[
-    Parameter::new("sender", WORDS, "any part of the reverse-path; <> for the null one"),
-    Parameter::new("recipient", WORDS, "any part of a forward-path"),
+    Parameter::new(
+        "sender",
+        WORDS,
+        "any part of the reverse-path, or all of it in angle brackets; <> for the null one",
+    ),
+    Parameter::new(
+        "recipient",
+        WORDS,
+        "any part of a forward-path, or all of it in angle brackets",
+    ),
     Parameter::new("any", WORDS, "any part of the reverse-path or of a forward-path"),
     Parameter::new("subject", WORDS, "words of the subject, in any order"),
     Parameter::new("message_id", WORDS, "the Message-ID, with or without angle brackets"),
@@ -39,7 +47,11 @@ const QUESTION: &[Parameter] = &[
     ),
     Parameter::new("rule", NAME, "a rule of policy that acted on it"),
     Parameter::new("finding", NAME, "a finding of its last judgement"),
-    Parameter::new("virus", NAME, "any part of the name of a virus that was found in it"),
+    Parameter::new(
+        "virus",
+        NAME,
+        "any part of the name of a virus that was found in it, or all of it in angle brackets",
+    ),
     Parameter::new(
         "direction",
         Kind::OneOf(&["in", "out", "internal", "own"]),
@@ -72,6 +84,7 @@ const STATES: &[&str] = &[
     "rate_limited",
     "found_later",
     "approval_asked",
+    "received",
 ];
 
 const LABEL: Parameter =

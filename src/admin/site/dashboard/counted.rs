@@ -82,7 +82,7 @@ fn count(
 ) -> Result<Counted, JournalError> {
     journal.flush();
     let flow = journal.flow(span, domains)?;
-    let top = |(topping, ..): &(Topping, _, _, _)| journal.top(span, *topping, NAMES, domains);
+    let top = |(topping, ..): &(Topping, _, _)| journal.top(span, *topping, NAMES, domains);
     let tops = TOPPINGS.iter().map(top).collect::<Result<Vec<_>, _>>()?;
     Ok(Counted { flow, tops, kept_since_ms: None })
 }

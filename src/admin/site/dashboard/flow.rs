@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::{behind, chart};
+use super::{CAME, behind, chart};
 use crate::admin::site::pieces;
 use crate::journal::{Direction, Flow, FlowBucket, Span, Tally};
 
@@ -69,7 +69,7 @@ fn label(span: Span, start_ms: u64) -> String {
 
 /// Columns: name, count, what a search asks for. Who was turned away has no direction yet.
 const COLUMNS: &[(&str, fn(&Tally) -> u64, &str, &str)] = &[
-    ("Mails", |tally| tally.received, "", ""),
+    ("Mails", |tally| tally.received, CAME.0, CAME.1),
     ("Clean", |tally| tally.clean, "verdict", "clean"),
     ("Spam", |tally| tally.spam, "verdict", "spam"),
     ("Malicious", |tally| tally.malicious, "verdict", "malicious"),

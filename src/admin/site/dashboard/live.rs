@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use warp::Reply;
 use warp::http::{HeaderValue, header};
 
-use super::{behind, sees_box};
+use super::{CAME, behind, sees_box};
 use crate::admin::people::{Right, Scope, Via};
 use crate::admin::site::{Call, Refusal, aside};
 use crate::journal::{Direction, Totals};
@@ -124,13 +124,13 @@ pub(in crate::admin::site) fn now(call: &Call) -> Numbers {
 /// The counters as they are now; the site's script keeps them up to date.
 pub(super) fn counters(call: &Call) -> Markup {
     let now = now(call);
-    let up_ms = u64::try_from(call.site.desk.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let since_ms = call.now_ms().saturating_sub(up_ms);
+    let since_ms = call.site.desk.journal.watch().borrow().since_ms;
     let one = |name: &str, count: u64, words: &str, there: &str| {
         html! { li { a href=(there) { b data-live=(name) { (count) } " " (words) } } }
     };
     let found = |name: &str, count: u64, words: &str, asked: (&str, &str)| {
-        one(name, count, words, &behind(since_ms, None, &[asked]))
+        let asked = [asked, if asked.0 == "direction" { CAME } else { ("", "") }];
+        one(name, count, words, &behind(since_ms, None, &asked))
     };
     html! {
         section.card aria-label="Since the start of the box" data-events="/events" {
@@ -139,7 +139,7 @@ pub(super) fn counters(call: &Call) -> Markup {
                 (found("inbound", now.inbound, "from outside", ("direction", "in")))
                 (found("outbound", now.outbound, "to others", ("direction", "out")))
                 (found("internal", now.internal, "within the house", ("direction", "internal")))
-                (found("delivered", now.delivered, "delivered", ("state", "delivered")))
+                (found("delivered", now.delivered, "delivered, each copy", ("state", "delivered")))
                 (found("spam", now.spam, "spam", ("verdict", "spam")))
                 (found("malicious", now.malicious, "malicious", ("verdict", "malicious")))
                 @if let Some(queue) = now.queue { (one("queue", queue, "in the queue", "/queue")) }

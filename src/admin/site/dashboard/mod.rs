@@ -33,11 +33,14 @@ const SPANS: &[(Span, &str, &str)] = &[
     (Span::Month, "month", "Last month"),
 ];
 
-const TOPPINGS: &[(Topping, &str, &str, &str)] = &[
-    (Topping::Senders, "Senders", "sender", "No mail came in."),
-    (Topping::Recipients, "Recipients", "recipient", "No mail came in."),
-    (Topping::Rules, "Rules of policy", "rule", "No rule acted."),
-    (Topping::Viruses, "Viruses", "virus", "None was found."),
+/// Mails that came in whole, as against what goes on under another name.
+const CAME: (&str, &str) = ("state", "received");
+
+const TOPPINGS: &[(Topping, &str, &str)] = &[
+    (Topping::Senders, "Senders", "No mail came in."),
+    (Topping::Recipients, "Recipients", "No mail came in."),
+    (Topping::Rules, "Rules of policy", "No rule acted."),
+    (Topping::Viruses, "Viruses", "None was found."),
 ];
 
 async fn show(call: Call) -> Result<Answer, Refusal> {
@@ -69,13 +72,17 @@ async fn show(call: Call) -> Result<Answer, Refusal> {
             div.notice.warn role="status" { "Some counts are being made again: numbers may be too small for the moment." }
         }
         (totals(&seen.flow))
+        p.soft.small {
+            "Of the mail that came in this time. Copies and attempts count each: a number of these "
+            "leads to the mails that had them."
+        }
         @if let Some(at_ms) = seen.kept_since_ms {
             p.soft { "Counted at " (pieces::time(at_ms)) "; counted anew a minute later." }
         }
         (flow::charts(&seen.flow))
         (live::counters(&call))
         h2 { "Most frequent" }
-        div.cards { @for ((_, title, field, none), top) in TOPPINGS.iter().zip(&seen.tops) { (names(title, field, none, top)) } }
+        div.cards { @for ((_, title, none), top) in TOPPINGS.iter().zip(&seen.tops) { (names(title, none, top)) } }
         (health)
     };
     Ok(frame::page(&call, Section::Dashboard, "Dashboard", &content))
@@ -94,20 +101,41 @@ fn spans(present: Span) -> Markup {
 }
 
 /// A search for mails of a time; pairs with an empty value are left out.
-fn behind(since_ms: u64, until_ms: Option<u64>, pairs: &[(&str, &str)]) -> String {
+fn behind<T: AsRef<str>>(since_ms: u64, until_ms: Option<u64>, pairs: &[(&str, T)]) -> String {
     let mut query = Pairs::default().with("since", &written(since_ms));
     if let Some(until_ms) = until_ms {
         query = query.with("until", &written(until_ms));
     }
-    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+    let pairs = pairs.iter().map(|(name, value)| (name, value.as_ref()));
+    for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
         query = query.with(name, value);
     }
     format!("/tracking?{}", query.to_query())
 }
 
+/// A search for exactly this address or name.
+fn exactly(topping: Topping, name: &str) -> Vec<(&'static str, String)> {
+    let whole = match name {
+        // The null reverse-path has them.
+        "<>" => name.to_owned(),
+        name => format!("<{name}>"),
+    };
+    let came = ("state", "received".to_owned());
+    match topping {
+        Topping::Senders => vec![("sender", whole), came],
+        Topping::Recipients => vec![("recipient", whole), came],
+        Topping::Viruses => vec![("virus", whole)],
+        Topping::Rules => vec![("rule", name.to_owned())],
+        Topping::Findings => vec![("finding", name.to_owned())],
+    }
+}
+
 fn totals(flow: &Flow) -> Markup {
     let since_ms = flow.buckets.first().map_or(0, |bucket| bucket.start_ms);
     let (all, total) = (flow.total.all(), &flow.total);
+    let copies =
+        |count: u64, words: &str| format!("{} {words}", pieces::word_for(count, "copy", "copies"));
+    let attempts = pieces::word_for(all.deferred, "attempt", "attempts");
     let figure = |kind: &str, count: u64, words: &str, pairs: &[(&str, &str)]| {
         let kind = if count == 0 { "none" } else { kind };
         html! {
@@ -116,23 +144,23 @@ fn totals(flow: &Flow) -> Markup {
     };
     html! {
         ul.figures aria-label="Mail in this time" {
-            (figure("", total.inbound.received, "came from outside", &[("direction", "in")]))
-            (figure("", total.outbound.received, "went to others", &[("direction", "out")]))
-            (figure("", total.internal.received, "stayed in the house", &[("direction", "internal")]))
+            (figure("", total.inbound.received, "came from outside", &[("direction", "in"), CAME]))
+            (figure("", total.outbound.received, "went to others", &[("direction", "out"), CAME]))
+            (figure("", total.internal.received, "stayed in the house", &[("direction", "internal"), CAME]))
             (figure("", total.own.received, "written by this box", &[("direction", "own")]))
             (figure("warn", all.spam, "judged spam", &[("verdict", "spam")]))
             (figure("bad", all.malicious, "judged malicious", &[("verdict", "malicious")]))
             (figure("", all.turned_away, "turned away at the door", &[("state", "turned_away")]))
             (figure("", all.refused, "refused after scanning", &[("state", "refused")]))
-            (figure("warn", all.quarantined, "copies quarantined", &[("state", "quarantined")]))
-            (figure("", all.delivered, "copies delivered", &[("state", "delivered")]))
-            (figure("warn", all.deferred, "attempts to be repeated", &[("state", "deferred")]))
-            (figure("bad", all.failed, "copies not deliverable", &[("state", "failed")]))
+            (figure("warn", all.quarantined, &copies(all.quarantined, "quarantined"), &[("state", "quarantined")]))
+            (figure("", all.delivered, &copies(all.delivered, "delivered"), &[("state", "delivered")]))
+            (figure("warn", all.deferred, &format!("{attempts} to be repeated"), &[("state", "deferred")]))
+            (figure("bad", all.failed, &copies(all.failed, "not deliverable"), &[("state", "failed")]))
         }
     }
 }
 
-fn names(title: &str, field: &str, none: &str, top: &Top) -> Markup {
+fn names(title: &str, none: &str, top: &Top) -> Markup {
     html! {
         section.card aria-label=(title) {
             h3 { (title) }
@@ -141,13 +169,13 @@ fn names(title: &str, field: &str, none: &str, top: &Top) -> Markup {
                     caption.visually-hidden { (title) ", the most frequent first" }
                     thead.visually-hidden { tr { th scope="col" { "Name" } th.num scope="col" { "Mails" } } }
                     tbody { @for row in &top.rows {
-                        @let there = behind(top.since_ms, None, &[(field, &row.name)]);
+                        @let there = behind(top.since_ms, None, &exactly(top.topping, &row.name));
                         tr {
                             td { a href=(there) { (row.name) } }
                             td.num {
                                 a href=(there) {
                                     (pieces::count(row.count))
-                                    span.visually-hidden { " mails of " (row.name) }
+                                    span.visually-hidden { " " (pieces::word_for(row.count, "mail", "mails")) " of " (row.name) }
                                 }
                             }
                         }

@@ -2,7 +2,7 @@
 //!
 //! In: the one-time code; a name and a password. Out: an owner who is logged in. Once the code
 //! was right a cookie of its own says so for an hour: it is made with the code as key, so it
-//! ends with the code. Wrong codes are slowed down by address.
+//! ends with the code. Wrong codes are slowed down by client.
 
 use std::time::Instant;
 
@@ -13,8 +13,10 @@ use super::SetUp;
 use crate::admin::people::PeopleError;
 use crate::admin::site::frame::{self, Section};
 use crate::admin::site::{Call, Refusal, login, noted};
+use crate::net::network::Client;
 use crate::store::token;
 use crate::web::answer::{self, Answer};
+use crate::web::attempts::Key;
 
 const COOKIE: &str = "__Host-setup";
 const LASTS_S: u64 = 3_600;
@@ -33,22 +35,24 @@ pub(super) async fn code(call: Call) -> Result<Answer, Refusal> {
     if !call.site.people.is_empty() {
         return Err(Refusal::Conflict("the box has an owner already: log in".into()));
     }
-    let key = format!("setup {}", call.ask.client.ip());
-    let wait = call.site.attempts.wait(&key, Instant::now());
-    if !wait.is_zero() {
-        let words = format!("Too many wrong codes. Try again in {} s.", wait.as_secs() + 1);
-        return Ok(code_form(&call, StatusCode::TOO_MANY_REQUESTS, Some(&words)));
-    }
+    let key = Key::Client(format!("setup {}", Client::of(call.ask.client.ip())));
+    let attempt = match call.site.attempts.begin(&[key], Instant::now()) {
+        Ok(attempt) => attempt,
+        Err(wait) => {
+            let words = format!("Too many wrong codes. Try again in {} s.", wait.as_secs() + 1);
+            return Ok(code_form(&call, StatusCode::TOO_MANY_REQUESTS, Some(&words)));
+        }
+    };
     let typed = call.form.first("code").unwrap_or_default().to_owned();
     let (site, now_ms) = (call.site.clone(), call.now_ms());
     let ticket = call.blocking(move || Ok(site.setup.ticket(&typed, now_ms))).await?;
     let Some(ticket) = ticket else {
-        call.site.attempts.failed(&key, Instant::now());
+        attempt.failed();
         noted::act(&call, "setup.code", "").refused("the code is wrong").record();
         let words = "That is not the code that this box printed.";
         return Ok(code_form(&call, StatusCode::UNAUTHORIZED, Some(words)));
     };
-    call.site.attempts.succeeded(&key);
+    attempt.succeeded();
     noted::act(&call, "setup.code", "").record();
     let next = answer::see_other("/setup");
     Ok(answer::with_cookie(next, COOKIE, &ticket, Some(LASTS_S)))

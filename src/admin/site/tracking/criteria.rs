@@ -47,6 +47,7 @@ const STATES: &[(&str, &str)] = &[
     ("rate_limited", "over a rate limit"),
     ("found_later", "malware found later"),
     ("approval_asked", "approval asked"),
+    ("received", "came in whole"),
 ];
 
 const DIRECTIONS: &[(&str, &str)] = &[
@@ -223,14 +224,14 @@ pub(super) fn form(pairs: &Pairs, wrong: Option<&Wrong>) -> Markup {
             details open[is_open || wrong.is_some()] {
                 summary { "More to search by" }
                 div.row {
-                    (text("sender", "Sender", "any part; <> for none"))
-                    (text("recipient", "Recipient", "any part"))
+                    (text("sender", "Sender", "any part; <all of it>; <> for none"))
+                    (text("recipient", "Recipient", "any part; <all of it>"))
                     (text("message_id", "Message-ID", ""))
                     (text("mail_id", "MailId", ""))
                     (text("client", "Client", "address or network"))
                     (text("rule", "Rule of policy", ""))
                     (text("finding", "Finding", "SPF_FAIL"))
-                    (text("virus", "Virus", "any part of its name"))
+                    (text("virus", "Virus", "any part; <all of it>"))
                     div.field { label for="direction" { "Direction" } (pieces::select("direction", "direction", &value("direction"), DIRECTIONS)) }
                 }
             }
