@@ -332,6 +332,15 @@ impl Order {
         }
     }
 
+    /// Whether it marks the mail as what it was judged to be.
+    fn tags(&self) -> bool {
+        match self {
+            Order::For { order, .. } => order.tags(),
+            Order::TagSubject(_) => true,
+            _ => false,
+        }
+    }
+
     fn keeps_original_in(&self, wanted: &str) -> bool {
         match self {
             Order::For { order, .. } => order.keeps_original_in(wanted),
@@ -373,10 +382,10 @@ impl Judgement {
     }
 
     /// What is released from an area in which originals are kept goes out as it came: nothing is
-    /// taken out of it again.
+    /// taken out of it again, and its subject is not tagged.
     pub fn release_from(&mut self, area: &str) {
         if self.orders.iter().any(|order| order.keeps_original_in(area)) {
-            self.orders.retain(|order| !order.replaces());
+            self.orders.retain(|order| !order.replaces() && !order.tags());
         }
     }
 

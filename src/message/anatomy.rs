@@ -23,6 +23,7 @@ use super::charset;
 use super::cut;
 use super::head::Head;
 use super::media::{Encoding, Media};
+use super::nature;
 use super::oddity::{Oddities, Oddity};
 use super::reading::{self, Sniffed};
 use super::transfer;
@@ -144,6 +145,21 @@ impl Part {
             && self.media.filename.is_none()
     }
 
+    /// The type that it declares.
+    pub(super) fn declared(&self) -> String {
+        format!("{}/{}", self.media.main, self.media.subtype)
+    }
+
+    /// Whether it has no name and is no attachment.
+    pub(super) fn is_nameless(&self) -> bool {
+        !self.media.attachment && self.media.names.is_empty()
+    }
+
+    /// Whether it is text of its message that mail programs show, so that nobody opens it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_nameless() && nature::is_shown_inline(&self.declared())
+    }
+
     pub(super) fn decode_body(&self) -> &(Bytes, transfer::Flaws) {
         self.decoded.0.get_or_init(|| {
             let (octets, flaws) = match self.media.encoding {
@@ -172,6 +188,16 @@ pub struct Anatomy {
 impl Anatomy {
     /// Takes a message apart. Anything is a message, if an odd one.
     pub fn of(message: &Bytes, limits: Limits) -> Anatomy {
+        Anatomy::walked(message, limits, Standing::Sent)
+    }
+
+    /// The same of a message that another one carries. Of such a one often nothing is left but
+    /// the header: reports quote it so.
+    pub(super) fn of_carried(message: &Bytes, limits: Limits) -> Anatomy {
+        Anatomy::walked(message, limits, Standing::Carried)
+    }
+
+    fn walked(message: &Bytes, limits: Limits, standing: Standing) -> Anatomy {
         let anatomy = Anatomy {
             parts: Vec::new(),
             strays: Vec::new(),
@@ -183,6 +209,7 @@ impl Anatomy {
             waiting: VecDeque::new(),
             ledger: Ledger::default(),
             boundaries: Boundaries::default(),
+            standing,
         };
         walk.waiting.push_back(Waiting {
             source: Source::Entity { octets: message.clone(), beyond: Bytes::new() },
@@ -267,11 +294,21 @@ struct Boundaries {
     suspects: Vec<(Vec<Bytes>, Waiting)>,
 }
 
+/// What a message is to the one who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The mail itself.
+    Sent,
+    /// A file in a mail.
+    Carried,
+}
+
 struct Walk {
     anatomy: Anatomy,
     waiting: VecDeque<Waiting>,
     ledger: Ledger,
     boundaries: Boundaries,
+    standing: Standing,
 }
 
 impl Walk {
@@ -382,9 +419,17 @@ impl Walk {
             self.ledger.add(other(source, waiting));
         }
         if waiting.parent.is_some() && reading::is_unended(head, body) {
-            self.anatomy.oddities.note(Oddity::HeaderUnended, "");
+            // RFC 5322 section 3.5: a message may end with its header.
+            if !self.is_message(waiting.parent) {
+                self.anatomy.oddities.note(Oddity::HeaderUnended, "");
+            }
             self.ledger.add(other(plain(Head::default(), octets.clone()), waiting));
         }
+    }
+
+    fn is_message(&self, number: Option<usize>) -> bool {
+        let part = number.and_then(|number| self.anatomy.parts.get(number));
+        part.is_some_and(|part| part.kind == Kind::Message)
     }
 
     /// Makes a part of what is known of it, and goes on into what it holds.
@@ -426,7 +471,8 @@ impl Walk {
         if part.media.main == "message" && part.kind == Kind::Text {
             self.read_message_otherwise(part, waiting);
         }
-        if part.kind == Kind::Text && part.media.encoding == Encoding::Identity {
+        let may_hold_parts = part.kind == Kind::Text && !reading::is_header_alone(part);
+        if may_hold_parts && part.media.encoding == Encoding::Identity {
             let found = self.sniff(&part.body, waiting);
             if found && !part.media.is("message", "external-body") {
                 self.anatomy.oddities.note(Oddity::MimeInText, &part.media.subtype);
@@ -445,8 +491,9 @@ impl Walk {
             "global-disposition-notification",
             "tracking-status",
         ];
-        let is_report = REPORTS.contains(&part.media.subtype.as_str());
-        if is_report || !(part.media.subtype == "partial" || looks_like_message(part)) {
+        let is_report =
+            REPORTS.contains(&part.media.subtype.as_str()) || reading::is_header_alone(part);
+        if is_report || !(part.media.subtype == "partial" || reading::looks_like_message(part)) {
             return;
         }
         let media = Media { subtype: "rfc822".into(), ..part.media.clone() };
@@ -548,8 +595,11 @@ impl Walk {
             self.look_beyond(part, body, &boundary, beyond, waiting);
         }
         let Some(first) = found.lines.first() else {
-            // Closed by an outer boundary before its first part, or empty.
-            if !boundary.is_empty() && (!body.trim_ascii().is_empty() || part.parent.is_none()) {
+            // Closed by an outer boundary before its first part, or empty; the mail itself, as
+            // most read it, has nothing that could close it.
+            let is_mail =
+                part.parent.is_none() && waiting.generation == 0 && self.standing == Standing::Sent;
+            if !boundary.is_empty() && (!body.trim_ascii().is_empty() || is_mail) {
                 self.anatomy.oddities.note(Oddity::BoundaryUnused, &part.media.subtype);
             }
             self.read_as_text(part, body, waiting);
@@ -725,11 +775,6 @@ fn multipart(boundary: Vec<u8>) -> Media {
         delimiter: Some(boundary),
         ..Media::default()
     }
-}
-
-fn looks_like_message(part: &Part) -> bool {
-    let octets = part.decode_body().0.trim_ascii_start();
-    reading::begins_like_part(octets) || reading::begins_like_message(octets)
 }
 
 fn kind_of(media: &Media) -> Kind {

@@ -14,9 +14,11 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 mod textual;
+mod types;
 
 pub use honest::{Honesty, is_honest};
-pub use recognize::{extension, readings, readings_as, recognize};
+pub use recognize::{Label, extension, readings, readings_as, recognize};
+pub(in crate::message) use types::{extension_of, is_shown_inline};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -259,6 +261,8 @@ pub enum Nature {
     DesktopEntry,
     /// MacOS link.
     Webloc,
+    /// macOS Terminal settings, which run a command when they are opened.
+    TerminalSettings,
     /// Windows library or search.
     LibraryShortcut,
     /// Windows settings file.

@@ -274,6 +274,22 @@ fn is_mime_field(line: &[u8]) -> bool {
     begins(b"content-type") || begins(b"content-transfer-") || begins(b"content-dispos")
 }
 
+/// RFC 3462 section 2 and RFC 6533 section 6: the header of a message that is not sent back.
+/// What has a body as well is looked at like any text.
+pub(super) fn is_header_alone(part: &Part) -> bool {
+    let is_header =
+        part.media.is("text", "rfc822-headers") || part.media.is("message", "global-headers");
+    is_header && {
+        let (_, body) = Head::split(&part.content(), &mut Oddities::default());
+        body.trim_ascii().is_empty()
+    }
+}
+
+pub(super) fn looks_like_message(part: &Part) -> bool {
+    let octets = part.decode_body().0.trim_ascii_start();
+    begins_like_part(octets) || begins_like_message(octets)
+}
+
 /// Whether octets begin with the header of a message: a few fields, one of which messages have.
 pub(super) fn begins_like_message(octets: &[u8]) -> bool {
     const LINES: usize = 60;

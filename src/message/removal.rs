@@ -9,11 +9,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::anatomy::Anatomy;
 use super::annotate::encode;
 use super::place::Place;
-use crate::mail::Order;
+use super::transfer::decode_base64;
+use crate::mail::{MailId, Order};
 
 /// RFC 5322 section 2.1.1 allows 998.
 const LINE_OCTETS: usize = 900;
@@ -89,6 +91,51 @@ pub fn of_message(place: &Place, text: &str) -> Vec<Order> {
     }
     orders.push(replace(&place.body, body));
     orders
+}
+
+/// Lets texts that stand in the place of parts speak of another mail than before: the original
+/// is kept under the name of the mail that goes out.
+pub fn refer(orders: &mut [Order], before: MailId, now: MailId) {
+    let (before, now) = (before.to_string(), now.to_string());
+    for order in orders {
+        let mut order = order;
+        while let Order::For { order: inner, .. } = order {
+            order = inner;
+        }
+        if let Order::Replace { with, .. } = order
+            && let Some(text) = referring(with, before.as_bytes(), now.as_bytes())
+        {
+            *with = text;
+        }
+    }
+}
+
+/// A text as [`of_part`] and [`of_message`] write it, with another name in it.
+fn referring(with: &[u8], before: &[u8], now: &[u8]) -> Option<Vec<u8>> {
+    if memmem::find(with, before).is_some() {
+        return Some(renamed(with, before, now));
+    }
+    let body_at = match with.starts_with(b"Content-Type:") {
+        true => memmem::find(with, b"\r\n\r\n")? + 4,
+        false => 0,
+    };
+    let (fields, body) = with.split_at_checked(body_at)?;
+    let (text, _) = decode_base64(body);
+    memmem::find(&text, before)?;
+    let text = encode::base64(&renamed(&text, before, now), "\r\n");
+    Some([fields, &text].concat())
+}
+
+fn renamed(text: &[u8], before: &[u8], now: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    for found in memmem::find_iter(text, before) {
+        out.extend_from_slice(text.get(at..found).unwrap_or_default());
+        out.extend_from_slice(now);
+        at = found + before.len();
+    }
+    out.extend_from_slice(text.get(at..).unwrap_or_default());
+    out
 }
 
 fn replace(range: &Range<u64>, with: Vec<u8>) -> Order {

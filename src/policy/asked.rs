@@ -139,8 +139,8 @@ fn note_of(file: FileFact<'_>) -> FileNote {
     FileNote {
         types: file.types.iter().map(|one| (*one).to_owned()).collect(),
         family: file.family,
-        extension: file.extension,
-        name: file.name,
+        extension: file.extensions.into_iter().next(),
+        name: file.names.into_iter().next().unwrap_or_default(),
         states: file.states,
         octets: file.octets,
     }

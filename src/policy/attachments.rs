@@ -17,7 +17,7 @@ use crate::analysis::attachments::{Enclosures, is_double, is_hidden_type};
 use crate::config::{AttachmentOrder, AttachmentRule, Attachments, Config, FileState, Group};
 use crate::mail::{Address, Class, Family, Finding, MailId, Order, Role, Verdict};
 use crate::message::contents::{Closed, Item, Remark};
-use crate::message::removal;
+use crate::message::{extension, removal};
 pub(super) use by_rule::Files;
 use notice::Notice;
 
@@ -278,9 +278,7 @@ fn fits(rule: &AttachmentRule, number: usize, item: &Item, enclosures: &Enclosur
             let honest = item.nature.extensions();
             rule.types.iter().any(|kind| honest.contains(&kind.as_str()))
         })
-        && is_any(!rule.extensions.is_empty(), &|| {
-            extension(&item.name).is_some_and(|own| rule.extensions.contains(&own))
-        })
+        && is_any(!rule.extensions.is_empty(), &|| is_called_so(rule, item))
         && is_any(!rule.states.is_empty(), &|| {
             rule.states.iter().any(|state| is_in(*state, number, item, enclosures))
         })
@@ -311,9 +309,14 @@ fn is_in(state: FileState, number: usize, item: &Item, enclosures: &Enclosures) 
     }
 }
 
-fn extension(name: &str) -> Option<String> {
-    let (_, extension) = name.trim_end_matches(['.', ' ']).rsplit_once('.')?;
-    Some(extension.trim().to_lowercase())
+/// Whether the names of a file end as a rule says. A file goes by each of its names: one of
+/// them brings it under a rule, and only all of them let it through.
+fn is_called_so(rule: &AttachmentRule, item: &Item) -> bool {
+    let is_one = |name: &str| rule.extensions.contains(&extension(name));
+    match rule.order {
+        AttachmentOrder::Allow => item.names().all(is_one) && !item.name.is_empty(),
+        _ => item.names().any(is_one),
+    }
 }
 
 fn path(enclosures: &Enclosures, hit: Hit<'_>) -> String {

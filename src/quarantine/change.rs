@@ -10,6 +10,7 @@ use super::record::{self, End, EntryFacts, ReleasingHead, Stored};
 use super::{Item, Quarantine, QuarantineError, Releasing, State, approval};
 use crate::log::{self, LogError, Position, Purpose, Record, Terms};
 use crate::mail::{Disposition, Envelope, Judgement, Mail, MailId};
+use crate::message::removal;
 use crate::spool::{Origin, OwnMail, Spool, Spooled};
 
 impl Quarantine {
@@ -112,11 +113,9 @@ impl Quarantine {
         let loading = tokio::task::spawn_blocking(move || me.load(id));
         let held = loading.await.unwrap_or(Err(LogError::Closed.into()))?;
         let Some(held) = held else { return Ok(None) };
-        let mut judgement = held.judgement;
-        judgement.dispositions = vec![Disposition::Deliver; held.envelope.recipients.len()];
-        // Archived, copied and told about was it when it was kept.
-        judgement.orders.retain(|order| !order.is_errand());
-        judgement.release_from(&held.area);
+        let recipients = held.envelope.recipients.len();
+        let left = Left { mail_id: held.mail_id, area: &held.area, becomes };
+        let judgement = left.judgement(held.judgement, recipients);
         spool
             .commit_own(OwnMail {
                 id: Some(becomes),
@@ -270,6 +269,29 @@ impl Quarantine {
         }
         receiver.await.unwrap_or(Err(LogError::Closed))?;
         Ok(true)
+    }
+}
+
+/// What leaves the quarantine.
+pub(super) struct Left<'a> {
+    /// The mail that it was in.
+    pub(super) mail_id: MailId,
+    pub(super) area: &'a str,
+    /// The mail that it is from now on.
+    pub(super) becomes: MailId,
+}
+
+impl Left<'_> {
+    /// The judgement that it is delivered by.
+    pub(super) fn judgement(&self, before: Judgement, recipients: usize) -> Judgement {
+        let mut judgement = before;
+        judgement.dispositions = vec![Disposition::Deliver; recipients];
+        // Archived, copied and told about was it when it was kept.
+        judgement.orders.retain(|order| !order.is_errand());
+        judgement.release_from(self.area);
+        // If something is taken out of it, the original is kept under its new name.
+        removal::refer(&mut judgement.orders, self.mail_id, self.becomes);
+        judgement
     }
 }
 

@@ -8,10 +8,11 @@
 
 use tokio::sync::oneshot;
 
+use super::change::Left;
 use super::record::{self, Begun, End, PartHead};
 use super::{Quarantine, QuarantineError};
 use crate::log::{LogError, Position, Purpose, Record, Terms};
-use crate::mail::{Address, Disposition, MailId};
+use crate::mail::{Address, MailId};
 use crate::spool::{Origin, OwnMail, Spool};
 
 /// What memory holds of an entry of which some copies were released.
@@ -76,10 +77,9 @@ impl Quarantine {
         let all = stored.envelope.recipients.len();
         let pick = |at: &u16| stored.envelope.recipients.get(usize::from(*at)).cloned();
         let recipients: Vec<_> = begun.recipients.iter().filter_map(pick).collect();
-        let mut judgement = stored.judgement.of_some(&begun.recipients);
-        judgement.dispositions = vec![Disposition::Deliver; recipients.len()];
-        judgement.orders.retain(|order| !order.is_errand());
-        judgement.release_from(&stored.area);
+        let leaving = Left { mail_id: stored.mail_id, area: &stored.area, becomes: begun.becomes };
+        let judgement =
+            leaving.judgement(stored.judgement.of_some(&begun.recipients), recipients.len());
         stored.envelope.recipients = recipients;
         spool
             .commit_own(OwnMail {

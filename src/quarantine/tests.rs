@@ -225,3 +225,58 @@ async fn a_release_for_some_that_a_crash_interrupted_is_completed_once() {
     assert_eq!(spool.load(rest).unwrap().unwrap().envelope.recipients[0].forward_path, path(0));
     assert_eq!(held.count(), 0);
 }
+
+/// Orders that take a part out and keep the original.
+fn stripping(text: &str) -> Vec<crate::mail::Order> {
+    use crate::mail::Order;
+    let place = crate::message::Place { whole: 20..24, body: 22..24 };
+    let mut orders = vec![
+        Order::KeepOriginal { area: "attachments".into() },
+        Order::TagSubject("[SPAM]".into()),
+    ];
+    orders.extend(crate::message::removal::of_part(&place, text));
+    let mine = crate::message::removal::of_message(&place, text).pop().unwrap();
+    orders.push(Order::For { recipients: vec![0, 1, 2, 3], order: Box::new(mine) });
+    orders
+}
+
+#[tokio::test]
+async fn what_is_released_names_the_original_that_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, held) = (spool(dir.path()), quarantine(dir.path()));
+    for text in ["the reference {}.", "die Referenz für Sie: {}."] {
+        let mut own = OwnMail::new(
+            mail(&spool).await.envelope.as_ref().clone(),
+            Content::from_bytes("Subject: x\r\n\r\ntext\r\n".repeat(100).into_bytes()),
+            Summary::default(),
+            None,
+        );
+        let id = MailId::mint();
+        own.id = Some(id);
+        own.judgement.orders = stripping(&text.replace("{}", &id.to_string()));
+        let mail = spool.commit_own(own).await.unwrap();
+        let entry = held.store(&mail, &[0, 1], "policy").await.unwrap();
+        let part = held.release_some(&spool, entry, &[path(1)], "admin").await.unwrap().unwrap();
+        let becomes = held.release(&spool, entry, "admin").await.unwrap().unwrap();
+        for becomes in [part.becomes, becomes] {
+            let released = spool.load(becomes).unwrap().unwrap();
+            let orders = released.stage().judgement().orders_of(0);
+            assert_eq!(orders, renumbered(&text.replace("{}", &becomes.to_string())));
+            // The original is kept under that name, and goes out as it came.
+            let original = held.store(&released, &[0], "attachments").await.unwrap();
+            assert_eq!(original, becomes);
+            let out = held.release(&spool, original, "admin").await.unwrap().unwrap();
+            let out = spool.load(out).unwrap().unwrap();
+            assert!(out.stage().judgement().orders.is_empty());
+        }
+    }
+}
+
+/// The same as one recipient has them.
+fn renumbered(text: &str) -> Vec<crate::mail::Order> {
+    let single = |order: crate::mail::Order| match order {
+        crate::mail::Order::For { order, .. } => *order,
+        order => order,
+    };
+    stripping(text).into_iter().map(single).collect()
+}

@@ -281,7 +281,7 @@ pub(super) fn read_answer(answer: &[u8]) -> Result<Scan, AntivirusError> {
         Some("OK") => Ok(Scan::Clean),
         Some(rest) => match rest.strip_suffix(" FOUND") {
             Some(name) if !name.trim().is_empty() && !name.contains(char::is_control) => {
-                Ok(Scan::Infected(shown(name)))
+                Ok(Scan::named(shown(name)))
             }
             _ => Err(nonsense(line)),
         },

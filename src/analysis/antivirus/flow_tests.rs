@@ -87,6 +87,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
         _ if most.is_some_and(|most| octets.len() > most) => {
             "INSTREAM size limit exceeded. ERROR\0".to_owned()
         }
+        Some(word) if word.starts_with("Heuristics") => format!("stream: {word} FOUND\0"),
         Some(word) => format!("stream: Test.{word} FOUND\0"),
         None => "stream: OK\0".to_owned(),
     };
@@ -378,4 +379,21 @@ async fn a_second_engine_adds_to_what_the_first_sees() {
     assert_eq!(seen.failed[0].on_failure, OnFailure::Defer, "all there is");
     let seen = whole(with(Vec::new(), "exit 0"), "x").await;
     assert!(seen.sightings.is_empty() && seen.failed.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_engine_could_not_read_is_no_malware() {
+    let words = ["Heuristics.Encrypted.Zip", "Heuristics.Limits.Exceeded.MaxFiles"];
+    let fake = Fake::start("ClamAV 1/5/Mon Dec  2 11:39:23 2024", &words).await;
+    let antivirus = antivirus(&[&fake]);
+    let table = [(words[0], "AV_ENCRYPTED"), (words[1], "AV_INCOMPLETE")];
+    for (word, finding) in table {
+        // Asked for twice: it is remembered for what it is.
+        for _ in 0..2 {
+            let seen = antivirus.look_at_whole(&octets(word), Freshness::Remembered).await;
+            assert_eq!(names(&seen), [(finding, word)]);
+            assert!(!seen.is_infected());
+        }
+    }
+    assert!(antivirus.scan_again(&octets(words[0])).await.unwrap().is_none());
 }

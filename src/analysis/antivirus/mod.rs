@@ -71,8 +71,25 @@ pub enum Scan {
     Clean,
     /// The name of the signature.
     Infected(String),
+    /// Why the engine did not look at all of it, in its words: nothing is known of the rest.
+    Unread(String),
     /// Larger than the engine takes.
     TooLarge,
+}
+
+/// What ClamAV says, as if it were a signature, of what a password keeps it out of.
+const ENCRYPTED: &str = "Heuristics.Encrypted.";
+/// The same of what is larger or deeper than it looks.
+const LIMITS: &str = "Heuristics.Limits.";
+
+impl Scan {
+    /// By the name that an engine gives to what it found.
+    fn named(name: String) -> Scan {
+        match name.starts_with(ENCRYPTED) || name.starts_with(LIMITS) {
+            true => Scan::Unread(name),
+            false => Scan::Infected(name),
+        }
+    }
 }
 
 /// Whether a verdict that is remembered will do.
@@ -321,6 +338,13 @@ impl Antivirus {
                 let detail = format!("{place}signature {name}");
                 outcome.sightings.push(Sighting::new("VIRUS_FOUND", detail));
             }
+            Scan::Unread(name) => {
+                let finding = match name.starts_with(ENCRYPTED) {
+                    true => "AV_ENCRYPTED",
+                    false => "AV_INCOMPLETE",
+                };
+                outcome.sightings.push(Sighting::new(finding, format!("{place}{name}")));
+            }
             Scan::TooLarge => {
                 outcome.is_too_large |= path.is_empty();
                 outcome.sightings.push(Sighting::new("AV_TOO_LARGE", path));
@@ -393,10 +417,12 @@ impl Antivirus {
         let said = self.ask_engines(octets, digest_of(octets).await).await;
         match said.scan {
             Scan::Infected(name) => Ok(Some(name)),
-            Scan::Clean | Scan::TooLarge => match said.failed.into_iter().next() {
-                Some(failed) => Err(failed.error),
-                None => Ok(None),
-            },
+            Scan::Clean | Scan::Unread(_) | Scan::TooLarge => {
+                match said.failed.into_iter().next() {
+                    Some(failed) => Err(failed.error),
+                    None => Ok(None),
+                }
+            }
         }
     }
 }

@@ -38,11 +38,22 @@ fn eicar() -> String {
 #[test]
 fn answers_are_read_strictly() {
     let infected = |name: &str| Some(Scan::Infected(name.into()));
-    let table: [(&[u8], Option<Scan>); 14] = [
+    let unread = |name: &str| Some(Scan::Unread(name.into()));
+    let table: [(&[u8], Option<Scan>); 18] = [
         (b"stream: OK\0", Some(Scan::Clean)),
         (b"stream: OK\n", Some(Scan::Clean)),
         (b"stream: Eicar-Test FOUND\0", infected("Eicar-Test")),
         (b"stream: A B FOUND\0", infected("A B")),
+        (
+            b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0",
+            unread("Heuristics.Limits.Exceeded.MaxFileSize"),
+        ),
+        (b"stream: Heuristics.Encrypted.Zip FOUND\0", unread("Heuristics.Encrypted.Zip")),
+        (
+            b"stream: Heuristics.Phishing.Email.SpoofedDomain FOUND\0",
+            infected("Heuristics.Phishing.Email.SpoofedDomain"),
+        ),
+        (b"stream: x.Heuristics.Encrypted.Zip FOUND\0", infected("x.Heuristics.Encrypted.Zip")),
         (b"INSTREAM size limit exceeded. ERROR\0", Some(Scan::TooLarge)),
         (b"", None),
         (b"stream: ", None),

@@ -62,7 +62,7 @@ impl Enclosures {
 
 /// Whether the name of a file ends in a trusted extension and one that does something.
 pub fn is_double(item: &Item) -> bool {
-    names::double_extension(&item.name).is_some()
+    item.names().any(|name| names::double_extension(name).is_some())
 }
 
 /// Whether a file that does something pretends to be harmless.
@@ -126,10 +126,10 @@ fn look_at(item: &Item, seen: &mut Seen) {
     if let Some(pretended) = names::pretended(item) {
         seen.add("FILE_TYPE_HIDDEN", 1.0, place(&pretended));
     }
-    if let Some(shown) = names::double_extension(&item.name) {
+    if let Some(shown) = item.names().find_map(names::double_extension) {
         seen.add("FILE_DOUBLE_EXTENSION", 1.0, place(&shown));
     }
-    if names::is_padded(&item.name) {
+    if item.names().any(names::is_padded) {
         seen.add("FILE_NAME_PADDED", 1.0, place("spaces push its extension out of sight"));
     }
 }

@@ -23,7 +23,7 @@ pub(in crate::message) fn open(
     if starts.len() > 1 {
         return open_mailbox(octets, &starts, opening);
     }
-    let mut anatomy = Anatomy::of(octets, Limits::default());
+    let mut anatomy = Anatomy::of_carried(octets, Limits::default());
     anatomy.read(&mut |zone, text| {
         if matches!(zone, Zone::Subject | Zone::Body | Zone::Attachment) {
             opening.text(text);
@@ -36,13 +36,17 @@ pub(in crate::message) fn open(
         if octets.as_ptr() != part.body.as_ptr() {
             opening.pay_octets(octets.len() as u64)?;
         }
-        let is_plain = part.kind == Kind::Text && part.media.names.is_empty();
+        // What belongs to a page has an address and no name.
+        let is_resource = opening.is_page() && part.is_nameless();
+        let is_plain = part.kind == Kind::Text && (is_resource || part.is_shown());
         // Its text was given already.
         if is_plain && !super::intext::holds_files(&octets) {
             continue;
         }
-        let declared = format!("{}/{}", part.media.main, part.media.subtype);
-        opening.typed_member(part.media.worst_name(), Some(declared), octets)?;
+        match is_resource {
+            true => opening.typed_member("", Some(part.declared()), octets)?,
+            false => opening.part_member(part)?,
+        }
     }
     Ok(())
 }

@@ -42,8 +42,13 @@ pub struct Item {
     /// The names from the outermost file to this one, joined by `/`; what has no name is
     /// called by its number. For people only.
     pub path: String,
-    /// Its own name as its reader sees it; empty when it has none.
+    /// Its own name as its reader sees it, of several the most dangerous; empty when it has
+    /// none.
     pub name: String,
+    /// Further names that some reader gives it.
+    pub other_names: Vec<String>,
+    /// It is text of the message that is shown where it stands, and no file.
+    pub is_shown: bool,
     /// The number of the message's part that it came with.
     pub part: usize,
     /// The number of the item that holds it.
@@ -61,6 +66,14 @@ pub struct Item {
     /// Its octets, where they are kept: files of the message's own parts that are more than
     /// text, and unpacked files, as far as the limit goes.
     pub content: Option<Bytes>,
+}
+
+impl Item {
+    /// Every name that some reader gives it; none when it has none.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = std::iter::once(&self.name).chain(&self.other_names);
+        names.map(String::as_str).filter(|name| !name.is_empty())
+    }
 }
 
 /// Something remarkable about a file.
@@ -134,7 +147,7 @@ impl Contents {
         reader: &mut dyn FnMut(Zone, &str),
     ) -> Contents {
         let mut walk = Walk::new(limits, reader);
-        let file = File { name: name.to_owned(), declared: None, octets: octets.clone() };
+        let file = File::named(name, None, octets.clone());
         if let Err(exhausted) = walk.visit(file, 0, None) {
             walk.contents.exhausted = Some(exhausted);
             walk.remark_limit(exhausted);
@@ -155,7 +168,7 @@ impl Contents {
         if let Some(item) = walk.contents.items.get_mut(number) {
             item.nature = nature;
         }
-        let file = File { name: name.to_owned(), declared: None, octets: octets.clone() };
+        let file = File::named(name, None, octets.clone());
         if let Err(exhausted) = walk.open(&[nature], &file, number) {
             walk.contents.exhausted = Some(exhausted);
             walk.remark_limit(exhausted);
@@ -190,7 +203,8 @@ impl Contents {
 }
 
 /// The files of the usual reading, where there are others: readings that differ in the type
-/// alone hold the same file, which is walked through once.
+/// alone hold the same file, which is walked through once, unless the type decides what opens
+/// it.
 struct Known {
     /// Empty when there is one reading only.
     files: Option<(RandomState, HashSet<u64>)>,
@@ -205,7 +219,12 @@ impl Known {
     fn is_new(&mut self, part: &Part) -> bool {
         let Some((hasher, files)) = &mut self.files else { return true };
         let octets: &[u8] = &part.decoded();
-        let key = hasher.hash_one((octets, part.media.worst_name()));
+        let name = part.media.worst_name();
+        let kind = match name.is_empty() && !part.is_shown() {
+            true => nature::extension_of(&part.declared()),
+            false => "",
+        };
+        let key = hasher.hash_one((octets, name, kind));
         files.insert(key) || part.is_main()
     }
 }
@@ -213,18 +232,40 @@ impl Known {
 /// A file that is to be walked through.
 pub(super) struct File {
     pub(super) name: String,
+    pub(super) other_names: Vec<String>,
     pub(super) declared: Option<String>,
+    pub(super) is_shown: bool,
     pub(super) octets: Bytes,
 }
 
 impl File {
     fn of(part: &Part) -> File {
+        // Under whichever name it is most dangerous.
+        let name = part.media.worst_name().to_owned();
+        let other_names = part.media.names.iter().filter(|other| **other != name).cloned();
         File {
-            // Under whichever name it is most dangerous.
-            name: part.media.worst_name().to_owned(),
-            declared: Some(format!("{}/{}", part.media.main, part.media.subtype)),
+            other_names: other_names.collect(),
+            name,
+            declared: Some(part.declared()),
+            is_shown: part.is_shown(),
             octets: part.content(),
         }
+    }
+
+    /// One that is no part of a message; what has no name in its container is not opened.
+    fn named(name: &str, declared: Option<String>, octets: Bytes) -> File {
+        File {
+            name: name.to_owned(),
+            other_names: Vec::new(),
+            declared,
+            is_shown: name.trim().is_empty(),
+            octets,
+        }
+    }
+
+    fn label(&self) -> nature::Label<'_> {
+        let declared = self.declared.as_deref().unwrap_or_default();
+        nature::Label { name: &self.name, declared, is_shown: self.is_shown }
     }
 }
 
@@ -321,9 +362,7 @@ impl Walk<'_> {
             return Err(exhausted);
         }
         self.begun.push(Begun { place: place_of(&file.octets), head: head_of(&file.octets) });
-        let declared = file.declared.as_deref().unwrap_or_default();
-        let readings: Vec<Nature> =
-            nature::readings_as(&file.octets, &file.name, declared).collect();
+        let readings: Vec<Nature> = nature::readings_as(&file.octets, file.label()).collect();
         let nature = readings.first().copied().unwrap_or(Nature::Unknown);
         let declared = file.declared.take();
         let number = self.note(&file.name, declared, file.octets.len() as u64, part, parent);
@@ -334,6 +373,8 @@ impl Walk<'_> {
         let kept = twin.is_none() && !is_own_text && self.purse.keep(file.octets.len());
         let Some(item) = self.contents.items.get_mut(number) else { return Ok(()) };
         item.nature = nature;
+        item.other_names = std::mem::take(&mut file.other_names);
+        item.is_shown = file.is_shown;
         if kept {
             item.content = Some(file.octets.clone());
         }
@@ -372,12 +413,15 @@ impl Walk<'_> {
     /// Notes a part of the message once there is nothing left to open it with: what is known of
     /// it without is known, and the virus scanner is given it.
     fn list(&mut self, file: File, part: usize) {
-        let nature = nature::recognize(&file.octets, &file.name);
+        let nature = nature::readings_as(&file.octets, file.label()).next();
+        let nature = nature.unwrap_or(Nature::Unknown);
         let octets = file.octets.len();
         let number = self.note(&file.name, file.declared, octets as u64, part, None);
         let kept = !matches!(nature, Nature::Text | Nature::Html) && self.purse.keep(octets);
         if let Some(item) = self.contents.items.get_mut(number) {
             item.nature = nature;
+            item.other_names = file.other_names;
+            item.is_shown = file.is_shown;
             item.content = kept.then_some(file.octets);
             item.closed = open::holds_files(nature).then_some(Closed::TooLarge);
         }
@@ -483,6 +527,8 @@ impl Walk<'_> {
         let item = Item {
             path,
             name: name.to_owned(),
+            other_names: Vec::new(),
+            is_shown: false,
             part,
             parent,
             depth,

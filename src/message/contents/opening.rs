@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::purse::Exhausted;
 use super::{File, Walk};
-use crate::message::cut;
+use crate::message::nature::Nature;
 use crate::message::text::Zone;
+use crate::message::{Part, cut};
 
 /// Why a file cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +62,16 @@ impl<'w, 'r> Opening<'w, 'r> {
         self.walk.contents.items.get(self.item).map_or("", |item| item.name.as_str())
     }
 
-    /// Whether it is a part of the message that has no name: shown, not opened by a click.
+    /// Whether it is text of the message: shown, not opened by a click.
     pub fn is_body(&self) -> bool {
         let item = self.walk.contents.items.get(self.item);
-        item.is_some_and(|item| item.parent.is_none() && item.name.is_empty())
+        item.is_some_and(|item| item.parent.is_none() && item.is_shown)
+    }
+
+    /// Whether it is a web archive: its parts are resources of a page.
+    pub fn is_page(&self) -> bool {
+        let item = self.walk.contents.items.get(self.item);
+        item.is_some_and(|item| item.nature == Nature::Mhtml)
     }
 
     /// Whether it is a part of the message whose text is read with the message's own texts.
@@ -98,8 +105,13 @@ impl<'w, 'r> Opening<'w, 'r> {
         octets: Bytes,
     ) -> Result<(), Exhausted> {
         let part = self.part();
-        let file = File { name: name.to_owned(), declared, octets };
-        self.walk.visit(file, part, Some(self.item))
+        self.walk.visit(File::named(name, declared, octets), part, Some(self.item))
+    }
+
+    /// The same of a part of a message that lies in this file.
+    pub fn part_member(&mut self, inner: &Part) -> Result<(), Exhausted> {
+        let part = self.part();
+        self.walk.visit(File::of(inner), part, Some(self.item))
     }
 
     /// A file that lies in this one and cannot be read; `octets` is the size that is claimed.

@@ -261,7 +261,7 @@ fn read_blocks(octets: &[u8], from: usize, link: &mut Link) -> usize {
 }
 
 /// Takes a shortcut apart that is text: `.url`, `.desktop`, `.webloc`, libraries, searches,
-/// settings, remote desktops, web installers, launchers, consoles, scraps.
+/// settings, remote desktops, terminals, web installers, launchers, consoles, scraps.
 pub(in crate::message) fn open_text(
     octets: &Bytes,
     opening: &mut Opening<'_, '_>,
@@ -273,6 +273,9 @@ pub(in crate::message) fn open_text(
     }
     if source.trim_start().starts_with('<') {
         read_elements(&source, opening)?;
+        read_terminal(&source, opening);
+    } else if source.starts_with("bplist") && source.contains("CommandString") {
+        opening.remark("SHORTCUT_COMMAND", "CommandString");
     } else if source.starts_with("bplist") {
         let url: String = source
             .chars()
@@ -332,6 +335,16 @@ fn remark_command(command: &str, opening: &mut Opening<'_, '_>) {
     opening.remark("SHORTCUT_COMMAND", command);
     script::look_at_command(command, opening);
     remark_foreign(command, opening);
+}
+
+/// The command of macOS Terminal settings: the string behind its key.
+fn read_terminal(source: &str, opening: &mut Opening<'_, '_>) {
+    const KEY: &str = "<key>commandstring</key>";
+    let Some(at) = source.to_ascii_lowercase().find(KEY) else { return };
+    let behind = source.get(at + KEY.len()..).unwrap_or_default();
+    let value = behind.split_once("<string>").map_or(behind, |(_, value)| value);
+    let value: String = value.split("</").next().unwrap_or_default().chars().take(4_096).collect();
+    remark_command(html_to_text(&value).trim(), opening);
 }
 
 /// Elements whose text leads somewhere.

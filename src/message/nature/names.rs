@@ -24,7 +24,7 @@ const fn row(
 
 /// In the order of the enum.
 #[rustfmt::skip]
-const ROWS: [Row; 164] = [
+const ROWS: [Row; 165] = [
     row(Nature::Empty, Family::Data, "application/x-empty", &[], "nothing"),
     row(Nature::Text, Family::Text, "text/plain", &["txt", "log", "csv", "md", "text", "asc"], "plain text"),
     row(Nature::Html, Family::Text, "text/html", &["html", "htm", "shtml", "xhtml", "xht"], "web page"),
@@ -144,6 +144,7 @@ const ROWS: [Row; 164] = [
     row(Nature::InternetShortcut, Family::Shortcut, "application/x-mswinurl", &["url", "website"], "Internet shortcut"),
     row(Nature::DesktopEntry, Family::Shortcut, "application/x-desktop", &["desktop"], "desktop entry"),
     row(Nature::Webloc, Family::Shortcut, "application/x-webloc", &["webloc"], "macOS link"),
+    row(Nature::TerminalSettings, Family::Shortcut, "application/x-apple-terminal", &["terminal"], "macOS Terminal settings"),
     row(Nature::LibraryShortcut, Family::Shortcut, "application/x-ms-library", &["library-ms", "search-ms", "searchconnector-ms"], "Windows library or search"),
     row(Nature::SettingShortcut, Family::Shortcut, "application/x-ms-settingcontent", &["settingcontent-ms", "diagcab", "diagcfg", "diagpkg", "theme", "themepack", "desktopthemepack"], "Windows settings file"),
     row(Nature::RemoteDesktop, Family::Shortcut, "application/x-rdp", &["rdp"], "remote desktop connection"),

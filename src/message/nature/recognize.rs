@@ -5,7 +5,7 @@
 //! be made to be one thing to one program and another to the next, and who only looks at the
 //! first is deceived. Never fails; looks at bounded pieces of the file.
 
-use super::{Nature, compound, package, signatures, textual};
+use super::{Nature, compound, package, signatures, textual, types};
 use crate::mail::Family;
 use crate::message::archive::zip::listing;
 use crate::message::fixed::{find, slice};
@@ -15,24 +15,46 @@ pub fn recognize(octets: &[u8], name: &str) -> Nature {
     readings(octets, name).next().unwrap_or(Nature::Unknown)
 }
 
-/// Everything that a file can be read as, the most dangerous first; at least one.
-pub fn readings(octets: &[u8], name: &str) -> impl Iterator<Item = Nature> + use<> {
-    readings_as(octets, name, "")
+/// What is said of a file beside its octets.
+#[derive(Debug, Clone, Copy)]
+pub struct Label<'l> {
+    /// Its name as its reader sees it, or empty.
+    pub name: &'l str,
+    /// The media type that it is declared to be of, in lower case, or empty.
+    pub declared: &'l str,
+    /// It is text that is shown where it stands: nobody opens it, and its words accuse nobody.
+    pub is_shown: bool,
 }
 
-/// The same of a file that is declared to be of a media type. A mail program shows as HTML what
-/// is declared so, however it begins.
-pub fn readings_as(
-    octets: &[u8],
-    name: &str,
-    declared: &str,
-) -> impl Iterator<Item = Nature> + use<> {
+impl Label<'_> {
+    /// Of a file of which nothing but its name is known; what has none is shown.
+    pub fn named(name: &str) -> Label<'_> {
+        Label { name, declared: "", is_shown: name.trim().is_empty() }
+    }
+
+    /// Programs that save a file without a name take the extension from its media type.
+    fn extension(&self) -> String {
+        match self.name.trim().is_empty() && !self.is_shown {
+            true => types::extension_of(self.declared).to_owned(),
+            false => extension(self.name),
+        }
+    }
+}
+
+/// Everything that a file can be read as, the most dangerous first; at least one.
+pub fn readings(octets: &[u8], name: &str) -> impl Iterator<Item = Nature> + use<> {
+    readings_as(octets, Label::named(name))
+}
+
+/// The same of a file of which more is said. A mail program shows as HTML what is declared so,
+/// however it begins.
+pub fn readings_as(octets: &[u8], label: Label<'_>) -> impl Iterator<Item = Nature> + use<> {
     let mut found = Vec::new();
     match octets.is_empty() {
         true => found.push(Nature::Empty),
-        false => collect(octets, name, &mut found),
+        false => collect(octets, label, &mut found),
     }
-    let is_shown_so = matches!(declared, "text/html" | "application/xhtml+xml");
+    let is_shown_so = matches!(label.declared, "text/html" | "application/xhtml+xml");
     if is_shown_so && may_be_page(octets, &found) {
         found.push(Nature::Html);
         found.retain(|nature| !matches!(nature, Nature::Text | Nature::Unknown));
@@ -87,8 +109,8 @@ pub fn extension(name: &str) -> String {
     }
 }
 
-fn collect(octets: &[u8], name: &str, found: &mut Vec<Nature>) {
-    let extension = extension(name);
+fn collect(octets: &[u8], label: Label<'_>, found: &mut Vec<Nature>) {
+    let extension = label.extension();
     signatures::all(octets, found);
     refine(octets, found);
     let has_signature = !found.is_empty();
@@ -100,12 +122,14 @@ fn collect(octets: &[u8], name: &str, found: &mut Vec<Nature>) {
         // Only the names of pictures can begin a script; `%PDF` cannot.
         let may_run = found.iter().all(|nature| nature.family() == Family::Image);
         let mut shown = Vec::new();
-        text.natures(may_run && !name.trim().is_empty(), &mut shown);
+        text.natures(may_run && !label.is_shown, &mut shown);
         found.append(&mut shown);
     } else if has_markup(octets) {
         // A browser shows markup behind any octets, if it is told that it is HTML.
         found.push(Nature::Html);
     }
+    // A system reads this line of any file, and its shell reads on up to what it cannot read.
+    found.extend(textual::shebang(octets).filter(|_| text.is_none()));
     by_extension(&extension, text.is_some(), octets, found);
     // Scripts encoded by Microsoft's tool bear one mark for both languages.
     if found.contains(&Nature::VisualBasic) && extension == "jse" {
@@ -190,11 +214,15 @@ fn by_extension(extension: &str, is_text: bool, octets: &[u8], found: &mut Vec<N
     if extension.is_empty() {
         return;
     }
+    let is_cover = is_cover(found);
     for nature in Nature::of_extension(extension) {
         let applies = match nature.family() {
-            // Interpreters read text; some read over whatever comes before it.
-            Family::Script => is_text || runs_behind_junk(nature) || found.is_empty(),
-            Family::Shortcut => is_text && nature != Nature::Shortcut,
+            // Interpreters read text; some read over whatever comes before it, and what begins
+            // like a picture or a sound may be a comment to all of them.
+            Family::Script => is_text || runs_behind_junk(nature) || is_cover,
+            Family::Shortcut => {
+                is_text && nature != Nature::Shortcut || is_cover && is_lines(nature)
+            }
             Family::Executable => {
                 nature == Nature::DosProgram && is_bare_program(extension, octets, found)
             }
@@ -211,6 +239,20 @@ fn by_extension(extension: &str, is_text: bool, octets: &[u8], found: &mut Vec<N
             found.push(nature);
         }
     }
+}
+
+/// Whether octets look like nothing but what nobody calls by the extension of a script.
+fn is_cover(found: &[Nature]) -> bool {
+    let is_harmless = |nature: &Nature| {
+        matches!(nature.family(), Family::Image | Family::Audio | Family::Video | Family::Data)
+            || *nature == Nature::Html
+    };
+    found.iter().all(is_harmless)
+}
+
+/// Shortcuts of lines, whose readers look for a section and read over what stands before it.
+fn is_lines(nature: Nature) -> bool {
+    matches!(nature, Nature::InternetShortcut | Nature::DesktopEntry | Nature::RemoteDesktop)
 }
 
 fn is_container_of(found: &[Nature]) -> bool {

@@ -107,6 +107,10 @@ const SIGNATURES: &[Signature] = &[
     (0, b"#@~^", Nature::VisualBasic),
     // MS-SHLLINK section 2.1.
     (0, b"\x4c\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0\x46", Nature::Shortcut),
+    // A program information file, which starts the program that it names.
+    (0x171, b"MICROSOFT PIFEX\0", Nature::DosProgram),
+    // ISO 32000-1 section 12.7.7: form data, with the syntax of a PDF.
+    (0, b"%FDF-", Nature::Pdf),
     (0, b"\xff\xd8\xff", Nature::Jpeg),
     (0, b"\x89PNG\r\n\x1a\n", Nature::Png),
     (0, b"GIF87a", Nature::Gif),
@@ -455,7 +459,15 @@ fn tar_without_magic(octets: &[u8]) -> Option<Nature> {
 fn plist(octets: &[u8]) -> Option<Nature> {
     // A binary property list with one key, URL: what Safari makes of a dragged link.
     let head = slice(octets, 0, 64);
-    (head.starts_with(b"bplist0") && find(head, b"SURL").is_some()).then_some(Nature::Webloc)
+    if !head.starts_with(b"bplist0") {
+        return None;
+    }
+    const SETTINGS_OCTETS: usize = 64 << 10;
+    let runs = find(slice(octets, 0, SETTINGS_OCTETS), b"CommandString").is_some();
+    match runs {
+        true => Some(Nature::TerminalSettings),
+        false => find(head, b"SURL").map(|_| Nature::Webloc),
+    }
 }
 
 /// Frames of MPEG sound begin with eleven ones; two in a row of a table's bit rates are no

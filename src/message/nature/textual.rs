@@ -106,6 +106,35 @@ fn is_plain(text: &str) -> bool {
     strange * 50 <= letters
 }
 
+/// The script that a file is by its first line, whatever stands behind that: archives that
+/// unpack themselves begin so.
+pub(super) fn shebang(octets: &[u8]) -> Option<Nature> {
+    const LINE_OCTETS: usize = 256;
+    interpreter(&String::from_utf8_lossy(slice(octets, 0, LINE_OCTETS)).to_lowercase())
+}
+
+/// Who runs a text in small letters, by its first line.
+fn interpreter(lower: &str) -> Option<Nature> {
+    let line = lower.strip_prefix("#!")?.lines().next()?;
+    let words = line.split(|letter: char| letter.is_whitespace() || letter == '/');
+    words.rev().find_map(|word| {
+        let bare = word.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+        Some(match bare {
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "csh" | "tcsh" | "ash" | "fish"
+            | "busybox" | "awk" | "sed" | "expect" | "tclsh" | "make" => Nature::Shell,
+            "python" | "pypy" => Nature::Python,
+            "perl" => Nature::Perl,
+            "php" => Nature::Php,
+            "ruby" => Nature::Ruby,
+            "lua" | "luajit" => Nature::Lua,
+            "node" | "nodejs" | "deno" | "bun" => Nature::JavaScript,
+            "pwsh" | "powershell" => Nature::PowerShell,
+            "osascript" => Nature::AppleScript,
+            _ => return None,
+        })
+    })
+}
+
 impl Window {
     fn has(&self, wanted: &str) -> bool {
         find(self.lower.as_bytes(), wanted.as_bytes()).is_some()
@@ -185,29 +214,7 @@ impl Window {
             ("#autoit3wrapper", Nature::AutoHotkey), ("#persistent", Nature::AutoHotkey),
         ];
         let found = BEGINNINGS.iter().find(|(beginning, _)| self.begins(beginning));
-        found.map(|(_, nature)| *nature).or_else(|| self.shebang())
-    }
-
-    fn shebang(&self) -> Option<Nature> {
-        let line = self.lower.strip_prefix("#!")?.lines().next()?;
-        let words = line.split(|letter: char| letter.is_whitespace() || letter == '/');
-        words.rev().find_map(|word| {
-            let bare =
-                word.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-            Some(match bare {
-                "sh" | "bash" | "dash" | "zsh" | "ksh" | "csh" | "tcsh" | "ash" | "fish"
-                | "busybox" | "awk" | "sed" | "expect" | "tclsh" | "make" => Nature::Shell,
-                "python" | "pypy" => Nature::Python,
-                "perl" => Nature::Perl,
-                "php" => Nature::Php,
-                "ruby" => Nature::Ruby,
-                "lua" | "luajit" => Nature::Lua,
-                "node" | "nodejs" | "deno" | "bun" => Nature::JavaScript,
-                "pwsh" | "powershell" => Nature::PowerShell,
-                "osascript" => Nature::AppleScript,
-                _ => return None,
-            })
-        })
+        found.map(|(_, nature)| *nature).or_else(|| interpreter(&self.lower))
     }
 
     fn markup(&self, found: &mut Vec<Nature>) {
@@ -298,6 +305,7 @@ impl Window {
             }
             "worddocument" => Nature::OfficeXml,
             "workbook" if self.has("urn:schemas-microsoft-com:office") => Nature::OfficeXml,
+            "plist" if self.has("<key>commandstring</key>") => Nature::TerminalSettings,
             "plist" if self.has("<key>url</key>") => Nature::Webloc,
             "document" if self.has("oasis:names:tc:opendocument") => self.flat_document(),
             "html" if !self.has("xmlns:o=\"urn:schemas-microsoft-com:office") => Nature::Html,
@@ -567,13 +575,14 @@ impl Window {
     }
 }
 
-const DEFINITE: [Nature; 9] = [
+const DEFINITE: [Nature; 10] = [
     Nature::XslScript,
     Nature::LibraryShortcut,
     Nature::SettingShortcut,
     Nature::ScriptFile,
     Nature::OfficeXml,
     Nature::Webloc,
+    Nature::TerminalSettings,
     Nature::JavaLauncher,
     Nature::Html,
     Nature::ManagementConsole,

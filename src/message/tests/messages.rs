@@ -214,3 +214,51 @@ fn more_text_than_is_looked_at_is_a_finding() {
         assert_eq!(names(&anatomy).contains(&"TEXT_TRUNCATED".to_owned()), is_found);
     }
 }
+
+/// A report that quotes a message as a part of this type, and what is remarked about its form.
+fn report(kind: &str, quoted: &str) -> (contents::Contents, Vec<String>) {
+    let message = format!(
+        "{HEAD}Content-Type: multipart/report; boundary=r\r\n\r\n\
+         --r\r\n\r\nIt failed.\r\n--r\r\nContent-Type: {kind}\r\n\r\n{quoted}\r\n--r--\r\n"
+    );
+    let (contents, _) = super::walked::walk(message.clone(), contents::Limits::default());
+    let mut told = names(&taken_apart(&message).0);
+    told.extend(contents.remarks.iter().map(|remark| remark.name.to_owned()));
+    (contents, told)
+}
+
+#[test]
+fn a_header_that_is_quoted_alone_is_no_broken_message() {
+    const QUOTED: &str = "Return-Path: <b@x.test>\r\nFrom: Bob <b@x.test>\r\nTo: q@y.test\r\n\
+        Subject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=q\r\n";
+    const TYPE_FIRST: &str = "Content-Type: multipart/mixed; boundary=q\r\nFrom: b@x.test\r\n\
+        To: q@y.test\r\nMIME-Version: 1.0\r\n";
+    let kinds = [
+        "text/rfc822-headers",
+        "message/global-headers",
+        "message/rfc822",
+        "text/plain; name=headers.txt",
+        "application/octet-stream; name=headers.eml",
+    ];
+    for kind in kinds {
+        for quoted in [QUOTED.to_owned(), format!("{QUOTED}\r\n")] {
+            assert_eq!(report(kind, &quoted).1, [""; 0], "{kind} {quoted:?}");
+        }
+        // What stands behind it is looked at, and its form as well.
+        let (_, told) = report(kind, &format!("{QUOTED}\r\nsome words\r\n"));
+        assert!(told.iter().any(|name| name == "MULTIPART_BOUNDARY_UNUSED"), "{kind}: {told:?}");
+        let script = format!(
+            "{QUOTED}\r\n--q\r\nContent-Type: application/hta\r\n\
+             Content-Disposition: attachment\r\n\r\nrun()\r\n--q--\r\n"
+        );
+        let (contents, _) = report(kind, &script);
+        let is_found = |item: &contents::Item| item.nature == Nature::HtmlApplication;
+        assert!(contents.items.iter().any(is_found), "{kind}");
+    }
+    for kind in ["text/rfc822-headers", "message/global-headers"] {
+        assert_eq!(report(kind, TYPE_FIRST).1, [""; 0], "{kind}");
+    }
+    // A text that looks like a part is one to some, but no mail that lost its body.
+    let (_, told) = report("text/plain", TYPE_FIRST);
+    assert!(!told.iter().any(|name| name == "MULTIPART_BOUNDARY_UNUSED"), "{told:?}");
+}

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fate, FileRules, Hit, extension, is_file, is_in, shipped};
+use super::{Fate, FileRules, Hit, is_file, is_in, shipped};
 use crate::analysis::attachments::Enclosures;
 use crate::config::{AttachmentOrder, AttachmentRule, FileState};
 use crate::mail::MailId;
+use crate::message::contents::Item;
+use crate::message::extension;
 use crate::policy::rules::{FileFact, STATES};
 
 /// The files of a message, those within files included.
@@ -33,8 +35,8 @@ impl<'a> Files<'a> {
             files.facts.push(FileFact {
                 types: item.nature.extensions(),
                 family: item.nature.family(),
-                extension: extension(&item.name),
-                name: item.name.to_lowercase(),
+                extensions: item.names().map(extension).filter(|own| !own.is_empty()).collect(),
+                names: names_of(item),
                 states: states
                     .filter(|state: &FileState| is_in(*state, number, item, enclosures))
                     .collect(),
@@ -43,6 +45,12 @@ impl<'a> Files<'a> {
         }
         files
     }
+}
+
+/// In small letters; a file without a name has an empty one.
+fn names_of(item: &Item) -> Vec<String> {
+    let others = item.other_names.iter().filter(|name| !name.is_empty());
+    std::iter::once(&item.name).chain(others).map(|name| name.to_lowercase()).collect()
 }
 
 impl FileRules {

@@ -87,8 +87,8 @@ fn passes(test: &FileTest, file: &MadeFile) -> bool {
     test.holds(&FileFact {
         types: if file.kind.is_empty() { &[] } else { &kind },
         family: file.family,
-        extension: file.extension(),
-        name: file.name.clone(),
+        extensions: file.extension().into_iter().collect(),
+        names: vec![file.name.clone()],
         states: file.states.clone(),
         octets: file.octets,
     })

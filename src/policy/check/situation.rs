@@ -103,8 +103,8 @@ impl Situation {
             .map(|(file, types)| FileFact {
                 types: if file.kind.is_empty() { &[] } else { types },
                 family: file.family,
-                extension: file.extension(),
-                name: file.name.clone(),
+                extensions: file.extension().into_iter().collect(),
+                names: vec![file.name.clone()],
                 states: file.states.clone(),
                 octets: file.octets,
             })

@@ -154,8 +154,8 @@ impl Recalled {
             .map(|(file, types)| FileFact {
                 types,
                 family: file.family,
-                extension: file.extension.clone(),
-                name: file.name.clone(),
+                extensions: file.extension.clone().into_iter().collect(),
+                names: vec![file.name.clone()],
                 states: file.states.clone(),
                 octets: file.octets,
             })

@@ -185,11 +185,12 @@ impl FileTest {
             && (self.families.is_empty()
                 || self.families.iter().any(|one| one.family() == file.family))
             && (self.extensions.is_empty()
-                || file
-                    .extension
-                    .as_ref()
-                    .is_some_and(|own| self.extensions.iter().any(|one| **one == **own)))
-            && (self.names.is_empty() || self.names.iter().any(|one| one.matches(&file.name)))
+                || self
+                    .extensions
+                    .iter()
+                    .any(|one| file.extensions.iter().any(|own| **one == *own)))
+            && (self.names.is_empty()
+                || self.names.iter().any(|one| file.names.iter().any(|own| one.matches(own))))
             && self.states.iter().all(|(state, is)| file.states.contains(&state.state()) == *is)
             && self.larger.is_none_or(|limit| file.octets > limit)
     }

@@ -241,10 +241,11 @@ pub struct FileFact<'a> {
     pub types: &'a [&'a str],
     /// What it is, by its octets.
     pub family: Family,
-    /// The last extension of its name, in small letters.
-    pub extension: Option<String>,
-    /// Its name in small letters.
-    pub name: String,
+    /// The last extension of each of its names, in small letters.
+    pub extensions: Vec<String>,
+    /// Its names in small letters, the most dangerous first: readers may differ about which it
+    /// has.
+    pub names: Vec<String>,
     /// What is the matter with it.
     pub states: Vec<FileState>,
     /// Its size.

@@ -67,7 +67,7 @@ pub(super) async fn scan(settings: &CommandEngine, octets: &Bytes) -> Result<Sca
     if settings.infected.contains(&code) {
         let name = said.lines().map(str::trim).find(|line| !line.is_empty());
         let name = name.map_or_else(|| format!("exit code {code}"), shown);
-        return Ok(Scan::Infected(name));
+        return Ok(Scan::named(name));
     }
     match settings.clean.contains(&code) {
         true => Ok(Scan::Clean),

@@ -175,7 +175,7 @@ async fn conclude(
     octets: &[u8],
 ) -> Result<Scan, AntivirusError> {
     if let Some(name) = answer.infection() {
-        return Ok(Scan::Infected(name));
+        return Ok(Scan::named(name));
     }
     match answer.status {
         // RFC 3507 section 4.6: no modification needed.
@@ -193,7 +193,7 @@ async fn conclude(
     if encapsulated.contains("res-hdr") {
         let page = read_head(stream, "HTTP/").await?;
         if let Some(name) = page.infection() {
-            return Ok(Scan::Infected(name));
+            return Ok(Scan::named(name));
         }
         if page.status != 200 {
             return Ok(replaced());

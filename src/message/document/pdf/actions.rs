@@ -89,6 +89,9 @@ fn one(
             read_script(file, script, opening)?;
         }
     }
+    if let Some(scripts) = file.entry(own, b"JavaScript") {
+        read_form_scripts(file, scripts, readable, opening)?;
+    }
     let kind = own.value(b"S").and_then(|value| file.resolve(value).as_name());
     match kind.unwrap_or_default() {
         b"JavaScript" if !own.has(b"JS") => opening.remark("PDF_JAVASCRIPT", ""),
@@ -131,6 +134,30 @@ fn one(
         && readable
     {
         opening.text(&text_string(target));
+    }
+    Ok(())
+}
+
+/// ISO 32000-1 section 12.7.7.3: scripts of form data, which run when it is imported.
+fn read_form_scripts(
+    file: &File<'_>,
+    scripts: &Dictionary,
+    readable: bool,
+    opening: &mut Opening<'_, '_>,
+) -> Result<(), Exhausted> {
+    for key in [b"Before".as_slice(), b"After", b"AfterPermsReady", b"Doc"] {
+        let Some(value) = scripts.value(key) else { continue };
+        let name = String::from_utf8_lossy(key);
+        opening.remark("PDF_JAVASCRIPT", "");
+        opening.remark("PDF_OPEN_ACTION", format!("{name} JavaScript"));
+        let values: &[Value] = match file.resolve(value) {
+            // Names and scripts by turns.
+            Value::Array(values) => values,
+            _ => std::slice::from_ref(value),
+        };
+        for value in values.iter().take(100).filter(|_| readable) {
+            read_script(file, value, opening)?;
+        }
     }
     Ok(())
 }
