@@ -95,6 +95,7 @@ impl<'b> Checker<'b> {
     pub fn answer(&mut self, claim: &Claim) -> Answer<'b> {
         let when = claim.when_in(&mut self.atoms);
         let when = without_scopes(&when, &mut self.atoms);
+        self.bind();
         let mut asking = Inquiry { checker: self, is_undecided: false };
         let broken = asking
             .forbidden(claim, &when)

@@ -141,6 +141,13 @@ impl<'b> Checker<'b> {
         Checker { book, atoms, full, plain, places, bounds, house, steps_left }
     }
 
+    /// Says anew what never is otherwise on the box: a claim may ask what no rule asks.
+    fn bind(&mut self) {
+        if let Some(house) = &self.house {
+            self.bounds = house.bounds(&mut self.atoms);
+        }
+    }
+
     /// Finds what cannot be meant.
     pub fn check(&mut self) -> Report<'b> {
         let mut report = Report::default();

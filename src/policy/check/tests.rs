@@ -636,6 +636,19 @@ fn thousands_of_own_domains_are_as_few_as_rules_tell_apart() {
         ("direction = 'inbound'", ""),
     ];
     never_acts(table, &house_with(&more));
+    // A claim may tell apart what no rule does.
+    let book = short("a: recipient_domain = 'd1.ward.test' => 'reject'");
+    for (claim, holds) in [
+        ("no mail to d4998.test stays", false),
+        ("no mail to d4998.test leaves", true),
+        ("no mail to d5002.test stays", true),
+        ("no mail to d1.ward.test stays", true),
+    ] {
+        let claims = parse_claims(claim, "c", &groups()).unwrap();
+        let answer = Checker::on(&book, &house_with(&more)).answer(&claims[0]);
+        assert_eq!(matches!(answer, Answer::Holds), holds, "{claim}: {answer}");
+        assert!(!matches!(answer, Answer::NotDecided), "{claim}");
+    }
 }
 
 /// Rules that never act, with what the reason says; an empty reason where they may.
