@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use postern::config::FileState;
-use postern::mail::{Class, ContentHit, Family, Finding, HeaderField, Severity};
+use postern::mail::{Class, ContentHit, Finding, HeaderField, Severity};
+use postern::message::Nature;
 use postern::policy::check::{Checker, MadeFile, Situation, parse_claims};
 use postern::policy::rules::{Direction, Groups, RuleBook};
 
@@ -86,8 +87,7 @@ fn rich(plain: &Situation) -> Situation {
         .collect();
     mail.files = (0..5)
         .map(|n| MadeFile {
-            kind: "pdf".into(),
-            family: Family::Document,
+            nature: Nature::Pdf,
             name: format!("minutes{n}.pdf"),
             states: vec![FileState::Inside],
             octets: 100_000,

@@ -51,6 +51,7 @@ use listeners::Listeners;
 use outflow::OurExecutor;
 use pipeline::Line;
 use place::DataDir;
+use reload::Reloads;
 use signals::{Signal, Signals};
 use warden::Warden;
 use web::{Told, Wheel};
@@ -104,7 +105,7 @@ pub fn run(file: &Path) -> Result<(), Trouble> {
         app.run(&mut signals).await;
         Ok(())
     });
-    // Nothing durable hangs on a task that does not end.
+    // Nothing durable hangs on a task that does not end, nor on rules that are compiled.
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
 }
@@ -113,19 +114,19 @@ impl App {
     async fn run(mut self, signals: &mut Signals) {
         notify::service_manager("READY=1");
         tracing::info!(hostname = %self.config.system.hostname, "the box is open");
+        let mut reloads = Reloads::default();
         loop {
-            let told = tokio::select! {
+            tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => None,
+                    Signal::Reload => reloads.begin(&self, None),
                     Signal::End => break,
                 },
-                Some(told) = self.ordered.recv() => Some(told),
-            };
-            notify::service_manager("RELOADING=1");
-            let done = self.reload().await;
-            notify::service_manager("READY=1");
-            // Who does not wait for the answer any more can do without it.
-            let _ = told.map(|told| told.send(done));
+                Some(told) = self.ordered.recv() => reloads.begin(&self, Some(told)),
+                read = reloads.read() => {
+                    let done = self.reload(read);
+                    reloads.end(&done);
+                }
+            }
         }
         notify::service_manager("STOPPING=1");
         self.drain(signals).await;

@@ -17,7 +17,7 @@ use crate::config::{Config, OnUnverified, Versions};
 use crate::delivery::outcome::ms_since_1970;
 use crate::directory::{Certainty, Directories};
 use crate::mail::{Address, Envelope};
-use crate::policy::rules::{Groups, RuleBook};
+use crate::policy::rules::{Groups, PolicyError, RuleBook};
 use crate::policy::{PartyGroups, PolicySet};
 
 /// Recipients whose groups are asked for at once.
@@ -28,9 +28,11 @@ const ASKED_AT_ONCE: usize = 16;
 pub(super) fn policy(config: &Config) -> anyhow::Result<PolicySet> {
     let policy = PolicySet::of(config);
     let Some(file) = &config.policy.file else { return Ok(policy) };
-    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let name = file.display().to_string();
+    let octets = std::fs::read(file).with_context(|| name.clone())?;
+    let text = PolicyError::text_of(octets, &name)?;
     let groups = Groups::configured(&config.group);
-    let book = RuleBook::parse(&text, &file.display().to_string(), &groups)?;
+    let book = RuleBook::parse(&text, &name, &groups)?;
     keep_version(config, file, &text);
     tracing::info!(rules = book.len(), "the site's own rules");
     let zone = jiff::tz::TimeZone::system();

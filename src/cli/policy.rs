@@ -203,8 +203,11 @@ fn versions(config: &Config) -> Versions {
     Versions::new(config.system.data_dir.join("policy"))
 }
 
-fn read(file: &Path) -> Result<String, Trouble> {
-    fs::read_to_string(file).map_err(|error| Trouble::Input { file: file.to_owned(), error })
+/// A text of rules or claims.
+pub(super) fn read(file: &Path) -> Result<String, Trouble> {
+    let unreadable = |error| Trouble::Input { file: file.to_owned(), error };
+    let octets = fs::read(file).map_err(unreadable)?;
+    Ok(PolicyError::text_of(octets, &file.display().to_string())?)
 }
 
 fn file_of(config: &Config) -> Result<&Path, Trouble> {

@@ -37,8 +37,7 @@ pub struct ReplayOrder {
 
 pub(super) fn replay(order: &ReplayOrder) -> Result<Exit, Trouble> {
     let config = Config::load(&order.config)?;
-    let draft = std::fs::read_to_string(&order.draft)
-        .map_err(|error| Trouble::Input { file: order.draft.clone(), error })?;
+    let draft = super::policy::read(&order.draft)?;
     let file = order.draft.display().to_string();
     // Wrong rules are told of whole, as `check` does, and need no running box.
     super::policy::parse(&config, &draft, &file)?;

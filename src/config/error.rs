@@ -20,7 +20,19 @@ impl Place {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Place { line, column }
     }
+
+    /// A text, or where in its octets the first that is no UTF-8 stands.
+    pub fn text_of(octets: Vec<u8>) -> Result<String, Place> {
+        String::from_utf8(octets).map_err(|error| {
+            let whole = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().get(..whole).unwrap_or_default();
+            Place::of(&String::from_utf8_lossy(before), whole)
+        })
+    }
 }
+
+/// What is said of octets that are no text.
+pub const NOT_UTF8: &str = "not UTF-8";
 
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,7 +48,7 @@ pub use directory::{
 };
 pub use dmarc_reports::{DmarcReports, KeepReportMail, ReportReversePath};
 pub use door::{Door, EarlyTalker, InboundRates, OutboundRates, SubmissionRates};
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, NOT_UTF8, Place};
 pub use filter::{BadFilter, Filter};
 pub use group::{BadParty, Group, Party};
 pub use history::{Greylist, GreylistMode, History};

@@ -25,6 +25,7 @@ use crate::net::tls;
 
 /// Entries looked at when an address is looked for; it should be one.
 const ENTRIES: u16 = 8;
+const HIDES_GROUPS: &str = "it shows no group any more; the groups that it showed stay in force";
 /// Known addresses in a trial.
 const TRIAL: usize = 8;
 
@@ -57,6 +58,8 @@ struct State {
     groups: Cache<Arc<BTreeSet<String>>>,
     trust: Trust,
     last_list: Option<Result<usize, String>>,
+    /// It showed groups, and shows none of them any more.
+    hides_groups: bool,
     /// It denied somebody of its list.
     is_list_wanted: bool,
     is_changed: bool,
@@ -307,12 +310,15 @@ impl Directory {
             Ok(groups) => {
                 let groups: BTreeSet<String> = groups.iter().map(|name| dn::key(name)).collect();
                 if let Some(old) = old.filter(|old| groups.is_empty() && !old.is_empty())
-                    // No answer is no proof that they are gone.
+                    // No answer, or that they are not for us to see, is no proof that they are
+                    // gone.
                     && !self.shows_any_group(&old).await.unwrap_or(false)
                 {
-                    let directory = self.settings.name.as_str();
-                    tracing::error!(directory, %address, "THE DIRECTORY IS NOT BELIEVED: it shows no group any more");
+                    self.doubt_groups(true);
                     return Ok(old);
+                }
+                if !groups.is_empty() {
+                    self.doubt_groups(false);
                 }
                 let groups = Arc::new(groups);
                 let mut state = self.state();
@@ -322,6 +328,21 @@ impl Directory {
                 Ok(groups)
             }
             Err(unavailable) => old.ok_or(unavailable),
+        }
+    }
+
+    /// Whether what it says of groups is believed, for the operator.
+    fn doubt_groups(&self, hides_groups: bool) {
+        let before = std::mem::replace(&mut self.state().hides_groups, hides_groups);
+        let directory = self.settings.name.as_str();
+        match (before, hides_groups) {
+            (false, true) => {
+                tracing::error!(directory, "THE DIRECTORY IS NOT BELIEVED: {HIDES_GROUPS}");
+            }
+            (true, false) => {
+                tracing::warn!(directory, "the directory shows groups again: it is believed");
+            }
+            _ => {}
         }
     }
 
@@ -345,6 +366,7 @@ impl Directory {
                 }
             });
             if asked.await? {
+                self.doubt_groups(false);
                 return Ok(true);
             }
         }
@@ -513,6 +535,7 @@ impl Directory {
         let state = self.state();
         let ((listed, listed_ms), (present, absent)) =
             (state.trust.listed(), state.people.counts());
+        let of_groups = || state.hides_groups.then(|| HIDES_GROUPS.to_owned());
         Standing {
             name: self.settings.name.clone(),
             servers,
@@ -520,7 +543,7 @@ impl Directory {
             listed_ms,
             present,
             absent,
-            doubt: state.trust.doubt().map(ToString::to_string),
+            doubt: state.trust.doubt().map(ToString::to_string).or_else(of_groups),
             last_list: state.last_list.clone(),
         }
     }
@@ -575,7 +598,15 @@ impl State {
             trust = kept.trust;
         }
         let groups = Cache::new(lives, most);
-        State { people, groups, trust, last_list: None, is_list_wanted: false, is_changed: false }
+        State {
+            people,
+            groups,
+            trust,
+            last_list: None,
+            hides_groups: false,
+            is_list_wanted: false,
+            is_changed: false,
+        }
     }
 }
 

@@ -264,9 +264,10 @@ fn shipped() -> AttachmentRule {
     }
 }
 
-/// Whether an outermost part is a file to its reader, and not the text of the mail.
+/// Whether an outermost part is a file to its reader, and not the text of the mail, which may be
+/// empty.
 fn is_file(item: &Item) -> bool {
-    !item.name.is_empty() || item.nature.family() != Family::Text
+    !item.name.is_empty() || (item.octets > 0 && item.nature.family() != Family::Text)
 }
 
 fn fits(rule: &AttachmentRule, number: usize, item: &Item, enclosures: &Enclosures) -> bool {

@@ -170,6 +170,16 @@ fn rules_about_groups_know_those_of_the_directory_and_wait_for_it() {
         slapd.stop();
         assert_eq!(send("bob@example.test", "3"), expected, "{policy}");
         assert_eq!(send("ann@example.test", "4"), 250, "old answers count");
+        slapd.configure(Shows::NoGroups);
+        slapd.start_again();
+        wait_for("a doubt about groups", || {
+            assert_eq!(send("ann@example.test", "5"), 250);
+            (postern.cli(&["directory", "status"]).status.code() == Some(1)).then_some(())
+        });
+        let rows = postern.ask_whatever(&["directory", "status"]);
+        assert!(field(&rows[0], "doubt").contains("no group"), "{rows:?}");
+        slapd.stop();
+        slapd.configure(Shows::All);
         slapd.start_again();
     }
 }

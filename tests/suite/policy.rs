@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -546,4 +547,73 @@ fn conditions_are_asked_of_real_mail() {
     let plain = mail("a", "From: <own@example.test>\r\n", "x", &[]);
     let seen = refused_by(&mut submission, "own@example.test", "x@elsewhere.test", &plain);
     assert_eq!(seen.as_deref(), Some("account"));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_at_its_place() {
+    let sink = Sink::start();
+    let setup = setup(&sink, &refusing("alpha")).set("content", "dirs = [\"rules\"]");
+    setup.write();
+    let rules = setup.dir().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    let draft = setup.dir().join("draft.toml");
+    std::fs::write(&draft, b"[[rule]]\nname = 'z\xc3\xa4\xff'\n").unwrap();
+    let file = draft.to_str().unwrap();
+    for arguments in [
+        ["policy", "check", "--draft", file].as_slice(),
+        &["policy", "check", "--claims", file],
+        &["policy", "replay", "--draft", file],
+        &["policy", "publish", "--draft", file, "--reason", "x"],
+    ] {
+        let output = setup.cli(arguments);
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {told}");
+        assert!(told.contains("draft.toml:2:11: not UTF-8"), "{arguments:?}: {told}");
+    }
+    let content = |text: &[u8]| {
+        std::fs::write(rules.join("own.toml"), text).unwrap();
+        let output = setup.cli(&["rules", "test"]);
+        assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+        said(&output)
+    };
+    let told = content(b"# a\n# \xff\n");
+    assert!(told.contains("own.toml:2:3: not UTF-8"), "{told}");
+    // Nor is one that the engine would not be done with for minutes.
+    let told = content(content_rule(1, "(?:a.{900}){300}").as_bytes());
+    assert!(told.contains("own.toml:3:11: ") && told.contains("too large"), "{told}");
+}
+
+fn content_rule(number: usize, pattern: &str) -> String {
+    format!(
+        "[[rule]]\nid = \"OWN_{number}\"\npattern = '\\bq{number}{pattern}\\b'\n\
+         where = [\"body\"]\nscore = 0.0\nclass = \"notice\"\ndescription = \"d\"\n\
+         hit = [\"a\", \"b\"]\nnear_miss = [\"c\", \"d\"]\n"
+    )
+}
+
+#[test]
+fn a_reload_that_takes_long_keeps_nobody_waiting() {
+    let sink = Sink::start();
+    let setup = setup(&sink, &refusing("alpha")).set("content", "dirs = [\"rules\"]");
+    let file = setup.dir().join("policy.toml");
+    let rules = setup.dir().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    let mut postern = setup.start();
+    let slow: String = (0..100).map(|number| content_rule(number, "(?:a.{900}){10}")).collect();
+    let begin = || {
+        std::fs::write(rules.join("slow.toml"), &slow).unwrap();
+        postern.signal(Signal::SIGHUP);
+        std::thread::sleep(Duration::from_secs(2));
+    };
+    begin();
+    assert_eq!(codes(&postern, ["alpha", "beta"]), [550, 250]);
+    std::fs::remove_file(rules.join("slow.toml")).unwrap();
+    std::fs::write(&file, refusing("beta")).unwrap();
+    after_reload(&postern, || postern.signal(Signal::SIGHUP));
+    assert_eq!(codes(&postern, ["alpha", "beta"]), [250, 550]);
+    assert!(postern.log().contains("takes the place"), "{}", postern.log());
+    begin();
+    let begun = Instant::now();
+    assert!(postern.terminate().success());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }

@@ -10,7 +10,7 @@ mod password;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use super::Sighting;
 use crate::config::UnpackLimits;
 use crate::mail::Family;
 use crate::message::contents::{Closed, Contents, Item, Limits};
-use crate::message::{Anatomy, Kind, Part, Place, Zone, html_to_text};
+use crate::message::{Anatomy, Kind, Nature, Part, Place, Zone, html_to_text};
 
 /// Octets of text that stand in the place of a file.
 const SAFE_COPY_OCTETS: usize = 1 << 20;
@@ -35,6 +35,23 @@ pub struct Enclosures {
     pub places: Vec<Option<Place>>,
     /// The texts of parts for safe copies, by number; only where rules may ask for them.
     pub texts: BTreeMap<usize, String>,
+    /// The numbers of the parts that sign what stands before them.
+    signatures: BTreeSet<usize>,
+}
+
+/// The last of the two parts of `multipart/signed`, RFC 1847 section 2.1.
+fn signs(anatomy: &Anatomy, at: usize, part: &Part) -> bool {
+    const TYPES: [&str; 3] = ["pkcs7-signature", "x-pkcs7-signature", "pgp-signature"];
+    let Some(holder) = part.parent else { return false };
+    let is_signed = anatomy.parts.get(holder).is_some_and(|holder| {
+        (&*holder.media.main, &*holder.media.subtype) == ("multipart", "signed")
+    });
+    let of_holder = || (0..).zip(&anatomy.parts).filter(|(_, one)| one.parent == Some(holder));
+    is_signed
+        && part.media.main == "application"
+        && TYPES.contains(&&*part.media.subtype)
+        && of_holder().nth(1).is_some_and(|(second, _): (usize, _)| second == at)
+        && of_holder().nth(2).is_none()
 }
 
 impl Enclosures {
@@ -43,7 +60,22 @@ impl Enclosures {
         // What only another reading shows lies across the parts of the usual one.
         let place = |part: &Part| part.place_in(message).filter(|_| part.is_main());
         let places = anatomy.parts.iter().map(place).collect();
-        Enclosures { contents, places, texts: BTreeMap::new() }
+        let parts = (0..).zip(&anatomy.parts);
+        let signatures = parts.filter(|(at, part)| signs(anatomy, *at, part)).map(|(at, _)| at);
+        let signatures = signatures.collect();
+        Enclosures { contents, places, texts: BTreeMap::new(), signatures }
+    }
+
+    /// Whether an item is the signature of a signed mail, and nothing but that.
+    pub fn is_signature(&self, number: usize) -> bool {
+        let items = &self.contents.items;
+        let is_one = |item: &Item| {
+            item.parent.is_none()
+                && self.signatures.contains(&item.part)
+                && matches!(item.nature, Nature::Cms | Nature::PgpSignature)
+        };
+        items.get(number).is_some_and(is_one)
+            && !items.iter().any(|item| item.parent == Some(number))
     }
 
     /// Gathers the texts of all files, for rules that put them in the place of the files.

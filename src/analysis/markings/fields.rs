@@ -90,17 +90,10 @@ pub(super) fn is_field(name: &str) -> bool {
         || FIELD_STEMS.iter().any(|stem| lower.starts_with(stem))
 }
 
-/// What a header field says.
+/// What a header field says; those of labels are [`Gathered`].
 pub(super) fn of_field(name: &str, value: &str) -> Vec<Found> {
     let value = bounded(value);
-    let lower = name.to_ascii_lowercase();
-    if lower == "msip_labels" {
-        return labels(value);
-    }
-    if lower.starts_with("msip_label_") {
-        return labels(&format!("{name}={value}"));
-    }
-    if lower == "sensitivity" {
+    if name.eq_ignore_ascii_case("sensitivity") {
         return of_sensitivity(value).into_iter().collect();
     }
     of_value(value).into_iter().collect()
@@ -151,11 +144,8 @@ fn unpacked(value: &str) -> Option<String> {
     String::from_utf8(octets).ok()
 }
 
-/// What a property of a document says.
+/// What a property of a document says; those of labels are [`Gathered`].
 pub(super) fn of_property(line: &str) -> Vec<Found> {
-    if line.contains("MSIP_Label_") {
-        return labels(bounded(line));
-    }
     let Some((name, value)) = line.split_once(':').filter(|(name, _)| name.len() <= 60) else {
         return Vec::new();
     };
@@ -201,18 +191,65 @@ fn of_property_value(value: &str) -> Vec<Found> {
 
 /// Labels that are told apart in one text.
 const LABELS: usize = 32;
+/// Attributes of labels that are gathered.
+const ATTRIBUTES: usize = LABELS * 16;
+/// The beginning of the names of attributes.
+const LABEL: &str = "MSIP_Label_";
+
+/// What one header or one file says of labels: each attribute stands for itself, and together
+/// they say whether a label counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gathered {
+    text: String,
+    pieces: usize,
+}
+
+impl Gathered {
+    /// Takes a header field, if it is one of labels.
+    pub(super) fn field(&mut self, name: &str, value: &str) -> bool {
+        let begin = name.get(..LABEL.len()).filter(|own| own.eq_ignore_ascii_case(LABEL));
+        match begin.and_then(|_| name.get(LABEL.len()..)) {
+            Some(attribute) => self.add(&[LABEL, attribute, "=", bounded(value)]),
+            None if name.eq_ignore_ascii_case("msip_labels") => self.add(&[bounded(value)]),
+            None => return false,
+        }
+        true
+    }
+
+    /// Takes a line of a file, if it is one of labels.
+    pub(super) fn property(&mut self, line: &str) -> bool {
+        let is_one = line.contains(LABEL);
+        if is_one {
+            self.add(&[bounded(line)]);
+        }
+        is_one
+    }
+
+    fn add(&mut self, pieces: &[&str]) {
+        if self.pieces < ATTRIBUTES {
+            self.pieces += 1;
+            pieces.iter().for_each(|piece| self.text.push_str(piece));
+            self.text.push('\n');
+        }
+    }
+
+    /// What all of it says.
+    pub(super) fn labels(&self) -> Vec<Found> {
+        labels(&self.text)
+    }
+}
 
 #[derive(Default)]
 struct Label<'v> {
     guid: &'v str,
     name: Option<&'v str>,
-    is_disabled: bool,
+    is_enabled: Option<bool>,
 }
 
 /// `MSIP_Label_<guid>_<attribute>=value`, several of them with `;` or line ends between.
 fn labels(text: &str) -> Vec<Found> {
     let mut labels: Vec<Label<'_>> = Vec::new();
-    for piece in text.split("MSIP_Label_").skip(1).take(LABELS * 16) {
+    for piece in text.split(LABEL).skip(1).take(ATTRIBUTES) {
         let Some((guid, rest)) = piece.split_once('_').filter(|(guid, _)| is_guid(guid)) else {
             continue;
         };
@@ -234,11 +271,15 @@ fn labels(text: &str) -> Vec<Found> {
         let Some(label) = labels.get_mut(at) else { continue };
         match attribute.to_ascii_lowercase().as_str() {
             "name" if !value.is_empty() => label.name = Some(value),
-            "enabled" => label.is_disabled = value.eq_ignore_ascii_case("false"),
+            // A line of the text itself does not switch off what a property switches on.
+            "enabled" => {
+                let is_off = value.eq_ignore_ascii_case("false");
+                label.is_enabled = Some(label.is_enabled == Some(true) || !is_off);
+            }
             _ => {}
         }
     }
-    labels.iter().filter(|label| !label.is_disabled).flat_map(of_label).collect()
+    labels.iter().filter(|label| label.is_enabled != Some(false)).flat_map(of_label).collect()
 }
 
 /// A label by its name, for people, and by its identifier, which stays when it is renamed. A

@@ -19,12 +19,13 @@ mod subject;
 mod tests;
 
 pub use asked::Asked;
+use fields::Gathered;
 use forms::{Found, Setting};
 use plain::plain;
 use quoted::{Blocks, Quoted};
 
 use crate::mail::{Marking, MarkingLevel, MarkingPlace};
-use crate::message::{Anatomy, Kind, Part, html_to_text, is_hidden};
+use crate::message::{Anatomy, Head, Kind, Part, html_to_text, is_hidden};
 
 /// Different markings of one message that are kept.
 const MARKINGS: usize = 64;
@@ -41,14 +42,7 @@ impl Seeker {
     /// Looks into the header and the texts of a message.
     pub fn message(&mut self, anatomy: &Anatomy) {
         if let Some(head) = anatomy.head() {
-            for field in head.fields() {
-                let name = String::from_utf8_lossy(head.name(field));
-                if name.eq_ignore_ascii_case("subject") {
-                    self.subject(&head.decoded(field));
-                } else if fields::is_field(&name) {
-                    self.field(&name, &head.decoded(field));
-                }
-            }
+            self.head(head, MarkingPlace::Subject, MarkingPlace::Header);
         }
         for part in &anatomy.parts {
             self.attached_head(anatomy, part);
@@ -76,13 +70,25 @@ impl Seeker {
         if holder.is_none_or(|holder| holder.kind != Kind::Message) {
             return;
         }
-        for field in part.head.fields() {
-            let name = String::from_utf8_lossy(part.head.name(field));
+        self.head(&part.head, MarkingPlace::Attachment, MarkingPlace::Attachment);
+    }
+
+    fn head(&mut self, head: &Head, of_subject: MarkingPlace, of_fields: MarkingPlace) {
+        let mut labels = Gathered::default();
+        for field in head.fields() {
+            let name = String::from_utf8_lossy(head.name(field));
             if name.eq_ignore_ascii_case("subject") {
-                self.subject_in(&part.head.decoded(field), MarkingPlace::Attachment);
-            } else {
-                self.field_in(&name, &part.head.decoded(field), MarkingPlace::Attachment);
+                self.subject_in(&head.decoded(field), of_subject);
+            } else if fields::is_field(&name) {
+                self.field_in(&name, &head.decoded(field), of_fields, &mut labels);
             }
+        }
+        self.labels(&labels, of_fields);
+    }
+
+    fn labels(&mut self, labels: &Gathered, place: MarkingPlace) {
+        for found in labels.labels() {
+            self.note(found, place);
         }
     }
 
@@ -99,14 +105,18 @@ impl Seeker {
 
     /// Looks into a header field that may be there for a marking.
     pub fn field(&mut self, name: &str, value: &str) {
-        self.field_in(name, value, MarkingPlace::Header);
+        let mut labels = Gathered::default();
+        self.field_in(name, value, MarkingPlace::Header, &mut labels);
+        self.labels(&labels, MarkingPlace::Header);
     }
 
-    fn field_in(&mut self, name: &str, value: &str, place: MarkingPlace) {
-        if fields::is_field(name) {
-            for found in fields::of_field(name, &plain(value)) {
-                self.note(found, place);
-            }
+    fn field_in(&mut self, name: &str, value: &str, place: MarkingPlace, labels: &mut Gathered) {
+        let value = plain(value);
+        if labels.field(name, &value) || !fields::is_field(name) {
+            return;
+        }
+        for found in fields::of_field(name, &value) {
+            self.note(found, place);
         }
     }
 
@@ -114,11 +124,16 @@ impl Seeker {
     pub fn file(&mut self, text: &str) {
         let text = &*plain(text);
         self.lines(text, MarkingPlace::Attachment);
-        for line in text.lines().filter(|line| line.contains(':') || line.contains("MSIP_Label_")) {
+        let mut labels = Gathered::default();
+        for line in text.lines() {
+            if labels.property(line) || !line.contains(':') {
+                continue;
+            }
             for found in fields::of_property(line) {
                 self.note(found, MarkingPlace::Property);
             }
         }
+        self.labels(&labels, MarkingPlace::Property);
     }
 
     /// Looks into a file that is HTML.
@@ -142,7 +157,7 @@ impl Seeker {
         if !may_mark(text) && !has_letters_apart(text) {
             return;
         }
-        let mut blocks = Blocks::default();
+        let (mut blocks, mut labels) = (Blocks::default(), Gathered::default());
         let last = shown().next_back().map(str::as_ptr);
         for (number, line) in shown().enumerate() {
             if line.len() > LINE_OCTETS {
@@ -150,7 +165,9 @@ impl Seeker {
             }
             match blocks.line(line) {
                 Some(Quoted::Subject(subject)) => self.subject_in(subject, place),
-                Some(Quoted::Field(name, value)) => self.field_in(name, value, place),
+                Some(Quoted::Field(name, value)) => {
+                    self.field_in(name, value, place, &mut labels);
+                }
                 None => {}
             }
             let is_edge = number == 0 || Some(line.as_ptr()) == last;
@@ -159,6 +176,7 @@ impl Seeker {
                 self.note(found, place);
             }
         }
+        self.labels(&labels, place);
     }
 
     fn note(&mut self, found: Found, place: MarkingPlace) {

@@ -205,6 +205,38 @@ fn fields_and_labels_are_read() {
 }
 
 #[test]
+fn a_label_that_is_switched_off_does_not_count_wherever_its_attributes_stand() {
+    let guid = "f0a1b2c3-1111-2222-3333-444455556666";
+    let label = |enabled: &str, between: &str| {
+        format!(
+            "MSIP_Label_{guid}_Enabled{between}{enabled}\nMSIP_Label_{guid}_SiteId{between}aa\n\
+             MSIP_Label_{guid}_Name{between}Project Heron"
+        )
+    };
+    let marks = |text: &str| {
+        let mut seeker = Seeker::default();
+        seeker.file(&format!("a\n{text}\nb"));
+        let in_file = names(&seeker.finish()).contains(&"Project Heron".to_owned());
+        let head = text.replace('\n', "\r\n");
+        let in_head = names(&message(&format!("{head}\r\nSubject: x\r\n\r\nbody")));
+        let inner = format!(
+            "MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n{head}\r\nSubject: x\r\n\r\ny"
+        );
+        let within = names(&message(&inner));
+        let has = |names: Vec<String>| names.contains(&"Project Heron".to_owned());
+        [in_file, has(in_head), has(within)]
+    };
+    for between in [": ", ": \t"] {
+        assert_eq!(marks(&label("true", between)), [true; 3], "{between:?}");
+        assert_eq!(marks(&label("false", between)), [false; 3], "{between:?}");
+        assert_eq!(marks(&label("False", between).to_lowercase()), [false; 3], "{between:?}");
+    }
+    let both = format!("{}\n{}", label("true", ": "), label("false", ": "));
+    assert_eq!(marks(&both), [true; 3]);
+    assert!(!field(&format!("msip_label_{guid}_name"), "Project Heron").is_empty());
+}
+
+#[test]
 fn properties_of_documents_are_read() {
     let guid = "f0a1b2c3-1111-2222-3333-444455556666";
     let table = [

@@ -15,8 +15,9 @@ use hyperscan::{
     BlockDatabase, Builder, Error, HsError, Pattern, PatternFlags, Patterns, SerializedDatabase,
 };
 
-use super::form::Expression;
+use super::form::{Expression, Flags};
 use super::plan::{Reports, Wanted};
+use super::size;
 
 /// Which pattern the engine refused, and why.
 pub(super) struct Refusal {
@@ -86,7 +87,7 @@ fn pattern(id: usize, expression: &Expression, marks: Option<&str>, reports: Rep
     flags.set(PatternFlags::DOTALL, wanted.dot_all);
     flags.set(PatternFlags::MULTILINE, wanted.multi_line);
     flags.set(PatternFlags::UCP, wanted.unicode);
-    flags.set(PatternFlags::UTF8, wanted.unicode || speaks_of_characters(&expression.text));
+    flags.set(PatternFlags::UTF8, is_unicode(&expression.text, wanted));
     let mut text = match wanted.words {
         true => format!(r"\b(?:{})\b", expression.text),
         false => expression.text.clone(),
@@ -95,6 +96,16 @@ fn pattern(id: usize, expression: &Expression, marks: Option<&str>, reports: Rep
         text = format!(r"\A\x01[{marks}]\n(?s:.*)(?:{text})");
     }
     Pattern { expression: text, flags, id: Some(id), ext: Default::default(), som: None }
+}
+
+/// Why a pattern is not even given to the engine, which would not come to an end with it in
+/// any time that a reload has.
+pub(super) fn too_large(text: &str, flags: Flags) -> Option<String> {
+    size::too_large(text, is_unicode(text, flags))
+}
+
+fn is_unicode(text: &str, flags: Flags) -> bool {
+    flags.unicode || speaks_of_characters(text)
 }
 
 /// Whether octets would not do: UTF-8 mode makes a dot eight times as large, so a pattern

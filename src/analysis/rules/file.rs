@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use super::compile;
 use super::form::{Expression, Flags, Form, Rule, Share, Side};
 use super::layout::{
     ExactText, File, FingerprintText, Head, LexiconText, MarkingText, ProximityText, RuleText,
@@ -257,6 +258,9 @@ impl Reader<'_> {
             flags = Flags { caseless: flags.caseless, ..Flags::default() };
             word
         });
+        if let Some(why) = compile::too_large(&text, flags) {
+            return Err(self.source.wrong(pattern.span().start, why));
+        }
         Ok(Expression {
             text,
             flags,

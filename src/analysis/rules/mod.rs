@@ -20,6 +20,7 @@ mod probe;
 mod scan;
 pub mod seam;
 mod sheet;
+mod size;
 mod source;
 mod spot_set;
 mod tally;

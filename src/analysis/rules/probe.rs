@@ -52,6 +52,9 @@ impl Probe {
                 }
             }
         }
+        if let Some(why) = compile::too_large(pattern, known) {
+            return Err(refused(why));
+        }
         let expression = Expression {
             text: pattern.to_owned(),
             flags: known,
@@ -110,7 +113,9 @@ mod tests {
 
     #[test]
     fn what_the_engine_refuses_is_said() {
-        for (pattern, flags) in [("(", ""), ("", ""), ("a", "x"), (r"(a)\1", "")] {
+        for (pattern, flags) in
+            [("(", ""), ("", ""), ("a", "x"), (r"(a)\1", ""), ("(?:a.{900}){30}", "")]
+        {
             assert!(Probe::new(pattern, flags).is_err(), "{pattern} {flags}");
         }
         let everywhere = Probe::new(".+", "s").unwrap();

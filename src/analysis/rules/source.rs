@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use super::RuleError;
-use crate::config::Place;
+use crate::config::{NOT_UTF8, Place};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -51,7 +51,7 @@ pub(super) fn each_shipped(
         }
         let Some(text) = found.contents_utf8() else {
             let place = Place { line: 1, column: 1 };
-            return Err(RuleError::Wrong { file: name, place, what: "not UTF-8".into() });
+            return Err(RuleError::Wrong { file: name, place, what: NOT_UTF8.into() });
         };
         read(text, &name)?;
     }
@@ -108,8 +108,13 @@ pub(super) fn each_in(
     }
     files.sort();
     for path in files {
-        let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        read(&text, &path.display().to_string())?;
+        let octets = std::fs::read(&path).map_err(unreadable(&path))?;
+        let name = path.display().to_string();
+        let text = Place::text_of(octets).map_err(|place| {
+            let (file, what) = (name.clone(), NOT_UTF8.into());
+            RuleError::Wrong { file, place, what }
+        })?;
+        read(&text, &name)?;
     }
     Ok(())
 }

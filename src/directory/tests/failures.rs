@@ -134,6 +134,39 @@ async fn a_directory_that_shows_nobody_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_directory_that_hides_groups_is_doubted_until_it_shows_them() {
+    let Some(mut slapd) = Slapd::start(&slapd::office()) else { return };
+    let dir = folder();
+    let lines = "fresh_s = 0\nnegative_s = 0\nsync_minutes = 0";
+    let directories = directories(&config(&slapd, dir.path(), lines, ""));
+    let directory = &directories.all()[0];
+    let ann = address("ann@example.test");
+    let groups = directories.groups_of(&ann).await;
+    assert!(!groups.names.is_empty());
+    slapd.stop();
+    slapd.configure(Shows::NoGroups);
+    slapd.start_again();
+    let begun = Instant::now();
+    while directory.standing().doubt.is_none() && begun.elapsed() < Duration::from_secs(40) {
+        // A server that failed is left alone for a while.
+        assert_eq!(directories.groups_of(&ann).await.names, groups.names);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let doubt = directory.standing().doubt.unwrap_or_default();
+    assert!(doubt.contains("no group"), "{doubt}");
+    assert_eq!(directories.groups_of(&address("eve@example.test")).await.names.len(), 0);
+    slapd.stop();
+    slapd.configure(Shows::All);
+    slapd.start_again();
+    let begun = Instant::now();
+    while directory.standing().doubt.is_some() && begun.elapsed() < Duration::from_secs(40) {
+        assert_eq!(directories.groups_of(&ann).await.names, groups.names);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(directory.standing().doubt, None);
+}
+
+#[tokio::test]
 async fn a_no_about_a_listed_address_is_not_believed_before_the_next_list() {
     let Some(mut slapd) = Slapd::start(&(slapd::office() + &slapd::crowd(40))) else { return };
     let dir = folder();

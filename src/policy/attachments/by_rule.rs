@@ -54,7 +54,8 @@ fn names_of(item: &Item) -> Vec<String> {
 }
 
 impl FileRules {
-    /// Takes out files, by their numbers among the items, in the name of a rule.
+    /// Takes out files, by their numbers among the items, in the name of a rule. The signature of
+    /// a signed mail stays: without it what it signs could not be read as what it is.
     pub(in crate::policy) fn strip(
         &self,
         rule: &str,
@@ -67,7 +68,8 @@ impl FileRules {
         let mut fate = Fate::default();
         let mut by_part: BTreeMap<usize, Vec<Hit<'_>>> = BTreeMap::new();
         for number in items {
-            if let Some(item) = enclosures.contents.items.get(*number) {
+            let item = enclosures.contents.items.get(*number);
+            if let Some(item) = item.filter(|_| !enclosures.is_signature(*number)) {
                 by_part.entry(item.part).or_default().push(Hit { item: *number, rule: &rule });
             }
         }

@@ -11,7 +11,9 @@
 //! > no mail [marked NAME] [from WHOM] [to WHOM] [with finding NAME] [with content NAME] [of
 //! > class NAME] leaves | enters | stays | is delivered [except by ORDER [or ORDER …]]
 //!
-//! There mail that is refused, dropped, kept or deferred has not left.
+//! There mail that is refused, dropped, kept or deferred has not left. What `leaves` is also what
+//! rules send outside of any mail: a copy, a redirected mail, a notice that tells of its content,
+//! unless `except by` names `copy`, `redirect` or `notify`.
 
 use super::house::House;
 use crate::config::Place;
@@ -20,9 +22,7 @@ use crate::policy::rules::atom::{Atom, Atoms, ContentTest, Node};
 use crate::policy::rules::pattern::{AddressPattern, Glob};
 use crate::policy::rules::text::{Read, Source, Value};
 use crate::policy::rules::when::Conditions;
-use crate::policy::rules::{
-    Direction, FinalKind, Groups, Order, Outcome, PolicyError, Rule, nearest,
-};
+use crate::policy::rules::{Direction, FinalKind, Groups, Order, PolicyError, nearest};
 
 /// What is claimed.
 #[derive(Debug, Clone)]
@@ -35,6 +35,17 @@ pub struct Claim {
     forbidden: Vec<FinalKind>,
     /// The order that must be given beside.
     with: Option<&'static str>,
+    leaving: Option<Leaving>,
+}
+
+/// What is claimed not to go outside by any way.
+#[derive(Debug, Clone)]
+pub(super) struct Leaving {
+    /// Which mail, wherever it goes.
+    when: Node,
+    atoms: Atoms,
+    /// Orders by which it may.
+    allowed: Vec<&'static str>,
 }
 
 /// Words of a claim in words.
@@ -105,7 +116,7 @@ fn in_table<'t>(source: &Source<'t>, value: &Value<'t>, groups: &Groups) -> Read
         Some(value) => source.line(value, "`name`")?.to_owned(),
         None => format!("claim at {}", source.place(table.at)),
     };
-    Ok(Claim { text, when, atoms, forbidden, with })
+    Ok(Claim { text, when, atoms, forbidden, with, leaving: None })
 }
 
 /// Reads a sentence.
@@ -118,7 +129,8 @@ fn in_words(sentence: &str, groups: &Groups) -> Result<Claim, String> {
     }
     let mut atoms = Atoms::default();
     let mut all = Vec::new();
-    let mut has_verb = false;
+    let (mut has_verb, mut leaves) = (false, false);
+    let mut beside = Vec::new();
     // All others let the mail out, or may later: they must be named.
     let mut allowed =
         vec![FinalKind::Reject, FinalKind::Discard, FinalKind::Quarantine, FinalKind::Defer];
@@ -149,13 +161,18 @@ fn in_words(sentence: &str, groups: &Groups) -> Result<Claim, String> {
             },
             "except" => {
                 let by: Vec<&str> = rest.by_ref().collect();
-                allowed.extend(orders(&by)?);
+                let (finals, others) = orders(&by)?;
+                allowed.extend(finals);
+                beside.extend(others);
                 continue;
             }
             verb => {
                 has_verb = true;
                 match verb {
-                    "leaves" => Atom::Direction(Direction::Outbound),
+                    "leaves" => {
+                        leaves = true;
+                        continue;
+                    }
                     "enters" => Atom::Direction(Direction::Inbound),
                     "stays" => Atom::Direction(Direction::Internal),
                     "is" | "gets" if rest.next_if(|it| *it == "delivered").is_some() => continue,
@@ -169,8 +186,16 @@ fn in_words(sentence: &str, groups: &Groups) -> Result<Claim, String> {
         return Err("a claim says what mail does: `leaves`, `enters`, `is delivered`".into());
     }
     let kinds = FinalKind::WORDS.iter().map(|(_, kind)| *kind);
-    let forbidden = kinds.filter(|kind| !allowed.contains(kind)).collect();
-    Ok(Claim { text: sentence.to_owned(), when: Node::all(all), atoms, forbidden, with: None })
+    let forbidden: Vec<FinalKind> = kinds.filter(|kind| !allowed.contains(kind)).collect();
+    let leaving = leaves.then(|| {
+        let allowed = allowed.iter().map(|kind| kind.word()).chain(beside).collect();
+        Leaving { when: Node::all(all.clone()), atoms: atoms.clone(), allowed }
+    });
+    if leaves {
+        all.push(Node::Atom(atoms.number(Atom::Direction(Direction::Outbound))));
+    }
+    let (text, when) = (sentence.to_owned(), Node::all(all));
+    Ok(Claim { text, when, atoms, forbidden, with: None, leaving })
 }
 
 /// The words of a sentence; what stands in quotes is one.
@@ -192,22 +217,30 @@ fn unknown(word: &str, known: &[&str]) -> String {
     }
 }
 
-fn orders(words: &[&str]) -> Result<Vec<FinalKind>, String> {
-    let mut kinds = Vec::new();
+/// Orders by which mail does not leave beside its recipients unless they are named.
+const BESIDE: [&str; 2] = ["copy", "notify"];
+
+fn orders(words: &[&str]) -> Result<(Vec<FinalKind>, Vec<&'static str>), String> {
+    let (mut kinds, mut beside) = (Vec::new(), Vec::new());
     for word in words {
         let word = word.trim_end_matches(',').to_lowercase();
-        match word.as_str() {
-            "by" | "or" | "and" | "delivery" | "approval" | "" => {}
-            word => {
-                let found = FinalKind::WORDS.iter().find(|(known, _)| *known == word);
-                let known: Vec<&str> = FinalKind::WORDS.iter().map(|(word, _)| *word).collect();
-                kinds.push(found.map(|(_, kind)| *kind).ok_or_else(|| unknown(word, &known))?);
-            }
+        let found = FinalKind::WORDS.iter().find(|(known, _)| *known == word);
+        match (word.as_str(), found) {
+            ("by" | "or" | "and" | "delivery" | "approval" | "", _) => {}
+            (_, Some((_, kind))) => kinds.push(*kind),
+            (word, None) => match BESIDE.into_iter().find(|known| *known == word) {
+                Some(known) => beside.push(known),
+                None => {
+                    let finals = FinalKind::WORDS.iter().map(|(word, _)| *word);
+                    let known: Vec<&str> = finals.chain(BESIDE).collect();
+                    return Err(unknown(word, &known));
+                }
+            },
         }
     }
-    match kinds.is_empty() {
+    match kinds.is_empty() && beside.is_empty() {
         true => Err("except by what?".into()),
-        false => Ok(kinds),
+        false => Ok((kinds, beside)),
     }
 }
 
@@ -257,19 +290,30 @@ impl Claim {
         self.forbidden.contains(&kind)
     }
 
-    /// Whether an order must be given beside.
-    pub(super) fn needs_order(&self) -> bool {
-        self.with.is_some()
+    /// The order that must be given beside.
+    pub(super) fn with(&self) -> Option<&'static str> {
+        self.with
     }
 
-    /// The rule that gives the order which must be given.
-    pub(super) fn given_by<'b>(&self, outcome: &Outcome<'b>) -> Option<&'b Rule> {
-        let given = outcome.orders.iter().find(|(_, order)| Some(order.word()) == self.with);
-        given.map(|(rule, _)| *rule)
+    /// What must not go outside by any way, if the claim is about that.
+    pub(super) fn leaving(&self) -> Option<&Leaving> {
+        self.leaving.as_ref()
     }
 
     /// Its condition in terms of other atoms.
-    pub(super) fn renumbered(&self, atoms: &mut Atoms) -> Node {
+    pub(super) fn when_in(&self, atoms: &mut Atoms) -> Node {
+        renumbered(&self.when, &self.atoms, atoms)
+    }
+}
+
+impl Leaving {
+    /// Whether it may go by this order.
+    pub(super) fn allows(&self, word: &str) -> bool {
+        self.allowed.contains(&word)
+    }
+
+    /// Which mail, in terms of other atoms.
+    pub(super) fn when_in(&self, atoms: &mut Atoms) -> Node {
         renumbered(&self.when, &self.atoms, atoms)
     }
 }

@@ -8,8 +8,8 @@ use super::situation::{MadeFile, Situation};
 use super::witness::{self, Shape, Witness, glob};
 use crate::config::FileState;
 use crate::mail::Family;
-use crate::policy::rules::FileFact;
-use crate::policy::rules::atom::{Atom, FAMILIES, FileTest, STATES};
+use crate::message::Nature;
+use crate::policy::rules::atom::{Atom, FileTest, STATES};
 
 /// Files that are tried for one test.
 const TRIED: usize = 20_000;
@@ -83,46 +83,52 @@ fn implies(one: &FileTest, other: &FileTest) -> bool {
 }
 
 fn passes(test: &FileTest, file: &MadeFile) -> bool {
-    let kind = [&*file.kind];
-    test.holds(&FileFact {
-        types: if file.kind.is_empty() { &[] } else { &kind },
-        family: file.family,
-        extensions: file.extension().into_iter().collect(),
-        names: vec![file.name.clone()],
-        states: file.states.clone(),
-        octets: file.octets,
-    })
+    test.holds(&file.fact())
+}
+
+/// What files may be, as far as tests can tell apart what they are; those of which least is
+/// known first.
+fn natures(test: &FileTest, unwanted: &[&FileTest]) -> Vec<Nature> {
+    let marks = |test: &FileTest, nature: Nature| {
+        let names = nature.extensions();
+        let is_type = test.types.iter().any(|one| names.contains(&&**one));
+        let is_family = test.families.iter().any(|one| one.family() == nature.family());
+        (test.types.is_empty() || is_type, test.families.is_empty() || is_family)
+    };
+    let mut told: Vec<Vec<(bool, bool)>> = Vec::new();
+    let mut natures: Vec<Nature> = Nature::all().collect();
+    natures.reverse();
+    natures.retain(|nature| {
+        // A text needs a name to be a file.
+        let mut own = vec![marks(test, *nature), (nature.family() == Family::Text, true)];
+        own.extend(unwanted.iter().map(|other| marks(other, *nature)));
+        let is_new = own.first() == Some(&(true, true)) && !told.contains(&own);
+        if is_new {
+            told.push(own);
+        }
+        is_new
+    });
+    natures
 }
 
 /// Every kind of file that may pass, as far as tests can tell files apart.
 fn candidates(test: &FileTest, unwanted: &[&FileTest], is_exact: &mut bool) -> Vec<MadeFile> {
-    let kinds: Vec<String> = match test.types.is_empty() {
-        true => vec![String::new()],
-        false => test.types.iter().map(ToString::to_string).collect(),
-    };
-    let families: Vec<Family> = match test.families.is_empty() {
-        true => FAMILIES.iter().rev().map(|(_, family)| *family).collect(),
-        false => test.families.iter().map(|family| family.family()).collect(),
-    };
     let names = names(test, unwanted, is_exact);
+    let natures = natures(test, unwanted);
     let octets = test.larger.map_or(0, |limit| limit.saturating_add(1));
     let mut made = Vec::new();
     for states in states(test, unwanted) {
-        for kind in &kinds {
-            for name in &names {
-                for family in &families {
-                    if made.len() > TRIED {
-                        *is_exact = false;
-                        return made;
-                    }
-                    made.push(MadeFile {
-                        kind: kind.clone(),
-                        family: *family,
-                        name: name.clone(),
-                        states: states.clone(),
-                        octets,
-                    });
+        for name in &names {
+            for nature in &natures {
+                if made.len() > TRIED {
+                    *is_exact = false;
+                    return made;
                 }
+                if name.is_empty() && nature.family() == Family::Text {
+                    continue;
+                }
+                let (nature, name, states) = (*nature, name.clone(), states.clone());
+                made.push(MadeFile { nature, name, states, octets });
             }
         }
     }
@@ -152,11 +158,15 @@ fn states(test: &FileTest, unwanted: &[&FileTest]) -> Vec<Vec<FileState>> {
 
 /// Names with the extensions and after the patterns that are asked for.
 fn names(test: &FileTest, unwanted: &[&FileTest], is_exact: &mut bool) -> Vec<String> {
-    if test.names.is_empty() && test.extensions.is_empty() {
-        return vec![String::new()];
-    }
     let avoided: Vec<_> =
         unwanted.iter().flat_map(|test| &test.names).map(|it| glob(it.as_str())).collect();
+    if test.names.is_empty() && test.extensions.is_empty() {
+        let mut names = vec![String::new()];
+        if let Witness::Text(name) = witness::find(&[], &avoided, Shape::Text) {
+            names.push(name);
+        }
+        return names;
+    }
     let mut names = Vec::new();
     let globs = test.names.iter().map(|it| Some(glob(it.as_str())));
     let globs: Vec<_> = if test.names.is_empty() { vec![None] } else { globs.collect() };

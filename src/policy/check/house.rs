@@ -37,6 +37,8 @@ pub struct House {
     /// Names of content rules.
     content: BTreeSet<String>,
     authentication_is_off: bool,
+    /// Who reads what the administrator is told.
+    postmaster: Option<Address>,
 }
 
 /// Something that is never so on this box.
@@ -70,7 +72,17 @@ impl House {
             findings: findings.into_iter().map(str::to_owned).collect(),
             content: content.into_iter().map(str::to_owned).collect(),
             authentication_is_off: !config.authentication.enabled,
+            postmaster: Some(config.system.postmaster.clone()),
         }
+    }
+
+    /// Whether somebody is in a domain of the box.
+    pub(super) fn is_own(&self, address: &Address) -> bool {
+        address.domain().is_some_and(|domain| self.domains.contains(domain.as_str()))
+    }
+
+    pub(super) fn postmaster(&self) -> Option<&Address> {
+        self.postmaster.as_ref()
     }
 
     /// What can never be otherwise on the box, in terms of these atoms.

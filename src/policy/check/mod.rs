@@ -10,9 +10,11 @@
 //! only said when the search has come to its end and every refusal was proven. The work is
 //! limited, and meeting the limit is an answer of its own.
 
+mod answer;
 mod claim;
 mod files;
 mod house;
+mod mailbox;
 mod realise;
 mod search;
 mod situation;
@@ -24,13 +26,14 @@ mod witness;
 use std::collections::HashMap;
 use std::fmt;
 
+pub use answer::Answer;
 pub use claim::{Claim, parse_claims};
 pub use house::{House, slips};
 pub use situation::{MadeFile, Situation};
 
 use super::rules::atom::{Atom, Atoms, Node};
 use super::rules::pattern::AddressPattern;
-use super::rules::{Direction, FinalKind, Order, Rule, RuleBook, Scope};
+use super::rules::{Direction, Order, Rule, RuleBook, Scope};
 use house::Bound;
 use realise::realise;
 use search::{Search, Solved};
@@ -88,24 +91,6 @@ pub struct Report<'b> {
     pub undecided: Vec<&'b Rule>,
 }
 
-/// Whether a claim is true.
-#[derive(Debug, Clone)]
-pub enum Answer<'b> {
-    /// For every mail.
-    Holds,
-    /// Not for this one.
-    CounterExample {
-        /// The mail.
-        situation: Box<Situation>,
-        /// The rule whose final order counts for it; none: no rule has one.
-        rule: Option<&'b Rule>,
-        /// What it orders.
-        order: FinalKind,
-    },
-    /// The limit was met first.
-    NotDecided,
-}
-
 /// Asks questions about rules.
 #[derive(Debug)]
 pub struct Checker<'b> {
@@ -117,6 +102,7 @@ pub struct Checker<'b> {
     places: HashMap<&'b str, usize>,
     /// What never is otherwise on the box that the rules are for.
     bounds: Vec<Bound>,
+    house: Option<House>,
     steps_left: u64,
 }
 
@@ -151,7 +137,15 @@ impl<'b> Checker<'b> {
         let places = book.rules().zip(0..).map(|(rule, at)| (&*rule.name, at)).collect();
         let (plain, steps_left) = (Situation::plain(), STEPS_IN_ALL);
         let bounds = house.map(|house| house.bounds(&mut atoms)).unwrap_or_default();
-        Checker { book, atoms, full, plain, places, bounds, steps_left }
+        let house = house.cloned();
+        Checker { book, atoms, full, plain, places, bounds, house, steps_left }
+    }
+
+    /// Says anew what never is otherwise on the box: a claim may ask what no rule asks.
+    fn bind(&mut self) {
+        if let Some(house) = &self.house {
+            self.bounds = house.bounds(&mut self.atoms);
+        }
     }
 
     /// Finds what cannot be meant.
@@ -271,61 +265,6 @@ impl<'b> Checker<'b> {
         }
         let few = earlier.iter().take(5).filter_map(|place| rule_at(*place)).collect();
         Problem::NeverDecides { rule, earlier: few }
-    }
-
-    /// Whether a claim is true.
-    pub fn answer(&mut self, claim: &Claim) -> Answer<'b> {
-        let when = claim.renumbered(&mut self.atoms);
-        let when = without_scopes(&when, &mut self.atoms);
-        let mut is_undecided = false;
-        let book = self.book;
-        let places = std::mem::take(&mut self.places);
-        let place_of = |rule: &Rule| places.get(&*rule.name).copied();
-        let mut answer = None;
-        // Each rule that may order what must not be, and behind them that none decides.
-        let bad = |kind: FinalKind| claim.forbids(kind);
-        let deciding = book.standing.iter().enumerate();
-        let deciding = deciding.filter(|(_, one)| one.final_kind().is_some_and(bad));
-        let mut starts: Vec<Vec<(usize, bool)>> =
-            deciding.map(|(number, _)| vec![(number, true)]).collect();
-        if bad(FinalKind::Deliver) || claim.needs_order() {
-            starts.push(Vec::new());
-        }
-        for start in starts {
-            let found = self.find(&start, Some(&when), |situation| {
-                situation.with(|circumstances| {
-                    let outcome = book.evaluate(circumstances);
-                    let kind =
-                        outcome.final_order.map_or(FinalKind::Deliver, |(_, order)| order.kind());
-                    let given = claim.given_by(&outcome).and_then(place_of);
-                    match (bad(kind), given) {
-                        (true, _) => Shown::It,
-                        // Nothing is ordered beside, and that is claimed.
-                        (false, None) if claim.needs_order() && start.is_empty() => Shown::It,
-                        (false, Some(place)) if claim.needs_order() && start.is_empty() => {
-                            Shown::Unless(place)
-                        }
-                        (false, _) => {
-                            let decided = outcome.final_order.and_then(|(rule, _)| place_of(rule));
-                            decided.map_or(Shown::It, Shown::Unless)
-                        }
-                    }
-                })
-            });
-            match found {
-                Found::Yes(situation) => {
-                    let decided = situation.with(|it| book.evaluate(it).final_order);
-                    let order = decided.map_or(FinalKind::Deliver, |(_, order)| order.kind());
-                    let rule = decided.map(|(rule, _)| rule);
-                    answer = Some(Answer::CounterExample { situation, rule, order });
-                    break;
-                }
-                Found::No => {}
-                Found::Undecided => is_undecided = true,
-            }
-        }
-        self.places = places;
-        answer.unwrap_or(if is_undecided { Answer::NotDecided } else { Answer::Holds })
     }
 
     /// A mail for which rules apply or do not, and a condition holds, that is what is looked
@@ -511,27 +450,6 @@ impl fmt::Display for Problem<'_> {
                  final orders",
                 rule.place, rule.name, earlier.name, earlier.place
             ),
-        }
-    }
-}
-
-impl fmt::Display for Answer<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Answer::Holds => out.write_str("yes"),
-            Answer::NotDecided => out.write_str("not decided within the limit of work"),
-            Answer::CounterExample { situation, rule, order } => {
-                match rule {
-                    Some(rule) => {
-                        writeln!(out, "no: {order} by the rule {:?} ({})", rule.name, rule.place)?;
-                    }
-                    None => writeln!(out, "no: no rule has a final order")?,
-                }
-                for line in situation.to_string().lines() {
-                    writeln!(out, "  {line}")?;
-                }
-                Ok(())
-            }
         }
     }
 }

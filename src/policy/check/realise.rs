@@ -73,6 +73,9 @@ fn fact(atom: &Atom) -> Fact {
         Atom::SenderGroup(_) => Fact::SenderGroups,
         Atom::RecipientGroup(_) => Fact::RecipientGroups,
         Atom::Author(_) => Fact::Authors,
+        // What is asked of a field and of what is read from it belongs together.
+        Atom::Header(name, _) if **name == *"subject" => Fact::Subject,
+        Atom::Header(name, _) if **name == *"from" => Fact::Authors,
         Atom::Header(name, _) => Fact::Field(name.clone()),
         Atom::Subject(_) => Fact::Subject,
         Atom::Network(_) => Fact::Client,

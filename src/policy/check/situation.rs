@@ -6,9 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Zoned;
 
 use crate::config::FileState;
-use crate::mail::{
-    Address, ContentHit, Domain, Family, Finding, HeaderField, Host, LocalPart, Role,
-};
+use crate::mail::{Address, ContentHit, Domain, Finding, HeaderField, Host, LocalPart, Role};
+use crate::message::Nature;
 use crate::policy::rules::{
     AuthenticationResults, Circumstances, Direction, FileFact, Mechanism, Parties, TlsState,
     TlsVersion,
@@ -43,10 +42,8 @@ pub struct Situation {
 /// A file that was made up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MadeFile {
-    /// A name of its type.
-    pub kind: String,
     /// What it is.
-    pub family: Family,
+    pub nature: Nature,
     /// Its name in small letters.
     pub name: String,
     /// What is the matter with it.
@@ -59,6 +56,18 @@ impl MadeFile {
     /// The last extension of its name.
     pub fn extension(&self) -> Option<String> {
         self.name.rsplit_once('.').map(|(_, extension)| extension.to_owned())
+    }
+
+    /// As rules see it.
+    pub(super) fn fact(&self) -> FileFact<'static> {
+        FileFact {
+            types: self.nature.extensions(),
+            family: self.nature.family(),
+            extensions: self.extension().into_iter().collect(),
+            names: vec![self.name.clone()],
+            states: self.states.clone(),
+            octets: self.octets,
+        }
     }
 }
 
@@ -95,20 +104,7 @@ impl Situation {
 
     /// Asks something with these facts as rules see them.
     pub fn with<T>(&self, ask: impl FnOnce(&Circumstances<'_>) -> T) -> T {
-        let kinds: Vec<[&str; 1]> = self.files.iter().map(|file| [&*file.kind]).collect();
-        let files: Vec<FileFact<'_>> = self
-            .files
-            .iter()
-            .zip(&kinds)
-            .map(|(file, types)| FileFact {
-                types: if file.kind.is_empty() { &[] } else { types },
-                family: file.family,
-                extensions: file.extension().into_iter().collect(),
-                names: vec![file.name.clone()],
-                states: file.states.clone(),
-                octets: file.octets,
-            })
-            .collect();
+        let files: Vec<FileFact<'_>> = self.files.iter().map(MadeFile::fact).collect();
         ask(&Circumstances {
             parties: Parties {
                 direction: self.direction,
@@ -182,8 +178,11 @@ impl fmt::Display for Situation {
         for file in &self.files {
             writeln!(
                 out,
-                "file: {:?} ({:?} {}, {:?}, {} octets)",
-                file.name, file.family, file.kind, file.states, file.octets
+                "file: {:?} ({}, {:?}, {} octets)",
+                file.name,
+                file.nature.words(),
+                file.states,
+                file.octets
             )?;
         }
         writeln!(out, "size: {} octets", self.octets)?;

@@ -166,11 +166,31 @@ fn conditions_that_never_hold_are_refused_when_read() {
         "{ sender_domain = 'x.test', not = { reverse_path = '*@x.*' } }",
         "{ all = [{ forward_path = 'a@x.test' }, { forward_path = 'b@x.test' }] }",
         "{ header = { name = 'X', is = 'a' }, not = { header = { name = 'X' } } }",
+        "{ forward_path = '*@a.test', not = { recipient_domain = 'a.test' } }",
+        "{ forward_path = '*@[310.*', not = { forward_path = '*@*@*' } }",
     ];
     for when in table {
         let text = format!("[[rule]]\nname = 'a'\norders = ['discard']\nwhen = {when}\n");
         let error = RuleBook::parse(&text, "p", &groups()).unwrap_err().to_string();
         assert!(error.starts_with("p:4:8: the condition of the rule \"a\" never holds"), "{error}");
+    }
+}
+
+#[test]
+fn conditions_that_may_hold_are_taken() {
+    let table = [
+        "{ reverse_path = '*@[*' }",
+        "{ forward_path = '*@*@*' }",
+        "{ author = '*@[ipv6:*' }",
+        "{ author = '*@[ipv6:1:0:2:*' }",
+        "{ forward_path = '* *@a.test' }",
+        "{ forward_path = '*@[310.*' }",
+        "{ forward_path = '\"*' }",
+        "{ subject = { contains = ' x', is = 'x' } }",
+    ];
+    for when in table {
+        let text = format!("[[rule]]\nname = 'a'\norders = ['discard']\nwhen = {when}\n");
+        assert!(RuleBook::parse(&text, "p", &groups()).is_ok(), "{when}");
     }
 }
 
@@ -211,7 +231,7 @@ fn claims_are_answered() {
         (
             rules,
             "claim = { when = { direction = 'outbound' }, with = 'archive' }",
-            "deliver by none",
+            "deliver without archive by none",
         ),
         (rules, "claim = { with = 'tag_subject' }", "yes"),
         (rules, "claim = { never = ['discard', 'hold'] }", "yes"),
@@ -230,6 +250,155 @@ fn claims_are_answered() {
     for (rules, claim, expected) in table {
         assert_eq!(answer(rules, claim), expected, "{claim}\n{rules}");
     }
+}
+
+#[test]
+fn what_must_be_ordered_beside_hides_nothing_that_must_not_be() {
+    let rules = "arch: direction = 'outbound', marking = 'RESTRICTED' => 'archive'\n\
+                 sec: direction = 'outbound', marking = 'RESTRICTED', not = { subject = 'public' } => 'secure'";
+    let claim = |way: &str| {
+        format!(
+            "claim = {{ when = {{ direction = 'outbound', marking = 'RESTRICTED' }}, {way}, with = 'archive' }}"
+        )
+    };
+    for way in ["only = ['secure']", "never = ['deliver']"] {
+        assert_eq!(answer(rules, &claim(way)), "deliver by none", "{way}");
+    }
+    let whole = rules.replace(", not = { subject = 'public' }", "");
+    assert_eq!(answer(&whole, &claim("only = ['secure']")), "yes");
+}
+
+#[test]
+fn what_leaves_by_other_ways_than_as_itself_leaves() {
+    let secure = "s: direction = 'outbound', marking = 'R' => 'secure'\n";
+    let claim = "no mail marked R leaves except by secure";
+    let order = |orders: &str| format!("{secure}o: marking = 'R' => {orders}");
+    let table: &[(String, &str, &str)] = &[
+        (order("{ copy = 'spy@evil.test' }"), claim, "copy to spy@evil.test by o"),
+        (
+            order("{ copy = ['ann@own.test', 'spy@[192.0.2.9]'] }"),
+            claim,
+            "copy to spy@[192.0.2.9] by o",
+        ),
+        (order("{ copy = 'ann@own.test' }"), claim, "yes"),
+        (order("{ copy = 'spy@evil.test' }"), &format!("{claim} or copy"), "yes"),
+        (order("{ redirect = 'spy@evil.test' }"), claim, "redirect to spy@evil.test by o"),
+        (order("{ redirect = 'ann@own.test' }"), claim, "yes"),
+        (
+            order("{ redirect = 'spy@evil.test' }").replace("o: ", "o: direction = 'inbound', "),
+            claim,
+            "redirect to spy@evil.test by o",
+        ),
+        (order("{ redirect = 'spy@evil.test' }"), &format!("{claim} or redirect"), "yes"),
+        (order("{ copy = 'spy@evil.test' }, 'discard'"), claim, "copy to spy@evil.test by o"),
+        (order("{ copy = 'spy@evil.test' }, 'defer'"), claim, "copy to spy@evil.test by o"),
+        (
+            format!("d: marking = 'R' => 'defer'\n{}", order("{ copy = 'spy@evil.test' }")),
+            claim,
+            "yes",
+        ),
+        (
+            format!(
+                "k: marking = 'R', subject = 'x' => 'discard'\nd: marking = 'R' => 'defer'\n{}",
+                order("{ copy = 'spy@evil.test' }")
+            ),
+            claim,
+            "copy to spy@evil.test by o",
+        ),
+        (
+            order("{ notify = { to = ['dpo@evil.test'], subject = 's', text = '{subject}' } }"),
+            claim,
+            "notify to dpo@evil.test by o",
+        ),
+        (
+            order("{ notify = { to = ['dpo@evil.test'], subject = 's', text = '{rule}' } }"),
+            claim,
+            "yes",
+        ),
+        (order("{ notify = { to = ['sender', 'administrator'] } }"), claim, "yes"),
+        (order("{ notify = { to = ['recipient'] } }"), &format!("{claim} or notify"), "yes"),
+    ];
+    for (rules, claim, expected) in table {
+        let book = short(rules);
+        let claims = parse_claims(claim, "claims", &groups()).unwrap();
+        let said = match Checker::on(&book, &house()).answer(&claims[0]) {
+            Answer::Holds => "yes".into(),
+            Answer::NotDecided => "not decided".into(),
+            Answer::CounterExample { rule, order, .. } => {
+                format!("{order} by {}", rule.map_or("none", |rule| &*rule.name))
+            }
+        };
+        assert_eq!(said, *expected, "{claim}\n{rules}");
+    }
+    let told = short(&order("{ notify = { to = ['recipient'] } }"));
+    let claims = parse_claims(claim, "claims", &groups()).unwrap();
+    let answer = Checker::on(&told, &house()).answer(&claims[0]);
+    let Answer::CounterExample { situation, order, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(order, format!("notify to {}", situation.forward_path));
+    assert_eq!(situation.direction, Direction::Outbound);
+}
+
+#[test]
+fn every_mailbox_that_there_is_is_thought_of() {
+    let all = "b: direction = 'outbound' => 'reject'";
+    let table = [
+        ("a: direction = 'outbound', forward_path = '*@*@evil.test' => 'deliver'", "deliver by a"),
+        ("a: direction = 'outbound', forward_path = '*@[192.0.2.*' => 'deliver'", "deliver by a"),
+        ("a: direction = 'outbound', forward_path = '*@[ipv6:2001:*' => 'deliver'", "deliver by a"),
+        ("a: direction = 'outbound', forward_path = '* *' => 'deliver'", "deliver by a"),
+        ("a: direction = 'outbound', reverse_path = '*@[*' => 'deliver'", "deliver by a"),
+        ("a: direction = 'outbound', author = '*@*@*' => 'deliver'", "deliver by a"),
+        (
+            "a: direction = 'outbound', forward_path = '*@*', not = { forward_path = ['*.*', '*@a*'] } => 'deliver'",
+            "deliver by a",
+        ),
+    ];
+    for (rule, expected) in table {
+        assert_eq!(answer(&format!("{rule}\n{all}"), "no mail leaves"), expected, "{rule}");
+    }
+    // Everybody of a domain is not everybody whose mailbox begins with its name.
+    let rules = "a: direction = 'outbound', forward_path = '*@trusted.test*' => 'deliver'\n\
+                 b: direction = 'outbound' => 'reject'";
+    let claim = "claim = { when = { direction = 'outbound', not = { recipient_domain = 'trusted.test' } }, never = ['deliver'] }";
+    assert_eq!(answer(rules, claim), "deliver by a");
+    let strict = rules.replace("'*@trusted.test*'", "'@trusted.test'");
+    assert_eq!(answer(&strict, claim), "yes");
+}
+
+#[test]
+fn counter_examples_can_be() {
+    let never = [
+        "header = { name = 'Subject', absent = true }, subject = 'x'",
+        "header = { name = 'subject', is = 'a' }, not = { header = { name = 'Subject' } }",
+    ];
+    for when in never {
+        let text = format!("[[rule]]\nname = 'a'\norders = ['discard']\nwhen = {{ {when} }}\n");
+        assert!(RuleBook::parse(&text, "p", &groups()).is_err(), "{when}");
+    }
+    let made = |when: &str| {
+        let book = book("");
+        let claim = format!("claim = {{ when = {{ {when} }}, never = ['deliver'] }}");
+        let claims = parse_claims(&claim, "c", &groups()).unwrap();
+        match Checker::new(&book).answer(&claims[0]) {
+            Answer::CounterExample { situation, .. } => Some(situation),
+            _ => None,
+        }
+    };
+    let mail =
+        made("header = { name = 'Subject', contains = 'public' }, subject = 'secret'").unwrap();
+    let fields: Vec<&str> = mail.header.iter().map(|field| &*field.value).collect();
+    assert_eq!(fields, [&*mail.subject]);
+    let mail = made("author = 'ann@x.test', header = { name = 'From', contains = 'Ann' }").unwrap();
+    let from = mail.header.iter().find(|field| field.name == "from").unwrap();
+    assert!(from.value.contains("ann@x.test") && mail.authors.contains(&"ann@x.test".to_owned()));
+    let mail = made("header = { name = 'From', contains = 'eve@evil.test' }").unwrap();
+    assert!(mail.authors.iter().any(|author| author.contains("eve@evil.test")), "{mail}");
+    assert!(made("author = 'ann@x.test', header = { name = 'From', absent = true }").is_none());
+    let mail = made("attachment = { type = 'pdf' }").unwrap();
+    assert_eq!(mail.files[0].nature.family(), crate::mail::Family::Document);
+    assert!(made("attachment = { type = 'pdf', family = 'executable' }").is_none());
+    let both = "attachment = { type = 'jpg' }, not = { attachment = { type = 'jpeg' } }";
+    assert!(made(both).is_none());
 }
 
 #[test]
@@ -303,10 +472,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
     fn the_checker_says_what_trying_every_mail_says(
-        picks in proptest::collection::vec((0usize..12, 0usize..12, 0usize..4), 1..7),
-        claimed in (0usize..12, 0usize..4),
+        picks in proptest::collection::vec((0usize..12, 0usize..12, 0usize..6), 1..7),
+        claimed in (0usize..12, 0usize..3, 0usize..2),
+        with in proptest::option::of(0usize..2),
     ) {
-        const ORDERS: [&str; 4] = ["'deliver'", "'discard'", "'quarantine'", "'archive'"];
+        const ORDERS: [&str; 6] = [
+            "'deliver'", "'discard'", "'quarantine'", "'archive'",
+            "'archive', 'discard'", "{ tag_subject = 'x' }, 'quarantine'",
+        ];
         let mut rules = String::new();
         for (number, (one, other, order)) in picks.iter().enumerate() {
             let when = format!("all = [{{ {} }}, {{ {} }}]", SMALL[*one], SMALL[*other]);
@@ -347,8 +520,11 @@ proptest! {
             let decides = decided.contains(&Some(rule));
             prop_assert_eq!(!decides, accused.contains(&&*rule.name), "{} of\n{}", rule.name, rules);
         }
-        let (when, kind) = (SMALL[claimed.0], ORDERS[claimed.1 % 3]);
-        let claim = format!("claim = {{ when = {{ {when} }}, only = [{kind}] }}");
+        let (when, kind) = (SMALL[claimed.0], ORDERS[claimed.1]);
+        let key = ["only", "never"][claimed.2];
+        let with = with.map(|at| ["archive", "tag_subject"][at]);
+        let beside = with.map_or(String::new(), |word| format!(", with = '{word}'"));
+        let claim = format!("claim = {{ when = {{ {when} }}, {key} = [{kind}]{beside} }}");
         let claims = parse_claims(&claim, "claims", &groups()).unwrap();
         let text = format!("[[rule]]\nname = 'a'\nwhen = {{ {when} }}\norders = ['discard']");
         let loose = super::tests::book(&text);
@@ -356,7 +532,10 @@ proptest! {
             let concerns = mail.with(|it| loose.evaluate(it).final_order.is_some());
             let order = rule.and_then(|rule| rule.final_order.as_ref());
             let word = order.map_or("deliver", |order| order.kind().word());
-            !concerns || kind.contains(word)
+            let given = |with: &str| {
+                mail.with(|it| book.evaluate(it).orders.iter().any(|(_, it)| it.word() == with))
+            };
+            !concerns || (kind.contains(word) == (key == "only") && with.is_none_or(given))
         });
         match Checker::new(&book).answer(&claims[0]) {
             Answer::Holds => prop_assert!(is_kept, "{}\n{}", claim, rules),
@@ -457,6 +636,19 @@ fn thousands_of_own_domains_are_as_few_as_rules_tell_apart() {
         ("direction = 'inbound'", ""),
     ];
     never_acts(table, &house_with(&more));
+    // A claim may tell apart what no rule does.
+    let book = short("a: recipient_domain = 'd1.ward.test' => 'reject'");
+    for (claim, holds) in [
+        ("no mail to d4998.test stays", false),
+        ("no mail to d4998.test leaves", true),
+        ("no mail to d5002.test stays", true),
+        ("no mail to d1.ward.test stays", true),
+    ] {
+        let claims = parse_claims(claim, "c", &groups()).unwrap();
+        let answer = Checker::on(&book, &house_with(&more)).answer(&claims[0]);
+        assert_eq!(matches!(answer, Answer::Holds), holds, "{claim}: {answer}");
+        assert!(!matches!(answer, Answer::NotDecided), "{claim}");
+    }
 }
 
 /// Rules that never act, with what the reason says; an empty reason where they may.

@@ -3,6 +3,7 @@
 //! In: patterns that shall match or not. Out: texts put into the [`Situation`], found by
 //! [`witness`](super::witness).
 
+use super::mailbox::of_key;
 use super::realise::{Asked, Settled};
 use super::situation::Situation;
 use super::witness::{self, Pattern, Shape, Witness, containing, glob, literal};
@@ -22,7 +23,7 @@ fn of_text(test: &TextTest) -> Pattern {
 fn of_address(pattern: &AddressPattern) -> Option<Pattern> {
     Some(match pattern {
         AddressPattern::Null => return None,
-        AddressPattern::Exact(key) => literal(key),
+        AddressPattern::Exact(key) => literal(&key.to_lowercase()),
         AddressPattern::Domain(domain) => glob(&format!("*@{domain}")),
         AddressPattern::Below(domain) => glob(&format!("*@*.{domain}")),
         AddressPattern::Like(pattern) => glob(pattern.as_str()),
@@ -74,8 +75,7 @@ fn many(asked: &[Asked<'_>], shape: Shape) -> Result<Vec<String>, Settled> {
 
 fn mailbox(asked: &[Asked<'_>]) -> Result<Address, Settled> {
     match one(asked, Shape::Mailbox) {
-        // What the shape lets through and the grammar does not proves nothing.
-        Witness::Text(text) => text.parse().map_err(|_| Settled::Unknown),
+        Witness::Text(key) => of_key(&key).ok_or(Settled::Unknown),
         Witness::Impossible => Err(Settled::Impossible),
         Witness::Unknown => Err(Settled::Unknown),
     }
@@ -116,12 +116,47 @@ pub(super) fn recipient(asked: &[Asked<'_>], situation: &mut Situation) -> Settl
     }
 }
 
+/// Some of the atoms.
+fn some<'a>(asked: &[Asked<'a>], is: impl Fn(&Atom) -> bool) -> Vec<Asked<'a>> {
+    asked.iter().copied().filter(|(atom, _)| is(atom)).collect()
+}
+
+fn is_of_field(atom: &Atom) -> bool {
+    matches!(atom, Atom::Header(..))
+}
+
+/// Authors, and the From that they are read from.
 pub(super) fn authors(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
     let is_null = |atom: &Atom| matches!(atom, Atom::Author(AddressPattern::Null));
     if asked.iter().any(|(atom, holds)| is_null(atom) && *holds) {
         return Settled::Impossible;
     }
-    put(many(asked, Shape::Mailbox), |texts| situation.authors = texts)
+    let (of_field, of_authors) = (some(asked, is_of_field), some(asked, |atom| !is_of_field(atom)));
+    let mut authors: Vec<Address> = match many(&of_authors, Shape::Mailbox) {
+        Ok(keys) => keys.iter().filter_map(|key| of_key(key)).collect(),
+        Err(settled) => return settled,
+    };
+    if of_field.iter().any(|(_, holds)| *holds) || !authors.is_empty() {
+        let (mut wanted, unwanted) = both(&of_field);
+        let written = authors.iter().map(|author| author.to_string().to_lowercase());
+        wanted.extend(written.map(|author| containing(&author)));
+        // A name beside a mailbox, or two mailboxes, may be what is wanted.
+        let Witness::Text(value) = witness::find(&wanted, &unwanted, Shape::Text) else {
+            return match authors.is_empty() {
+                true => field("from", &of_field, situation),
+                false => Settled::Unknown,
+            };
+        };
+        let ends = |letter: char| letter.is_whitespace() || "<>,;()".contains(letter);
+        let shown: Vec<Address> = value.split(ends).filter_map(|word| word.parse().ok()).collect();
+        authors.extend(shown);
+        situation.header.retain(|field| field.name != "from");
+        situation.header.push(HeaderField { name: "from".into(), value });
+    }
+    let mut keys: Vec<String> = authors.iter().map(Address::key).collect();
+    keys.dedup();
+    situation.authors = keys;
+    Settled::Done
 }
 
 fn put(texts: Result<Vec<String>, Settled>, put: impl FnOnce(Vec<String>)) -> Settled {
@@ -135,25 +170,68 @@ fn put(texts: Result<Vec<String>, Settled>, put: impl FnOnce(Vec<String>)) -> Se
 }
 
 pub(super) fn field(name: &str, asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
-    put(many(asked, Shape::Text), |texts| {
-        situation.header.retain(|field| field.name != name);
-        for value in texts {
-            situation.header.push(HeaderField { name: name.to_owned(), value });
-        }
-    })
+    let values = many(asked, Shape::Text).map_err(|settled| despite_blanks(asked, settled));
+    put(values, |texts| put_fields(name, texts, situation))
 }
 
-/// A mail has one subject; it may be empty.
+fn put_fields(name: &str, values: Vec<String>, situation: &mut Situation) {
+    situation.header.retain(|field| field.name != name);
+    for value in values {
+        situation.header.push(HeaderField { name: name.to_owned(), value });
+    }
+}
+
+/// Blanks at the ends of a text count for some tests and not for others, which patterns do not
+/// say.
+fn despite_blanks(asked: &[Asked<'_>], settled: Settled) -> Settled {
+    let has_blanks = |(atom, _): &Asked<'_>| match atom {
+        Atom::Header(_, TextTest::Contains(text)) | Atom::Subject(TextTest::Contains(text)) => {
+            text.trim() != &**text
+        }
+        _ => false,
+    };
+    match settled {
+        Settled::Impossible if asked.iter().any(has_blanks) => Settled::Unknown,
+        settled => settled,
+    }
+}
+
+/// Of a mail its Subject is the first field of this name; one will do where it can.
 pub(super) fn subject(asked: &[Asked<'_>], situation: &mut Situation) -> Settled {
-    let is_empty_fine = asked.iter().all(|(atom, wanted)| match atom {
+    let (of_fields, of_first) = (some(asked, is_of_field), some(asked, |atom| !is_of_field(atom)));
+    let fits_empty = of_first.iter().all(|(atom, wanted)| match atom {
         Atom::Subject(test) => test.holds("") == *wanted,
         _ => false,
     });
-    if is_empty_fine {
+    if fits_empty && of_fields.iter().all(|(_, wanted)| !wanted) {
         situation.subject = String::new();
+        put_fields("subject", Vec::new(), situation);
         return Settled::Done;
     }
-    text(one(asked, Shape::Text), |text| situation.subject = text)
+    let mut values = match one(asked, Shape::Text) {
+        Witness::Text(value) => vec![value],
+        _ => Vec::new(),
+    };
+    if values.is_empty() {
+        // The first is as the Subject is to be, and as no field is not to be.
+        let unwanted = of_fields.iter().filter(|(_, wanted)| !wanted);
+        let first: Vec<Asked<'_>> = of_first.iter().chain(unwanted).copied().collect();
+        let fits = |(atom, _): &Asked<'_>| matches!(atom, Atom::Header(_, test) if test.holds(""));
+        let is_empty = fits_empty && !first.iter().any(fits);
+        match one(&first, Shape::Text) {
+            _ if is_empty => values.push(String::new()),
+            Witness::Text(value) => values.push(value),
+            Witness::Impossible => return despite_blanks(asked, Settled::Impossible),
+            Witness::Unknown => return Settled::Unknown,
+        }
+        match many(&of_fields, Shape::Text) {
+            Ok(others) => values.extend(others),
+            Err(settled) => return despite_blanks(asked, settled),
+        }
+    }
+    situation.subject = values.first().cloned().unwrap_or_default();
+    put_fields("subject", values, situation);
+    Settled::Done
 }
 
 fn text(found: Witness, put: impl FnOnce(String)) -> Settled {

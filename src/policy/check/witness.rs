@@ -3,9 +3,12 @@
 //! In: patterns with stars. Out: [`Witness`]. Simple guesses come first; behind them every
 //! text is walked through at once, letter by letter, as the set of places that it has reached in
 //! each pattern (the product of their automata). Letters that no pattern names are all alike,
-//! so one of them stands for all. The walk is limited.
+//! so one of them stands for all. The walk is limited. Of mailboxes the texts are keys, whose
+//! shape is walked along with the patterns ([`mailbox`](super::mailbox)).
 
 use std::collections::{BTreeSet, HashSet};
+
+use super::mailbox::{self, LITERAL_LETTERS, Literals};
 
 /// A pattern: letters, and none for a star.
 pub(super) type Pattern = Vec<Option<char>>;
@@ -26,7 +29,7 @@ pub(super) enum Witness {
 pub(super) enum Shape {
     /// Anything but nothing.
     Text,
-    /// A mailbox: something, an `@`, and labels between dots.
+    /// The key of a mailbox, in small letters.
     Mailbox,
 }
 
@@ -55,9 +58,11 @@ pub(super) fn containing(text: &str) -> Pattern {
 pub(super) fn find(wanted: &[Pattern], unwanted: &[Pattern], shape: Shape) -> Witness {
     let named: BTreeSet<char> =
         wanted.iter().chain(unwanted).flatten().flatten().copied().collect();
-    let stranger = "xyzwvutsrqponmlkjihgfedcbaXYZWVUTSRQPONMLKJIHGFEDCBA0123456789"
-        .chars()
-        .find(|letter| !named.contains(letter));
+    let strangers = match shape {
+        Shape::Text => "xyzwvutsrqponmlkjihgfedcbaXYZWVUTSRQPONMLKJIHGFEDCBA0123456789",
+        Shape::Mailbox => "xyzwvutsrqponmlkjihgfedcba0123456789",
+    };
+    let stranger = strangers.chars().find(|letter| !named.contains(letter));
     for guess in guesses(wanted, stranger.unwrap_or('x'), shape) {
         let fits = |pattern: &Pattern| matches(pattern, &guess);
         if is_shaped(&guess, shape) && wanted.iter().all(fits) && !unwanted.iter().any(fits) {
@@ -67,15 +72,34 @@ pub(super) fn find(wanted: &[Pattern], unwanted: &[Pattern], shape: Shape) -> Wi
     if wanted.iter().chain(unwanted).map(Vec::len).sum::<usize>() > LETTERS {
         return Witness::Unknown;
     }
-    let mut alphabet: Vec<char> = stranger.into_iter().chain(named).collect();
-    if shape == Shape::Mailbox {
-        alphabet
-            .extend(['@', '.'].into_iter().filter(|it| !alphabet.contains(it)).collect::<Vec<_>>());
-    }
-    let found = walk(wanted, unwanted, &alphabet, shape);
+    let mut letters: Vec<char> = stranger.into_iter().chain(named).collect();
+    let found = match shape {
+        Shape::Text => Walk { wanted, unwanted, letters, literals: None }.through(),
+        Shape::Mailbox => {
+            let more = ['@', '.', '['].into_iter().filter(|it| !letters.contains(it));
+            letters.extend(more.collect::<Vec<char>>());
+            mailbox(wanted, unwanted, &letters)
+        }
+    };
     match found {
         // Another letter might have done.
         Witness::Impossible if stranger.is_none() => Witness::Unknown,
+        found => found,
+    }
+}
+
+fn mailbox(wanted: &[Pattern], unwanted: &[Pattern], letters: &[char]) -> Witness {
+    let walk = |literals| {
+        let literals = Some(literals);
+        Walk { wanted, unwanted, letters: letters.to_vec(), literals }.through()
+    };
+    let may_be_literal =
+        wanted.iter().all(|pattern| matches!(pattern.last(), Some(None | Some(']'))));
+    if !may_be_literal {
+        return walk(Literals::None);
+    }
+    match walk(Literals::WellFormed) {
+        Witness::Impossible => walk(Literals::AnyLetters),
         found => found,
     }
 }
@@ -107,40 +131,18 @@ fn guesses(wanted: &[Pattern], stranger: char, shape: Shape) -> Vec<String> {
 }
 
 fn is_shaped(text: &str, shape: Shape) -> bool {
-    let state = text.chars().try_fold(State::Start, |state, letter| state.behind(letter, shape));
-    state.is_some_and(|state| state.is_end(shape))
+    match shape {
+        Shape::Text => !text.is_empty(),
+        Shape::Mailbox => mailbox::of_key(text).is_some(),
+    }
 }
 
 /// Where in its shape a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
-    Start,
-    Local,
-    LabelStart,
-    Label,
-}
-
-impl State {
-    fn behind(self, letter: char, shape: Shape) -> Option<State> {
-        if shape == Shape::Text {
-            return Some(State::Label);
-        }
-        let in_domain = letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        match (self, letter) {
-            (State::Start, '@') => None,
-            (State::Start, '.') => None,
-            (State::Start, _) => Some(State::Local),
-            (State::Local, '@') => Some(State::LabelStart),
-            (State::Local, _) => Some(State::Local),
-            (State::Label, '.') => Some(State::LabelStart),
-            (State::LabelStart | State::Label, _) if in_domain => Some(State::Label),
-            _ => None,
-        }
-    }
-
-    fn is_end(self, _shape: Shape) -> bool {
-        self == State::Label
-    }
+    Nothing,
+    Something,
+    Key(mailbox::Place),
 }
 
 /// Places in a pattern that a text has reached: before these letters.
@@ -174,47 +176,97 @@ fn matches(pattern: &Pattern, text: &str) -> bool {
     is_through(pattern, &text.chars().fold(start, |at, letter| step(pattern, &at, letter)))
 }
 
-fn walk(wanted: &[Pattern], unwanted: &[Pattern], alphabet: &[char], shape: Shape) -> Witness {
-    let all: Vec<&Pattern> = wanted.iter().chain(unwanted).collect();
-    let is_end = |state: State, places: &[Places]| {
-        let mut through = all.iter().zip(places).map(|(pattern, at)| is_through(pattern, at));
-        state.is_end(shape)
-            && through.by_ref().take(wanted.len()).all(|it| it)
-            && !through.any(|it| it)
-    };
-    // What no longer can match a wanted pattern leads nowhere.
-    let is_lost = |places: &[Places]| places.iter().take(wanted.len()).any(Vec::is_empty);
-    let start: Vec<Places> = all.iter().map(|pattern| closed(pattern, [0])).collect();
-    let mut seen: HashSet<(State, Vec<Places>)> = HashSet::from([(State::Start, start.clone())]);
-    let mut queue: Vec<(State, Vec<Places>, usize, char)> = vec![(State::Start, start, 0, ' ')];
-    let mut at = 0;
-    while let Some((state, places, _, _)) = queue.get(at).cloned() {
-        for letter in alphabet {
-            let Some(state) = state.behind(*letter, shape) else { continue };
-            let next: Vec<Places> = all
-                .iter()
-                .zip(&places)
-                .map(|(pattern, places)| step(pattern, places, *letter))
-                .collect();
-            if is_lost(&next) || !seen.insert((state, next.clone())) {
-                continue;
-            }
-            let found = is_end(state, &next);
-            queue.push((state, next, at, *letter));
-            if found {
-                return Witness::Text(spelled(&queue));
-            }
-            if queue.len() > SETS {
-                return Witness::Unknown;
-            }
-        }
-        at += 1;
+/// A walk through all texts at once.
+struct Walk<'p> {
+    wanted: &'p [Pattern],
+    unwanted: &'p [Pattern],
+    letters: Vec<char>,
+    /// Where keys of mailboxes are walked through: which of them.
+    literals: Option<Literals>,
+}
+
+/// A step: where it leads, the number of the one before, and the letter.
+type Step = (State, Vec<Places>, usize, char);
+
+impl Walk<'_> {
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.wanted.iter().chain(self.unwanted)
     }
-    Witness::Impossible
+
+    fn behind(&self, state: State, letter: char) -> [Option<State>; 2] {
+        match (state, self.literals) {
+            (State::Key(place), Some(literals)) => {
+                place.behind(letter, literals).map(|next| next.map(State::Key))
+            }
+            _ => [Some(State::Something), None],
+        }
+    }
+
+    fn is_end(&self, state: State, places: &[Places]) -> bool {
+        let is_whole = match state {
+            State::Nothing => false,
+            State::Something => true,
+            State::Key(place) => place.is_end(),
+        };
+        let mut through = self.patterns().zip(places).map(|(pattern, at)| is_through(pattern, at));
+        is_whole && through.by_ref().take(self.wanted.len()).all(|it| it) && !through.any(|it| it)
+    }
+
+    fn through(&self) -> Witness {
+        // What no longer can match a wanted pattern leads nowhere.
+        let is_lost = |places: &[Places]| places.iter().take(self.wanted.len()).any(Vec::is_empty);
+        let in_literals: Vec<char> = LITERAL_LETTERS.chars().collect();
+        let start: Vec<Places> = self.patterns().map(|pattern| closed(pattern, [0])).collect();
+        let first = match self.literals {
+            Some(_) => State::Key(mailbox::Place::Start),
+            None => State::Nothing,
+        };
+        let mut seen: HashSet<(State, Vec<Places>)> = HashSet::from([(first, start.clone())]);
+        let mut queue: Vec<Step> = vec![(first, start, 0, ' ')];
+        let (mut at, mut is_proven) = (0, true);
+        while let Some((state, places, _, _)) = queue.get(at).cloned() {
+            let letters = match state {
+                State::Key(place) if place.is_in_literal() => &in_literals,
+                _ => &self.letters,
+            };
+            for letter in letters {
+                let states = self.behind(state, *letter).into_iter().flatten();
+                let states: Vec<State> = states.collect();
+                if states.is_empty() {
+                    continue;
+                }
+                let after = self.patterns().zip(&places);
+                let next: Vec<Places> =
+                    after.map(|(pattern, places)| step(pattern, places, *letter)).collect();
+                if is_lost(&next) {
+                    continue;
+                }
+                for state in states {
+                    if !seen.insert((state, next.clone())) {
+                        continue;
+                    }
+                    queue.push((state, next.clone(), at, *letter));
+                    if self.is_end(state, &next) {
+                        let text = spelled(&queue);
+                        if self.literals.is_none() || mailbox::of_key(&text).is_some() {
+                            return Witness::Text(text);
+                        }
+                        // Others that led here might have been mailboxes.
+                        is_proven = false;
+                    }
+                    if queue.len() > SETS {
+                        return Witness::Unknown;
+                    }
+                }
+            }
+            at += 1;
+        }
+        if is_proven { Witness::Impossible } else { Witness::Unknown }
+    }
 }
 
 /// The letters that led to the last entry.
-fn spelled(queue: &[(State, Vec<Places>, usize, char)]) -> String {
+fn spelled(queue: &[Step]) -> String {
     let mut letters = Vec::new();
     let mut at = queue.len().saturating_sub(1);
     while let Some((_, _, before, letter)) = queue.get(at).filter(|_| at > 0) {
@@ -266,11 +318,26 @@ mod tests {
             (&["*@*.a.test"], &["*@*.test"], false),
             (&["ann@*"], &["*.test"], true),
             (&["nobody"], &[], false),
-            (&["*@*@*"], &[], false),
+            (&["*@*@*"], &[], true),
+            (&["*@a.test*", "*@b.test"], &[], true),
+            (&["*@[*"], &[], true),
+            (&["*@[*"], &["*]"], true),
+            (&["*@[*"], &["*]", "*@*@*"], false),
+            (&["*@[ipv6:2001:*"], &["*::*"], true),
+            (&["*@[ipv6:2001:*"], &["*:*:*"], false),
+            (&["*@[10.*]"], &["*0.0.0]", "*@*@*"], true),
+            (&["*@[310.*]"], &[], true),
+            (&["*@[310.*]"], &["*@*@*"], false),
+            (&["\"*"], &[], true),
+            (&["* *@a.test"], &["*x*"], true),
+            (&["*@*.a-"], &[], false),
+            (&["*@*@*"], &["*@*@*@*", "*@a.test", "*@*b*", "*@[*", "*@*.*", "*@*x*"], true),
         ];
         for (wanted, unwanted, possible) in table {
-            let is_text = matches!(found(wanted, unwanted, Shape::Mailbox), Witness::Text(_));
-            assert_eq!(is_text, *possible, "{wanted:?} {unwanted:?}");
+            let found = found(wanted, unwanted, Shape::Mailbox);
+            let is_text = matches!(&found, Witness::Text(key) if mailbox::of_key(key).is_some());
+            assert_eq!(is_text, *possible, "{wanted:?} {unwanted:?} {found:?}");
+            assert!(found != Witness::Unknown, "{wanted:?} {unwanted:?}");
         }
     }
 }

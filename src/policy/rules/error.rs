@@ -1,6 +1,6 @@
 //! What is wrong with a text of rules, where, and what was probably meant.
 
-use crate::config::Place;
+use crate::config::{NOT_UTF8, Place};
 
 /// The author of the rules is to blame; the rules in force stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,14 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The text of a file of rules or claims.
+    pub fn text_of(octets: Vec<u8>, file: &str) -> Result<String, PolicyError> {
+        Place::text_of(octets).map_err(|place| {
+            let (file, what) = (file.to_owned(), NOT_UTF8.to_owned());
+            PolicyError::Wrong { file, place, what }
+        })
+    }
+
     /// All of these, of which there is one at least.
     pub(crate) fn all(mut errors: Vec<PolicyError>) -> PolicyError {
         errors.sort_by_key(|error| match error {

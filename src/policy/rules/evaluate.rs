@@ -11,7 +11,7 @@ use super::circumstances::{Circumstances, Direction, Parties};
 use super::file::Rule;
 use super::index::{Index, Kind, NO, UNKNOWN, YES, set};
 use super::order::{FinalOrder, Order};
-use super::pattern::{AddressPattern, Person};
+use super::pattern::{AddressPattern, Person, is_like};
 use super::scope::{Scope, own};
 
 /// What the rules order for one (mail, recipient).
@@ -230,7 +230,7 @@ fn is_author(pattern: &AddressPattern, key: &str) -> bool {
         AddressPattern::Below(parent) => {
             domain.strip_suffix(&**parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
         }
-        AddressPattern::Like(glob) => glob.matches(key),
+        AddressPattern::Like(glob) => is_like(glob, key),
     }
 }
 

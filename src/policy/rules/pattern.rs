@@ -152,8 +152,17 @@ impl AddressPattern {
                 let prefix = person.domain().and_then(|domain| domain.strip_suffix(&**parent));
                 prefix.is_some_and(|prefix| prefix.len() > 1 && prefix.ends_with('.'))
             }
-            AddressPattern::Like(glob) => glob.matches(&person.key),
+            AddressPattern::Like(glob) => is_like(glob, &person.key),
         }
+    }
+}
+
+/// Whether the key of a mailbox matches a pattern, which is in small letters.
+pub(super) fn is_like(glob: &Glob, key: &str) -> bool {
+    match key.ends_with(']') {
+        // `[IPv6:…]`.
+        true => glob.matches(&key.to_lowercase()),
+        false => glob.matches(key),
     }
 }
 

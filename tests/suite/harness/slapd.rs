@@ -25,6 +25,8 @@ pub enum Shows {
     All,
     /// It may bind, and finds nobody: what a lost access rule does.
     Nobody,
+    /// People, but no groups.
+    NoGroups,
 }
 
 /// Stops on drop.
@@ -98,6 +100,10 @@ impl Slapd {
         let at = self.dir.path().display();
         let seen = match shows {
             Shows::All => format!("access to * by dn.exact=\"{READER}\" read by * auth"),
+            Shows::NoGroups => format!(
+                "access to dn.subtree=\"ou=groups,{BASE}\" by * auth\n\
+                 access to * by dn.exact=\"{READER}\" read by * auth"
+            ),
             Shows::Nobody => format!(
                 "access to dn.base=\"{BASE}\" by dn.exact=\"{READER}\" read by * auth\n\
                  access to * by * auth"

@@ -8,7 +8,8 @@ mod scopes;
 
 use super::{Groups, RuleBook};
 use crate::config::FileState;
-use crate::mail::{Class, ContentHit, Family, Finding, HeaderField, Role, Severity};
+use crate::mail::{Class, ContentHit, Finding, HeaderField, Role, Severity};
+use crate::message::Nature;
 use crate::policy::check::{MadeFile, Situation};
 use crate::policy::rules::{
     AuthenticationResult, AuthenticationResults, Direction, TlsState, TlsVersion,
@@ -65,15 +66,13 @@ fn rich() -> Situation {
         ],
         files: vec![
             MadeFile {
-                kind: "docm".into(),
-                family: Family::Document,
+                nature: Nature::WordMacro,
                 name: "plan.docm".into(),
                 states: vec![FileState::Macro],
                 octets: 5_000,
             },
             MadeFile {
-                kind: "zip".into(),
-                family: Family::Archive,
+                nature: Nature::Zip,
                 name: "all.zip".into(),
                 states: vec![FileState::Encrypted],
                 octets: 2_000_000,
