@@ -29,6 +29,7 @@ mod corpus;
 mod harness;
 #[path = "../throughput/session.rs"]
 mod session;
+#[allow(dead_code, reason = "the bench of throughput uses all of it")]
 #[path = "../throughput/sink.rs"]
 mod sink;
 
