@@ -109,7 +109,7 @@ impl<'s> Share<'s> {
     ) -> Share<'s> {
         let open: HashSet<String> = own.iter().map(|path| key(path)).collect();
         let told: HashSet<String> =
-            whole.iter().flat_map(|(_, event)| copies_of(event)).map(|path| key(path)).collect();
+            whole.iter().flat_map(|(_, event)| copies_of(event)).map(key).collect();
         let is_trouble = |event: &Event| match event {
             Event::Deferred { recipient, .. } | Event::Failed { recipient, .. } => {
                 sees(scope, recipient)
