@@ -4,6 +4,9 @@
 //! In: a declared media type in lower case. Out: an extension without its dot, or nothing: of
 //! documents and archives their octets tell enough. Types as systems register them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::Nature;
 use crate::mail::Family;
 
@@ -33,12 +36,20 @@ fn is_active(nature: Nature) -> bool {
     matches!(nature.family(), Executable | Script | Shortcut)
 }
 
+/// Types → extensions. Asked for each part, so not looked for row by row.
+static EXTENSIONS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let own = Nature::all().filter(|nature| is_active(*nature));
+    let own = own.filter_map(|nature| Some((nature.media_type(), *nature.extensions().first()?)));
+    let mut extensions = HashMap::new();
+    for (kind, extension) in own.chain(OTHERS) {
+        extensions.entry(kind).or_insert(extension);
+    }
+    extensions
+});
+
 /// The extension of a file of this type that would run; empty for all others.
 pub fn extension_of(declared: &str) -> &'static str {
-    let own = Nature::all().find(|nature| nature.media_type() == declared && is_active(*nature));
-    let own = own.and_then(|nature| nature.extensions().first().copied());
-    let other = || OTHERS.iter().find(|(kind, _)| *kind == declared).map(|(_, found)| *found);
-    own.or_else(other).unwrap_or_default()
+    EXTENSIONS.get(declared).copied().unwrap_or_default()
 }
 
 /// Whether mail programs show a part of this type as text where it stands, unless it is named
