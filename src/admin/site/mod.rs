@@ -29,6 +29,7 @@ mod login;
 mod mailboxes;
 pub mod noted;
 mod notices;
+mod paging;
 mod personnel;
 pub mod pieces;
 mod policy;

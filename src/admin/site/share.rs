@@ -68,10 +68,20 @@ pub(super) fn veiled(text: &str, hidden: &[String]) -> String {
     if !text.contains('@') {
         return text.to_owned();
     }
-    hidden.iter().fold(text.to_owned(), |text, word| match text.contains(word.as_str()) {
-        true => text.replace(word.as_str(), HIDDEN),
-        false => text,
-    })
+    hidden.iter().fold(text.to_owned(), |text, word| without(&text, word))
+}
+
+/// A text without a word, in whatever case a next hop repeats it.
+fn without(text: &str, word: &str) -> String {
+    let (folded, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let (mut rest, mut left) = (0, String::with_capacity(text.len()));
+    for (at, _) in folded.match_indices(&word) {
+        left.push_str(text.get(rest..at).unwrap_or_default());
+        left.push_str(HIDDEN);
+        rest = at + word.len();
+    }
+    left.push_str(text.get(rest..).unwrap_or_default());
+    left
 }
 
 fn sees(scope: &Scope, path: &str) -> bool {
@@ -318,6 +328,13 @@ mod tests {
 
     const A: &str = "a@one.test";
     const B: &str = "b@two.test";
+
+    #[test]
+    fn others_are_hidden_in_any_case() {
+        let hidden = hidden("x@out.test", vec!["Bob@two.test".into()]);
+        let said = "450 <BOB@Two.Test> later, bob@TWO.test; é a@one.test";
+        assert_eq!(veiled(said, &hidden), "450 <…> later, …; é a@one.test");
+    }
 
     fn delivered(recipient: &str) -> Event {
         let (hop, reply) = ("h".into(), "250".into());

@@ -115,34 +115,26 @@ impl Sheet {
         &self.named
     }
 
-    /// Makes it ready for the next message. Memory that an ordinary message needs is kept.
+    /// Makes it ready for the next message. Memory is kept, unless it is more than an ordinary
+    /// message needs.
     pub(super) fn clear(&mut self) {
         self.ledger = Ledger::default();
-        self.seen.clear();
-        self.fully_named = u32::MAX;
-        let kept = |capacity: usize| capacity <= KEPT;
-        match kept(self.said.capacity()) {
-            true => self.said.clear(),
-            false => self.said = String::new(),
-        }
-        match kept(self.named.capacity()) {
-            true => self.named.clear(),
-            false => self.named = Vec::new(),
-        }
-        for numbers in [&mut self.open, &mut self.open_pairs] {
-            numbers.clear();
-            numbers.shrink_to(KEPT);
-        }
-        match kept(self.counts.capacity()) {
-            true => self.counts.clear(),
-            false => self.counts = BySpot::default(),
-        }
-        match kept(self.named_of.capacity()) {
-            true => self.named_of.clear(),
-            false => self.named_of = BySpot::default(),
-        }
         self.tallies = BySpot::default();
         self.pairs = BySpot::default();
+        self.fully_named = u32::MAX;
+        self.seen.clear();
+        self.said.clear();
+        self.said.shrink_to(KEPT);
+        self.named.clear();
+        self.named.shrink_to(KEPT);
+        for counts in [&mut self.open, &mut self.open_pairs] {
+            counts.clear();
+            counts.shrink_to(KEPT);
+        }
+        self.counts.clear();
+        self.counts.shrink_to(KEPT);
+        self.named_of.clear();
+        self.named_of.shrink_to(KEPT);
     }
 
     /// Whether a report can bring nothing more.

@@ -8,11 +8,10 @@ mod entry;
 pub(super) mod preview;
 mod waiting;
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 
 use super::frame::{self, Section};
+use super::paging::{LONG_PATIENCE, PAGE, PATIENCE};
 use super::routes::route;
 use super::{Call, Refusal, Route, bulk, pieces, seen};
 use crate::admin::api::QuarantineRow;
@@ -30,11 +29,6 @@ pub(super) const ROUTES: &[Route] = &[
     route!(GET "/quarantine/{id}/preview", Right(SeeContent), preview::show),
 ];
 
-const PAGE: usize = 50;
-/// A page is given with what was found by then.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Whoever acts on all that fit waits longer.
-const LONG_PATIENCE: Duration = Duration::from_secs(20);
 const DAY_S: u64 = 86_400;
 
 const VERDICTS: &[(&str, &str)] = &[

@@ -7,11 +7,11 @@ pub(super) mod acts;
 mod entry;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use maud::{Markup, html};
 
 use super::frame::{self, Section};
+use super::paging::{LONG_PATIENCE, PAGE, PATIENCE};
 use super::routes::route;
 use super::{Call, Refusal, Route, bulk, pieces, seen};
 use crate::admin::Desk;
@@ -28,11 +28,6 @@ pub(super) const ROUTES: &[Route] = &[
     route!(GET "/queue/{id}", Right(SeeMail), entry::show),
 ];
 
-const PAGE: usize = 50;
-/// A page is given with what was found by then.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Whoever acts on all that fit waits longer.
-const LONG_PATIENCE: Duration = Duration::from_secs(20);
 /// Entries that are looked at for the list of destinations and for counts of some domains.
 const COUNTED: usize = 500;
 

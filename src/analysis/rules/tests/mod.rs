@@ -45,6 +45,18 @@ fn shipped() -> Vec<String> {
     names
 }
 
+#[test]
+fn a_scan_finds_nothing_of_the_one_before() {
+    let rules = rule("COUNTED", "[a-z]+ [0-9]{3}", "", r#"["body"]"#)
+        .replace("class =", "count = 2\nclass =");
+    let set = set(&(LEXICON.to_owned() + &rules));
+    let crowded = (0..9_000).map(|number| format!("bloody word {number:04} ")).collect::<String>();
+    let first = scanned(&set, &[(Zone::Body, &crowded), (Zone::Subject, "übel")]);
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert_eq!(scanned(&set, &[(Zone::Body, "word 001")]), []);
+    assert_eq!(scanned(&set, &[(Zone::Body, &crowded), (Zone::Subject, "übel")]), first);
+}
+
 const LEXICON: &str = r#"
 [[lexicon]]
 id = "RUDE"
