@@ -5,12 +5,15 @@
 
 Always: every file that is named exists; every package has its files in the form that Buildroot
 asks for, and is in Config.in; every symbol of the defconfig that this tree defines is defined;
-patterns of the shared lists are well formed. With BUILDROOT: the defconfig resolves and every
-symbol of it survives, show-info knows our packages. Exits 1 when anything is wrong.
+every archive that this tree chooses has a digest; patterns of the shared lists are well formed.
+With BUILDROOT: the defconfig resolves and every symbol of it survives, show-info knows our packages,
+Buildroot's own check-package has nothing to say. Exits 1 when anything is wrong; a last line that
+begins with `skipped:` says what could not be tried.
 """
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,6 +59,20 @@ def check_package(tree, folder):
         yield f"{tree / 'Config.in'}: does not source {name}"
     if "SITE_METHOD = local" not in text and not (folder / f"{name}.hash").exists():
         yield f"{folder}: no {name}.hash"
+
+
+def check_digests(tree):
+    """Buildroot is told to take nothing whose digest it does not know."""
+    defconfig = (tree / "configs/postern_x86_64_defconfig").read_text()
+    if "BR2_DOWNLOAD_FORCE_CHECK_HASHES=y\n" not in defconfig:
+        yield "defconfig: archives without a digest would be taken"
+    kernel = re.search(r'KERNEL_CUSTOM_VERSION_VALUE="([^"]+)"', defconfig).group(1)
+    vectorscan = re.search(r"VERSION = (\S+)", (tree / "package/vectorscan/vectorscan.mk").read_text()).group(1)
+    for path, archive in [("patches/linux/linux.hash", f"linux-{kernel}.tar.xz"),
+                          ("patches/linux-headers/linux-headers.hash", f"linux-{kernel}.tar.xz"),
+                          ("package/vectorscan/vectorscan.hash", f"vectorscan-{vectorscan}.tar.gz")]:
+        if not re.search(rf"^sha256  [0-9a-f]{{64}}  {re.escape(archive)}$", (tree / path).read_text(), re.M):
+            yield f"{path}: no digest of {archive}"
 
 
 def check_lists(tree):
@@ -104,13 +121,34 @@ def with_buildroot(tree, buildroot):
                 yield f"did not survive: {line}"
         told = subprocess.run([*make, "show-info"], capture_output=True, text=True, check=False)
         try:
-            known = json.loads(told.stdout[told.stdout.index("{") :])
+            known = json.loads(told.stdout[told.stdout.index("{"):])
         except ValueError:
             yield f"show-info: {told.stderr[-500:]}"
             return
         for name in ["postern", "vectorscan", "clamav", "nftables", "systemd"]:
             if name not in known:
                 yield f"show-info does not know {name}"
+
+
+def python_for_check_package():
+    """Not every Python of a machine has what Debian installs for its own."""
+    for python in ["python3", "/usr/bin/python3"]:
+        if shutil.which(python):
+            done = subprocess.run([python, "-c", "import flake8, magic"], capture_output=True, check=False)
+            if done.returncode == 0:
+                return python
+    return None
+
+
+def check_package_of_buildroot(tree, buildroot):
+    """Nothing, or what is wrong, or `skipped:` and what it needs."""
+    python = python_for_check_package()
+    if not python or not shutil.which("shellcheck"):
+        return "skipped: check-package needs shellcheck and Python's flake8 and magic"
+    files = [path for path in sorted(tree.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    done = subprocess.run([python, str(buildroot / "utils" / "check-package"), "-b", *map(str, files)], cwd=buildroot,
+                          capture_output=True, text=True, check=False)
+    return f"check-package: {done.stdout[-2000:]}{done.stderr[-2000:]}" if done.returncode else ""
 
 
 def main():
@@ -125,13 +163,16 @@ def main():
     for own in re.findall(r"^BR2_PACKAGE_(POSTERN|VECTORSCAN)=y", (tree / "configs/postern_x86_64_defconfig").read_text(), re.M):
         if f"config BR2_PACKAGE_{own}\n" not in symbols:
             wrong.append(f"defconfig: BR2_PACKAGE_{own} is not defined")
+    wrong += check_digests(tree)
     wrong += check_lists(tree)
     wrong += check_shared(tree)
+    said = ""
     if len(sys.argv) > 2 and sys.argv[2]:
-        wrong += with_buildroot(tree, Path(sys.argv[2]))
-    else:
-        print("without BUILDROOT: defconfig, show-info and check-package were not tried")
-    print("\n".join(wrong))
+        buildroot = Path(sys.argv[2])
+        wrong += with_buildroot(tree, buildroot)
+        said = check_package_of_buildroot(tree, buildroot)
+        wrong += [said] if said and not said.startswith("skipped:") else []
+    print("\n".join(wrong) if wrong else said or "nothing wrong")
     sys.exit(bool(wrong))
 
 

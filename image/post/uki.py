@@ -44,7 +44,7 @@ def settle(path):
     with open(path, "r+b") as file:
         octets = file.read(4096)
         head = struct.unpack_from("<I", octets, 0x3C)[0]
-        assert octets[head : head + 4] == b"PE\0\0", path
+        assert octets[head:head + 4] == b"PE\0\0", path
         file.seek(head + 8)
         file.write(struct.pack("<I", int(os.environ["SOURCE_DATE_EPOCH"])))
         file.seek(head + 24 + 64)
