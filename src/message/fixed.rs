@@ -120,3 +120,11 @@ mod tests {
         assert_eq!(find_from(b"ab", b"ab", 9), None);
     }
 }
+
+/// How many octets from the first are ASCII.
+pub(super) fn ascii_octets(octets: &[u8]) -> usize {
+    const STEP: usize = 32;
+    let steps = octets.chunks_exact(STEP).take_while(|step| step.is_ascii()).count();
+    let last = rest(octets, steps * STEP);
+    steps * STEP + last.iter().take_while(|octet| octet.is_ascii()).count()
+}

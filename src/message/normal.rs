@@ -6,7 +6,14 @@
 //! written `l i k e t h i s`, and those of look-alike letters from several scripts in Latin.
 //! ASCII takes a fast way. Output is bounded.
 
+mod looks;
+mod spaced;
+
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+use super::fixed::{ascii_octets, rest};
+pub use looks::latin_look;
+use spaced::Wide;
 
 /// Disguises that were seen in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,19 +37,21 @@ impl Normaliser {
     /// Appends `text` in normal form.
     pub fn append(&self, text: &str, out: &mut String) -> Tricks {
         let start = out.len();
-        let mut fold = Fold { out, start, gap: false, tricks: Tricks::default() };
-        match text.is_ascii() {
+        let mut fold =
+            Fold { out, start, gap: false, tricks: Tricks::default(), wide: Wide::default() };
+        let is_ascii = text.is_ascii();
+        match is_ascii {
             true => fold.ascii(text),
             false => fold.unicode(text, self.limit_octets),
         }
         let mut tricks = fold.tricks;
         let mut extras = String::new();
-        if has_spaced_words(text) {
-            push_spaced_words(text, &mut extras);
+        if fold.wide.found() || spaced::has_single_letters(text.as_bytes()) {
+            spaced::push_words(text, &mut extras);
         }
         let form = out.get(start..).unwrap_or_default();
-        if has_latin_looks(form) {
-            tricks.mixed_scripts = push_skeletons(form, &mut extras);
+        if !is_ascii && looks::has_any(form) {
+            tricks.mixed_scripts = looks::push_latin(form, &mut extras);
         }
         if !extras.is_empty() {
             out.push_str(&extras.to_lowercase());
@@ -59,6 +68,7 @@ struct Fold<'o> {
     /// White space was read and not written yet.
     gap: bool,
     tricks: Tricks,
+    wide: Wide,
 }
 
 impl Fold<'_> {
@@ -69,13 +79,8 @@ impl Fold<'_> {
         let mut at = 0;
         while at < octets.len() {
             let begin = at;
-            loop {
-                let run = octets.get(at..).unwrap_or_default();
-                at += run.iter().take_while(|octet| is_kept(**octet)).count();
-                match octets.get(at..at + 2) {
-                    Some([b' ', next]) if at > begin && is_kept(*next) => at += 1,
-                    _ => break,
-                }
+            if octets.get(at).is_some_and(|first| is_kept(*first)) {
+                at += run_octets(rest(octets, at));
             }
             if at > begin {
                 self.close_gap();
@@ -105,12 +110,13 @@ impl Fold<'_> {
                 self.tricks.cut = true;
                 return;
             }
-            let ascii = rest.bytes().position(|octet| octet > 127).unwrap_or(rest.len());
+            let ascii = ascii_octets(rest.as_bytes());
             let (plain, from) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
             self.ascii(plain);
             before = plain.bytes().next_back().or(before.filter(|_| plain.is_empty()));
             let other = from.bytes().position(|octet| octet < 128).unwrap_or(from.len());
             let (stretch, after) = from.split_at_checked(other).unwrap_or((from, ""));
+            self.wide.stretch(plain.as_bytes(), stretch, after.as_bytes());
             self.stretch(before, stretch, after.bytes().next(), limit_octets);
             rest = after;
         }
@@ -124,6 +130,11 @@ impl Fold<'_> {
         after: Option<u8>,
         limit_octets: usize,
     ) {
+        if self.out.len() + stretch.len() < limit_octets && stretch.chars().all(is_simple) {
+            self.close_gap();
+            self.out.extend(stretch.chars().map(plain));
+            return;
+        }
         let mut simple = true;
         let (mut hidden, mut shown) = (false, false);
         for letter in stretch.chars() {
@@ -176,6 +187,7 @@ impl Fold<'_> {
 
 /// Letters that are their own NFKC form and never join with what stands before them: the most
 /// frequent ones of Latin, Cyrillic, Chinese and Korean, and typographic signs.
+#[inline]
 fn is_simple(letter: char) -> bool {
     matches!(letter,
         '\u{c0}'..='\u{131}' | '\u{410}'..='\u{44f}' | '\u{4e00}'..='\u{9fff}'
@@ -187,8 +199,27 @@ fn is_space(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
 }
 
+#[inline]
 fn is_kept(octet: u8) -> bool {
-    octet > b' ' && octet != 0x7f
+    (octet > b' ') & (octet != 0x7f)
+}
+
+/// How many octets from the first are copied as they are: what is kept, and single spaces
+/// between. The first one is kept.
+fn run_octets(octets: &[u8]) -> usize {
+    const STEP: usize = 16;
+    let ends = |octet: u8, next: u8| !is_kept(octet) & !((octet == b' ') & is_kept(next));
+    let mut at = 0;
+    // Without a branch within a step, so that it is a few instructions.
+    while let (Some(these), Some(next)) =
+        (rest(octets, at).first_chunk::<STEP>(), rest(octets, at + 1).first_chunk::<STEP>())
+        && !these.iter().zip(next).fold(false, |any, (octet, next)| any | ends(*octet, *next))
+    {
+        at += STEP;
+    }
+    let last = rest(octets, at);
+    let following = rest(last, 1).iter().copied().chain([0]);
+    at + last.iter().zip(following).take_while(|(octet, next)| !ends(**octet, *next)).count()
 }
 
 /// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,
@@ -203,6 +234,7 @@ pub fn is_hidden(letter: char) -> bool {
 }
 
 /// Typographic quotes and dashes as they are on a keyboard.
+#[inline]
 fn plain(letter: char) -> char {
     match letter {
         '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' | '\u{2032}' | '\u{2b9}' | '\u{2bc}' => {
@@ -225,139 +257,6 @@ fn digit(letter: char) -> Option<char> {
         .iter()
         .find_map(|zero| u32::from(letter).checked_sub(*zero).filter(|own| *own < 10))?;
     char::from_digit(value, 10)
-}
-
-fn is_separator(letter: char) -> bool {
-    matches!(letter, ' ' | '.' | '-' | '_' | '*' | '|' | '/' | '~' | '\u{a0}')
-}
-
-/// Whether any three single letters stand apart: a cheap look before the real one.
-fn has_spaced_words(text: &str) -> bool {
-    let stands = |octet: u8| octet.is_ascii_alphanumeric() || octet > 127;
-    text.as_bytes().windows(5).any(|window| match *window {
-        // Between no-break spaces.
-        [0xc2, 0xa0, _, 0xc2, 0xa0] => true,
-        [a, s, b, t, c] => {
-            s == t && s < 128 && is_separator(char::from(s)) && stands(a) && stands(b) && stands(c)
-        }
-        _ => false,
-    })
-}
-
-/// Single letters with one and the same separator between them are one word from here on.
-const SPACED_LETTERS: usize = 4;
-
-fn push_spaced_words(text: &str, extras: &mut String) {
-    let mut run = Run::default();
-    for letter in text.chars() {
-        match (letter.is_alphanumeric(), is_separator(letter)) {
-            (true, _) => run.letter(letter, extras),
-            (_, true) => run.separator(letter, extras),
-            _ => run.end(extras),
-        }
-    }
-    run.end(extras);
-}
-
-/// Letters that stand apart from each other, so far.
-#[derive(Default)]
-struct Run {
-    word: String,
-    letters: usize,
-    separator: Option<char>,
-    after_letter: bool,
-    /// In a word of several letters, until its end.
-    in_word: bool,
-}
-
-impl Run {
-    fn letter(&mut self, letter: char, extras: &mut String) {
-        if self.in_word {
-            return;
-        }
-        if self.after_letter {
-            // The letter before was the first of a longer word.
-            self.word.pop();
-            self.letters = self.letters.saturating_sub(1);
-            self.end(extras);
-            self.in_word = true;
-            return;
-        }
-        self.word.push(letter);
-        self.letters += 1;
-        self.after_letter = true;
-    }
-
-    fn separator(&mut self, letter: char, extras: &mut String) {
-        let goes_on = self.after_letter && self.separator.is_none_or(|known| known == letter);
-        if !goes_on {
-            self.end(extras);
-            return;
-        }
-        self.separator = Some(letter);
-        self.after_letter = false;
-    }
-
-    fn end(&mut self, extras: &mut String) {
-        if self.letters >= SPACED_LETTERS {
-            extras.push(' ');
-            extras.push_str(&self.word);
-        }
-        self.word.clear();
-        self.letters = 0;
-        self.separator = None;
-        self.after_letter = false;
-        self.in_word = false;
-    }
-}
-
-/// Whether a letter of the scripts is there that have letters like Latin ones: the UTF-8 of
-/// Greek, Cyrillic and Armenian begins with these octets.
-fn has_latin_looks(text: &str) -> bool {
-    let octets = text.as_bytes();
-    octets.iter().any(|octet| (0xcd..=0xd6).contains(octet))
-        || memchr::memchr2_iter(0xc9, 0xe1, octets).any(|at| {
-            let next = octets.get(at + 1).copied().unwrap_or_default();
-            // Letters of phonetics, and Cherokee.
-            match octets.get(at) {
-                Some(0xc9) => matches!(next, 0x91 | 0xa1 | 0xa9 | 0xaa),
-                _ => matches!(next, 0x8e | 0x8f),
-            }
-        })
-}
-
-/// Words with Latin letters and letters that look Latin but are not, in Latin.
-fn push_skeletons(text: &str, extras: &mut String) -> u32 {
-    let mut count = 0;
-    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
-        let mixed = !word.is_ascii()
-            && word.chars().any(|letter| letter.is_ascii_alphabetic())
-            && word.chars().any(|letter| latin_look(letter).is_some());
-        if mixed {
-            count += 1;
-            extras.push(' ');
-            extras.extend(word.chars().map(|letter| latin_look(letter).unwrap_or(letter)));
-        }
-    }
-    count
-}
-
-/// The Latin letter that a Cyrillic, Greek or Armenian one is taken for.
-#[rustfmt::skip]
-pub fn latin_look(letter: char) -> Option<char> {
-    Some(match letter {
-        'а' | 'А' | 'α' | 'Α' => 'a', 'В' | 'Β' | 'в' => 'b', 'с' | 'С' | 'ϲ' => 'c', 'ԁ' => 'd',
-        'е' | 'Е' | 'Ε' => 'e', 'һ' | 'Н' | 'Η' | 'н' => 'h', 'і' | 'І' | 'ι' | 'Ι' => 'i',
-        'ј' | 'Ј' => 'j', 'к' | 'К' | 'κ' | 'Κ' => 'k', 'ӏ' | 'Ӏ' => 'l', 'М' | 'Μ' | 'м' => 'm',
-        'Ν' | 'ո' => 'n', 'о' | 'О' | 'ο' | 'Ο' | 'օ' => 'o', 'р' | 'Р' | 'ρ' | 'Ρ' => 'p',
-        'ԛ' => 'q', 'ѕ' | 'Ѕ' => 's', 'т' | 'Т' | 'τ' | 'Τ' => 't', 'υ' | 'ս' => 'u',
-        'ν' | 'ѵ' => 'v', 'ԝ' | 'ω' => 'w', 'х' | 'Х' | 'χ' | 'Χ' => 'x', 'у' | 'У' | 'Υ' => 'y',
-        'Ζ' | 'Ꮓ' => 'z', 'ɑ' | 'Ꭺ' => 'a', 'Ᏼ' | 'Ꮟ' | 'ь' => 'b', 'Ꮯ' => 'c', 'Ꭰ' => 'd',
-        'Ꭼ' => 'e', 'ɡ' | 'ց' | 'Ꮐ' => 'g', 'հ' | 'Ꮋ' => 'h', 'ɩ' | 'ɪ' => 'i', 'Ꭻ' => 'j',
-        'Ꮶ' => 'k', 'Ꮮ' => 'l', 'Ꮇ' => 'm', 'η' | 'п' => 'n', 'Ꮲ' => 'p', 'զ' => 'q',
-        'Ꮪ' | 'Տ' => 's', 'Ꭲ' => 't', 'Ꮩ' => 'v', 'Ꮃ' => 'w', 'γ' | 'Ꭹ' => 'y',
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //! in a table the word stands once, at the top of the column. Only headings that are known here
 //! are carried, so that an ordinary table adds nothing. Bounded in cells and in octets.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Octets that the tables of one text or file add at most.
 const ADDED_OCTETS: usize = 1 << 20;
 /// Characters of the longest heading and of the longest cell that is carried.
@@ -37,12 +40,13 @@ const OWNERS: [&str; 12] = [
     "victim", "witness", "user",
 ];
 
-/// A heading without marks and case, when it is one that is carried.
+/// [`HEADINGS`], to be looked up.
+static KNOWN: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| HEADINGS.split_ascii_whitespace().collect());
+
+/// Whether a heading is one that is carried; marks and case do not matter.
 fn known(cell: &str) -> bool {
-    if !cell.contains(char::is_alphabetic) {
-        return false;
-    }
-    if cell.len() > 4 * HEADING_CHARACTERS || cell.chars().count() > HEADING_CHARACTERS {
+    if cell.len() > 4 * HEADING_CHARACTERS || !is_short(cell) {
         return false;
     }
     let bare: String = cell
@@ -50,12 +54,17 @@ fn known(cell: &str) -> bool {
         .filter(|letter| letter.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
-    let is_listed = |name: &str| !name.is_empty() && HEADINGS.contains(&format!(" {name} "));
-    is_listed(&bare)
+    // None is of digits alone.
+    KNOWN.contains(bare.as_str())
         || OWNERS.iter().any(|owner| {
             bare.strip_prefix(owner)
-                .is_some_and(|own| is_listed(own.strip_prefix('s').unwrap_or(own)))
+                .is_some_and(|own| KNOWN.contains(own.strip_prefix('s').unwrap_or(own)))
         })
+}
+
+/// Whether a cell may be a heading by its length.
+fn is_short(cell: &str) -> bool {
+    cell.len() <= HEADING_CHARACTERS || cell.chars().count() <= HEADING_CHARACTERS
 }
 
 /// Reads rows from the first to the last.
@@ -170,17 +179,12 @@ pub fn headed(text: &str) -> String {
         }
         match separator {
             None => {
-                let octets = line.as_bytes();
-                let marks = memchr::memchr3_iter(b'\t', b'|', b';', octets).count()
-                    + memchr::memchr_iter(b',', octets).count();
-                looked_at += marks;
-                if marks == 0 {
-                    continue;
-                }
+                let counts = Counts::of(line);
+                looked_at += counts.sum();
                 if looked_at > CELLS {
                     break;
                 }
-                let Some((mark, count)) = heading_line(line) else { continue };
+                let Some((mark, count)) = heading_line(line, &counts) else { continue };
                 (separator, columns) = (Some(mark), count);
                 table.row(cells(line, mark).into_iter().enumerate());
             }
@@ -208,21 +212,62 @@ pub fn headed(text: &str) -> String {
     table.lines
 }
 
+/// How often each separator of columns stands in a line.
+#[derive(Default)]
+struct Counts {
+    tabs: usize,
+    bars: usize,
+    semicolons: usize,
+    commas: usize,
+}
+
+impl Counts {
+    /// Counts all in one go, in sums of one octet, so that many octets are looked at in one step.
+    fn of(line: &str) -> Self {
+        const BLOCK_OCTETS: usize = 128;
+        line.as_bytes().chunks(BLOCK_OCTETS).fold(Counts::default(), |counts, block| {
+            let mut sums = [0_u8; 4];
+            for octet in block {
+                let [tabs, bars, semicolons, commas] = &mut sums;
+                *tabs += u8::from(*octet == b'\t');
+                *bars += u8::from(*octet == b'|');
+                *semicolons += u8::from(*octet == b';');
+                *commas += u8::from(*octet == b',');
+            }
+            let [tabs, bars, semicolons, commas] = sums.map(usize::from);
+            Counts {
+                tabs: counts.tabs + tabs,
+                bars: counts.bars + bars,
+                semicolons: counts.semicolons + semicolons,
+                commas: counts.commas + commas,
+            }
+        })
+    }
+
+    fn sum(&self) -> usize {
+        self.tabs + self.bars + self.semicolons + self.commas
+    }
+
+    /// The separator that a line of headings would have.
+    fn first(&self) -> Option<(u8, usize)> {
+        [(b'\t', self.tabs), (b'|', self.bars), (b';', self.semicolons), (b',', self.commas)]
+            .into_iter()
+            .find(|(_, count)| *count > 0)
+    }
+}
+
 /// What separates the columns of a line of headings, and how many there are.
-fn heading_line(line: &str) -> Option<(u8, usize)> {
-    let count = |mark: u8| memchr::memchr_iter(mark, line.as_bytes()).count();
-    let counts = [b'\t', b'|', b';', b','].into_iter().map(|mark| (mark, count(mark)));
-    let (mark, most) = counts.into_iter().find(|(_, most)| *most > 0)?;
+fn heading_line(line: &str, counts: &Counts) -> Option<(u8, usize)> {
+    let (mark, most) = counts.first()?;
     // Most lines are prose, and are to cost no list of cells.
     let ends_as_prose = mark == b',' && line.trim_end().ends_with(['.', ',', '?', '!', ':']);
     if ends_as_prose || mark == b',' && most < 2 && line.contains(", ") {
         return None;
     }
     let own = cells(line, mark);
-    let is_short = own.iter().all(|cell| cell.chars().count() <= HEADING_CHARACTERS);
     // A sentence has commas too.
     let is_sentence = mark == b',' && own.len() < 3 && line.contains(", ");
-    let is_table = own.len() > 1 && is_short && !is_sentence;
+    let is_table = own.len() > 1 && own.iter().all(|cell| is_short(cell)) && !is_sentence;
     (is_table && own.iter().any(|cell| known(cell))).then_some((mark, own.len()))
 }
 

@@ -99,9 +99,28 @@ impl Fate {
             answered.remove(name);
         }
         answered.retain(|name| contents.tells_all(name));
+        if self.takes_all_encrypted(enclosures) {
+            answered.insert(AV_ENCRYPTED);
+        }
         answered
     }
+
+    /// Whether some file needs a password, and none that does goes out. The virus scanner says
+    /// that of the message as a whole, without naming the file.
+    fn takes_all_encrypted(&self, enclosures: &Enclosures) -> bool {
+        let contents = &enclosures.contents;
+        let numbered = contents.items.iter().enumerate();
+        let mut encrypted = numbered
+            .filter(|(number, item)| is_in(FileState::Encrypted, *number, item, enclosures))
+            .map(|(_, item)| self.removed.contains(&item.part))
+            .peekable();
+        let is_known = contents.exhausted.is_none() && contents.tells_all("ARCHIVE_ENCRYPTED");
+        is_known && encrypted.peek().is_some() && encrypted.all(|is_removed| is_removed)
+    }
 }
+
+/// The finding that the virus scanner met a password.
+const AV_ENCRYPTED: &str = "AV_ENCRYPTED";
 
 /// Files that are told of, a message.
 const TOLD: usize = 20;

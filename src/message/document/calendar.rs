@@ -41,6 +41,10 @@ pub(in crate::message) fn open(
                     text.push('\n');
                 }
             }
+            // An alarm that runs what its ATTACH names (RFC 2445 section 4.8.6.1; gone since RFC 5545).
+            "ACTION" if value.trim().eq_ignore_ascii_case("PROCEDURE") => {
+                opening.remark("CALENDAR_PROCEDURE", String::new());
+            }
             "BEGIN" | "END" | "VERSION" | "PRODID" | "UID" | "DTSTAMP" | "DTSTART" | "DTEND"
             | "TZID" | "RRULE" | "METHOD" | "CLASS" | "SEQUENCE" => {}
             _ => {

@@ -153,12 +153,13 @@ impl Finder<'_, '_, '_> {
         let octets = source.as_bytes();
         let mut at = 0;
         let mut steps = 0_usize;
+        // One for all words, for nearly all are none.
+        let mut string = Vec::new();
         while let Some(open) =
             octets.get(at..).and_then(|rest| rest.iter().position(|octet| is_digit(*octet)))
         {
             let start = at + open;
-            let (string, end) = joined(octets, start);
-            at = end.max(start + 1);
+            at = read_joined(octets, start, &mut string).max(start + 1);
             steps += 1;
             if steps.is_multiple_of(1_024) {
                 self.opening.pay_time()?;
@@ -266,9 +267,9 @@ fn is_digit(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=' | b'-' | b'_')
 }
 
-/// A run of base64 digits from here on, with those that are joined to it.
-fn joined(octets: &[u8], start: usize) -> (Vec<u8>, usize) {
-    let mut string = Vec::new();
+/// A run of base64 digits from here on, with those that are joined to it; returns where it ends.
+fn read_joined(octets: &[u8], start: usize, string: &mut Vec<u8>) -> usize {
+    string.clear();
     let mut at = start;
     loop {
         let run = octets.get(at..).unwrap_or_default();
@@ -301,7 +302,7 @@ fn joined(octets: &[u8], start: usize) -> (Vec<u8>, usize) {
             && (written.contains(&b'+') || written.contains(&b'&') || written.contains(&b','));
         if between == 0 || !(is_line || joins) || length < 4 {
             // The plus sign that joins two strings may look like a digit of the first.
-            return (string, at);
+            return at;
         }
         at += between;
     }

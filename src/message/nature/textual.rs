@@ -6,7 +6,7 @@
 
 use super::Nature;
 use crate::message::charset;
-use crate::message::fixed::{find, rest, slice};
+use crate::message::fixed::{ascii_octets, find, rest, slice};
 
 /// Octets of text that are looked at, behind leading white space.
 const WINDOW_OCTETS: usize = 16 << 10;
@@ -19,6 +19,32 @@ pub(super) struct Window {
     pub(super) plain: String,
     /// The same in small letters.
     lower: String,
+    /// The octets that begin its lines.
+    firsts: Firsts,
+}
+
+/// A set of octets.
+struct Firsts([bool; 256]);
+
+impl Firsts {
+    fn of(text: &str) -> Self {
+        let mut firsts = [false; 256];
+        for line in text.lines() {
+            // With and without the white space before it.
+            for octet in [line.bytes().next(), line.trim_start().bytes().next()] {
+                if let Some(first) = octet.and_then(|octet| firsts.get_mut(usize::from(octet))) {
+                    *first = true;
+                }
+            }
+        }
+        Firsts(firsts)
+    }
+
+    /// Whether some line may begin so.
+    fn allow(&self, wanted: &str) -> bool {
+        let first = wanted.bytes().next().map(usize::from);
+        first.is_none_or(|first| self.0.get(first) == Some(&true))
+    }
 }
 
 /// The text that octets are, or nothing when they are no text.
@@ -28,7 +54,8 @@ pub(super) fn window(octets: &[u8]) -> Option<Window> {
         letter.is_whitespace() || matches!(letter, '\u{feff}' | '\0')
     });
     let plain = plain.to_owned();
-    Some(Window { lower: plain.to_lowercase(), plain })
+    let lower = lowered(&plain);
+    Some(Window { firsts: Firsts::of(&lower), lower, plain })
 }
 
 fn decode(octets: &[u8]) -> Option<String> {
@@ -92,8 +119,32 @@ fn utf32(octets: &[u8], read: fn([u8; 4]) -> u32) -> String {
     slice(octets, 0, 4 * WINDOW_OCTETS).chunks_exact(4).map(letter).collect()
 }
 
+/// In small letters; ASCII in whole stretches, whatever stands between.
+fn lowered(text: &str) -> String {
+    let mut lower = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let ascii = ascii_octets(rest.as_bytes());
+        let (stretch, other) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+        lower.push_str(&stretch.to_ascii_lowercase());
+        let mut letters = other.chars();
+        lower.extend(letters.next().into_iter().flat_map(char::to_lowercase));
+        rest = letters.as_str();
+    }
+    lower
+}
+
 /// Control characters that no text has are an accident in text, and the rule in binary files.
 fn is_plain(text: &str) -> bool {
+    // Nearly every text is this.
+    let usual = |octet: &u8| (*octet >= b' ') & (*octet < 0x7f) | (9..=13).contains(octet);
+    if text
+        .as_bytes()
+        .chunks(1_024)
+        .all(|block| block.iter().fold(true, |all, octet| all & usual(octet)))
+    {
+        return true;
+    }
     let mut letters = 0_usize;
     let mut strange = 0_usize;
     for letter in text.chars() {
@@ -150,7 +201,13 @@ impl Window {
 
     /// Whether a line begins so.
     fn line(&self, wanted: &str) -> bool {
-        self.lower.lines().any(|line| line.trim_start().starts_with(wanted))
+        self.may_begin_line(wanted)
+            && self.lower.lines().any(|line| line.trim_start().starts_with(wanted))
+    }
+
+    /// A quick look before the lines are read one by one.
+    fn may_begin_line(&self, wanted: &str) -> bool {
+        self.firsts.allow(wanted) && self.has(wanted)
     }
 
     /// Every nature that this text shows; plain text shows none. `named` tells whether the
@@ -400,10 +457,12 @@ impl Window {
                     && !name.trim().is_empty()
             })
         };
-        if lines().any(is_begin) {
+        let begins = self.has("begin ") || self.has("begin-base64 ");
+        if begins && lines().any(is_begin) {
             return Some(Nature::Uuencode);
         }
-        if lines().any(|line| line.starts_with("=ybegin ") && line.contains("size=")) {
+        let is_yenc = |line: &str| line.starts_with("=ybegin ") && line.contains("size=");
+        if self.may_begin_line("=ybegin ") && lines().any(is_yenc) {
             return Some(Nature::YEnc);
         }
         self.has("(this file must be converted with binhex").then_some(Nature::BinHex)
@@ -527,7 +586,9 @@ impl Window {
     }
 
     fn python(&self) -> usize {
-        let line = |word: &str| self.lower.lines().any(|line| line.starts_with(word));
+        let line = |word: &str| {
+            self.may_begin_line(word) && self.lower.lines().any(|line| line.starts_with(word))
+        };
         let defines = line("def ") && (self.has("):\n") || self.has("):\r\n"));
         let imports = usize::from(line("import ") && !self.has(";"))
             + usize::from(line("from ") && self.has(" import "));
@@ -549,9 +610,11 @@ impl Window {
             ("-----begin certificate", Nature::Certificate),
             ("-----begin pgp public key", Nature::PgpKey),
         ];
-        let found =
-            BLOCKS.iter().find(|(block, _)| self.lower.lines().any(|line| line.starts_with(block)));
-        found.map(|(_, nature)| *nature)
+        if !self.may_begin_line("-----begin ") {
+            return None;
+        }
+        let begins = |block: &str| self.lower.lines().any(|line| line.starts_with(block));
+        BLOCKS.iter().find(|(block, _)| begins(block)).map(|(_, nature)| *nature)
     }
 
     fn is_json(&self) -> bool {

@@ -198,6 +198,8 @@ fn pages_pictures_scripts_and_shortcuts_are_remarked() {
         ("a.one", section(&[b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xae\x42\x60\x82"], &["picture"]), vec![], vec!["ONENOTE_EMBEDDED_FILE"]),
         ("a.ics", b"BEGIN:VCALENDAR\r\nDESCRIPTION:join https://x.te\r\n st/a\r\nEND:VCALENDAR".to_vec(), vec!["CALENDAR_LINK"], vec![]),
         ("a.ics", b"BEGIN:VCALENDAR\r\nSUMMARY:lunch\r\nEND:VCALENDAR".to_vec(), vec![], vec!["CALENDAR_LINK", "CALENDAR_ATTACHMENT"]),
+        ("a.ics", b"BEGIN:VCALENDAR\r\nBEGIN:VALARM\r\nACTION:Proce\r\n dure\r\nATTACH:file:///c:/windows/x.exe\r\nEND:VALARM".to_vec(), vec!["CALENDAR_PROCEDURE"], vec![]),
+        ("a.ics", b"BEGIN:VCALENDAR\r\nBEGIN:VALARM\r\nACTION:AUDIO\r\nDESCRIPTION:procedure\r\nEND:VALARM".to_vec(), vec![], vec!["CALENDAR_PROCEDURE"]),
         ("a.vcf", b"BEGIN:VCARD\r\nURL:http://x.test\r\nEND:VCARD".to_vec(), vec!["CALENDAR_LINK"], vec![]),
         ("a.exe", [program(), b"7z\xbc\xaf\x27\x1c\0\x04\0\0\0\0".to_vec(), vec![0; 8], vec![9, 0, 0, 0], vec![0; 64]].concat(), vec!["PROGRAM_ARCHIVE"], vec![]),
         ("a.exe", [program(), b"7z\xbc\xaf\x27\x1c\x55\x55".to_vec(), vec![0; 64]].concat(), vec![], vec!["PROGRAM_ARCHIVE"]),
