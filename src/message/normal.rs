@@ -218,8 +218,12 @@ fn run_octets(octets: &[u8]) -> usize {
         at += STEP;
     }
     let last = rest(octets, at);
-    let following = rest(last, 1).iter().copied().chain([0]);
-    at + last.iter().zip(following).take_while(|(octet, next)| !ends(**octet, *next)).count()
+    let next = rest(last, 1);
+    match last.iter().zip(next).position(|(octet, next)| ends(*octet, *next)) {
+        Some(place) => at + place,
+        // Behind the last octet stands nothing that is kept.
+        None => at + next.len() + usize::from(last.last().is_some_and(|octet| is_kept(*octet))),
+    }
 }
 
 /// Characters without a shape of their own: zero-width, bidirectional controls, soft hyphen,

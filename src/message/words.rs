@@ -19,11 +19,22 @@ pub(super) fn decode(value: &[u8]) -> Cow<'_, str> {
     if !folded && !encoded {
         return charset::guess(value);
     }
-    let line: Vec<u8> =
-        value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    let mut line = Vec::with_capacity(value.len());
+    let (mut rest, mut end) = (value, true);
+    while end {
+        let at = memchr::memchr2(b'\n', b'\r', rest);
+        end = at.is_some();
+        let at = at.unwrap_or(rest.len());
+        line.extend_from_slice(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
     match encoded {
         true => Cow::Owned(decode_words(&line)),
-        false => Cow::Owned(charset::guess(&line).into_owned()),
+        false => Cow::Owned(match charset::guess(&line) {
+            Cow::Owned(text) => text,
+            // It is UTF-8, and need not be copied.
+            Cow::Borrowed(_) => String::from_utf8(line).unwrap_or_default(),
+        }),
     }
 }
 

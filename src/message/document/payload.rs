@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::mail::Family;
 use crate::message::contents::{Exhausted, Opening};
+use crate::message::fixed::{rest, slice};
 use crate::message::html::attribute_value;
 use crate::message::nature::{Nature, recognize};
 use crate::message::transfer;
@@ -17,6 +18,9 @@ use crate::message::transfer;
 const STRINGS: usize = 128;
 /// The shortest string that can be a file.
 const LETTERS: usize = 64;
+/// The shortest piece of such a string that another line goes on with, or another string.
+const LINE_LETTERS: usize = 40;
+const JOINED_LETTERS: usize = 4;
 /// The shortest list of numbers that can be a file.
 const NUMBERS: usize = 32;
 /// Unknown octets that are as many as this are an encrypted file, or could be.
@@ -159,6 +163,14 @@ impl Finder<'_, '_, '_> {
             octets.get(at..).and_then(|rest| rest.iter().position(|octet| is_digit(*octet)))
         {
             let start = at + open;
+            let word = rest(octets, start).iter().take_while(|octet| is_digit(**octet)).count();
+            let behind = slice(octets, start + word, 3);
+            let is_joined = behind.len() == 3 && behind.iter().all(|octet| is_between(*octet));
+            // So it is nearly everywhere.
+            if word < LINE_LETTERS && (word < JOINED_LETTERS || !is_joined) {
+                at = start + word;
+                continue;
+            }
             at = read_joined(octets, start, &mut string).max(start + 1);
             steps += 1;
             if steps.is_multiple_of(1_024) {
@@ -267,6 +279,14 @@ fn is_digit(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=' | b'-' | b'_')
 }
 
+/// What may stand between two strings that are joined.
+fn is_between(octet: u8) -> bool {
+    matches!(
+        octet,
+        b'"' | b'\'' | b'`' | b'+' | b'&' | b' ' | b'\t' | b'\r' | b'\n' | b'_' | b'\\' | b','
+    )
+}
+
 /// A run of base64 digits from here on, with those that are joined to it; returns where it ends.
 fn read_joined(octets: &[u8], start: usize, string: &mut Vec<u8>) -> usize {
     string.clear();
@@ -278,29 +298,13 @@ fn read_joined(octets: &[u8], start: usize, string: &mut Vec<u8>) -> usize {
         at += length;
         // `"` white space `+` or `&` or a line end, and another quote.
         let gap = octets.get(at..).unwrap_or_default();
-        let is_between = |octet: &u8| {
-            matches!(
-                octet,
-                b'"' | b'\''
-                    | b'`'
-                    | b'+'
-                    | b'&'
-                    | b' '
-                    | b'\t'
-                    | b'\r'
-                    | b'\n'
-                    | b'_'
-                    | b'\\'
-                    | b','
-            )
-        };
-        let between = gap.iter().take(64).take_while(|octet| is_between(octet)).count();
+        let between = gap.iter().take(64).take_while(|octet| is_between(**octet)).count();
         let written = gap.get(..between).unwrap_or_default();
         let quotes = written.iter().filter(|octet| matches!(octet, b'"' | b'\'' | b'`')).count();
-        let is_line = quotes == 0 && length >= 40 && written.contains(&b'\n');
+        let is_line = quotes == 0 && length >= LINE_LETTERS && written.contains(&b'\n');
         let joins = quotes == 2
             && (written.contains(&b'+') || written.contains(&b'&') || written.contains(&b','));
-        if between == 0 || !(is_line || joins) || length < 4 {
+        if between == 0 || !(is_line || joins) || length < JOINED_LETTERS {
             // The plus sign that joins two strings may look like a digit of the first.
             return at;
         }
