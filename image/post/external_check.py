@@ -92,6 +92,16 @@ def check_lists(tree):
                 yield f"{path.name}: {program} is not in the image"
 
 
+def check_early_units(tree):
+    """systemd makes the devices that a unit sees below /tmp: none may start before that is mounted."""
+    overlay = tree.parent / "appliance" / "files" / "usr" / "lib" / "systemd" / "system"
+    for path in sorted(path for path in overlay.rglob("*") if path.is_file()):
+        text = path.read_text()
+        waits = re.search(r"^(PrivateTmp=yes|RequiresMountsFor=/tmp)$", text, re.M)
+        if "PrivateDevices=yes" in text and not waits:
+            yield f"{path.relative_to(overlay)}: has devices of its own and does not wait for /tmp"
+
+
 def check_shared(tree):
     """Partitions are called the same wherever they are named."""
     layout = (tree / "board" / "genimage.cfg").read_text()
@@ -165,6 +175,7 @@ def main():
             wrong.append(f"defconfig: BR2_PACKAGE_{own} is not defined")
     wrong += check_digests(tree)
     wrong += check_lists(tree)
+    wrong += check_early_units(tree)
     wrong += check_shared(tree)
     said = ""
     if len(sys.argv) > 2 and sys.argv[2]:
