@@ -136,13 +136,15 @@ fn lowered(text: &str) -> String {
 
 /// Control characters that no text has are an accident in text, and the rule in binary files.
 fn is_plain(text: &str) -> bool {
-    // Nearly every text is this.
-    let usual = |octet: &u8| (*octet >= b' ') & (*octet < 0x7f) | (9..=13).contains(octet);
-    if text
-        .as_bytes()
-        .chunks(1_024)
-        .all(|block| block.iter().fold(true, |all, octet| all & usual(octet)))
-    {
+    // Nearly every text is of these alone; 0xc2 may begin a control character, and 0xef the
+    // replacement character.
+    let usual = |octet: &u8| {
+        let octet = *octet;
+        (octet >= b' ') & (octet != 0x7f) & (octet != 0xc2) & (octet != 0xef)
+            | (octet >= 9) & (octet <= 13)
+    };
+    let mut blocks = text.as_bytes().chunks(1_024);
+    if blocks.all(|block| block.iter().fold(true, |all, octet| all & usual(octet))) {
         return true;
     }
     let mut letters = 0_usize;
