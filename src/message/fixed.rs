@@ -97,6 +97,14 @@ pub(super) fn utf16_le(octets: &[u8]) -> String {
     char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
+/// How many octets from the first are ASCII.
+pub(super) fn ascii_octets(octets: &[u8]) -> usize {
+    const STEP: usize = 32;
+    let steps = octets.chunks_exact(STEP).take_while(|step| step.is_ascii()).count();
+    let last = rest(octets, steps * STEP);
+    steps * STEP + last.iter().take_while(|octet| octet.is_ascii()).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,12 +127,4 @@ mod tests {
         assert_eq!(find_from(b"abab", b"ab", 1), Some(2));
         assert_eq!(find_from(b"ab", b"ab", 9), None);
     }
-}
-
-/// How many octets from the first are ASCII.
-pub(super) fn ascii_octets(octets: &[u8]) -> usize {
-    const STEP: usize = 32;
-    let steps = octets.chunks_exact(STEP).take_while(|step| step.is_ascii()).count();
-    let last = rest(octets, steps * STEP);
-    steps * STEP + last.iter().take_while(|octet| octet.is_ascii()).count()
 }

@@ -141,7 +141,7 @@ fn is_plain(text: &str) -> bool {
     let usual = |octet: &u8| {
         let octet = *octet;
         (octet >= b' ') & (octet != 0x7f) & (octet != 0xc2) & (octet != 0xef)
-            | (octet >= 9) & (octet <= 13)
+            | (9..=13).contains(&octet)
     };
     let mut blocks = text.as_bytes().chunks(1_024);
     if blocks.all(|block| block.iter().fold(true, |all, octet| all & usual(octet))) {
