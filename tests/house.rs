@@ -408,6 +408,37 @@ fn no_path_of_a_certain_machine_is_in_the_project() {
     fail_on("paths of one machine", &wrong);
 }
 
+/// Names of the dependencies in a manifest, as code writes them.
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let parsed: toml::Table = text.parse().unwrap();
+    let named = parsed["dependencies"].as_table().unwrap();
+    named.keys().map(|name| name.replace('-', "_")).collect()
+}
+
+#[test]
+fn the_fuzzer_has_all_crates_that_its_rooms_use() {
+    let own = dependencies(&root().join("tests/fuzz/Cargo.toml"));
+    let mut missing = Vec::new();
+    for path in ["src/mail", "src/message"].into_iter().flat_map(rust_files) {
+        if is_test(&path) {
+            continue;
+        }
+        let code = code_of(&std::fs::read_to_string(&path).unwrap());
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        for name in dependencies(&root().join("Cargo.toml")) {
+            let uses = code.match_indices(&format!("{name}::")).any(|(at, _)| {
+                let before = code[..at].chars().next_back();
+                before.is_none_or(|letter| !is_word(letter) && letter != ':')
+            });
+            if uses && !own.contains(&name) {
+                missing.push(format!("{} uses {name}", shown(&path)));
+            }
+        }
+    }
+    fail_on("tests/fuzz/Cargo.toml lacks crates, and the fuzzer does not build", &missing);
+}
+
 #[test]
 fn the_scanner_sees_what_it_should() {
     let code = code_of(

@@ -453,7 +453,8 @@ fn a_wrong_content_rule_leaves_the_old_ones_in_force() {
         postern.signal(Signal::SIGHUP);
         wait_for(what, || {
             let log = postern.log().split_off(before);
-            log.contains(what).then_some(log)
+            // The whole line.
+            log.split_once(what).is_some_and(|(_, rest)| rest.contains('\n')).then_some(log)
         })
     };
     for (from, to, place) in [

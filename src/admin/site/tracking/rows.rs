@@ -31,7 +31,9 @@ pub(super) fn client(story: &Story) -> String {
 
 /// What became of it in the end, in a few words.
 pub(super) fn became(story: &Story) -> &'static str {
-    let telling = story.events.iter().rev().find_map(|(_, event)| word(event));
+    let mut words = story.events.iter().rev().filter_map(|(_, event)| word(event));
+    // That it was taken may be written just behind what was done with it at once.
+    let telling = words.clone().find(|word| *word != ACCEPTED).or_else(|| words.next());
     telling.unwrap_or("on its way")
 }
 
@@ -46,6 +48,9 @@ pub(super) fn became_badge(story: &Story) -> Markup {
     };
     html! { span class=(kind) { (words) } }
 }
+
+/// Nothing is known of it but that it was taken.
+const ACCEPTED: &str = "accepted";
 
 fn word(event: &Event) -> Option<&'static str> {
     Some(match event {
@@ -64,7 +69,33 @@ fn word(event: &Event) -> Option<&'static str> {
         Event::Redirected { .. } => "redirected",
         Event::FoundLater { .. } => "malware found later",
         Event::ApprovalAsked { .. } => "waits for approval",
-        Event::Committed | Event::Recovered => "accepted",
+        Event::Committed | Event::Recovered => ACCEPTED,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::MailId;
+
+    #[test]
+    fn that_a_mail_was_taken_says_nothing_of_what_became_of_it() {
+        let story = |events: &[Event]| Story {
+            mail_id: MailId::mint(),
+            reverse_path: String::new(),
+            forward_paths: Vec::new(),
+            subject: String::new(),
+            message_id: String::new(),
+            events: (1..).zip(events.iter().cloned()).collect(),
+        };
+        for (events, words) in [
+            (&[Event::Committed, Event::Discarded][..], "discarded"),
+            (&[Event::Discarded, Event::Committed][..], "discarded"),
+            (&[Event::Committed, Event::Recovered][..], "accepted"),
+            (&[][..], "on its way"),
+        ] {
+            assert_eq!(became(&story(events)), words, "{events:?}");
+        }
+    }
 }
