@@ -135,16 +135,12 @@ impl Fold<'_> {
             self.out.extend(stretch.chars().map(plain));
             return;
         }
-        let mut simple = true;
         let (mut hidden, mut shown) = (false, false);
         for letter in stretch.chars() {
             match is_hidden(letter) {
                 // Soft hyphens stand inside words in honest mail.
                 true => hidden |= letter != '\u{ad}',
-                false => {
-                    shown = true;
-                    simple &= is_simple(letter);
-                }
+                false => shown = true,
             }
         }
         let is_letter = |octet: Option<u8>| octet.is_some_and(|octet| octet.is_ascii_alphabetic());
@@ -152,7 +148,7 @@ impl Fold<'_> {
             self.tricks.hidden_in_words += 1;
         }
         let visible = stretch.chars().filter(|letter| !is_hidden(*letter));
-        if simple || is_nfkc_quick(visible.clone()) == IsNormalized::Yes {
+        if is_nfkc_quick(visible.clone()) == IsNormalized::Yes {
             self.letters(visible, limit_octets);
             return;
         }

@@ -50,8 +50,7 @@ const PARAMETERS: usize = 500;
 
 /// What a field says: the standard reading first, and others where they could differ.
 pub(super) fn readings(value: &[u8]) -> Vec<(Way, Parameters)> {
-    let line: Vec<u8> =
-        value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    let line = words::unfolded(value);
     let mut readings = vec![(Way::Standard, Parameters::read(&line, Way::Standard))];
     if line.contains(&b'(') {
         readings.push((Way::CommentsKept, Parameters::read(&line, Way::CommentsKept)));

@@ -19,15 +19,7 @@ pub(super) fn decode(value: &[u8]) -> Cow<'_, str> {
     if !folded && !encoded {
         return charset::guess(value);
     }
-    let mut line = Vec::with_capacity(value.len());
-    let (mut rest, mut end) = (value, true);
-    while end {
-        let at = memchr::memchr2(b'\n', b'\r', rest);
-        end = at.is_some();
-        let at = at.unwrap_or(rest.len());
-        line.extend_from_slice(rest.get(..at).unwrap_or_default());
-        rest = rest.get(at + 1..).unwrap_or_default();
-    }
+    let line = unfolded(value);
     match encoded {
         true => Cow::Owned(decode_words(&line)),
         false => Cow::Owned(match charset::guess(&line) {
@@ -36,6 +28,18 @@ pub(super) fn decode(value: &[u8]) -> Cow<'_, str> {
             Cow::Borrowed(_) => String::from_utf8(line).unwrap_or_default(),
         }),
     }
+}
+
+/// The octets of a field's value on one line.
+pub(super) fn unfolded(value: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(value.len());
+    let mut from = 0;
+    for end in memchr::memchr2_iter(b'\n', b'\r', value) {
+        line.extend_from_slice(value.get(from..end).unwrap_or_default());
+        from = end + 1;
+    }
+    line.extend_from_slice(value.get(from..).unwrap_or_default());
+    line
 }
 
 /// Octets of neighbouring words in one charset.

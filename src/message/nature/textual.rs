@@ -126,7 +126,11 @@ fn lowered(text: &str) -> String {
     while !rest.is_empty() {
         let ascii = ascii_octets(rest.as_bytes());
         let (stretch, other) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
-        lower.push_str(&stretch.to_ascii_lowercase());
+        let at = lower.len();
+        lower.push_str(stretch);
+        if let Some(copied) = lower.get_mut(at..) {
+            copied.make_ascii_lowercase();
+        }
         let mut letters = other.chars();
         lower.extend(letters.next().into_iter().flat_map(char::to_lowercase));
         rest = letters.as_str();
